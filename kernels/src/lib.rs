@@ -1,0 +1,1 @@
+//! The CPU kernels of whylight. Each file is the twin of the compute shader of the same name.

@@ -1,0 +1,55 @@
+//! Models, as their files describe them: the exact semantics of the library that trained them.
+//!
+//! One loader per file format turns bytes into [`Trees`]. Loaders translate; they decide nothing
+//! about explanations, and they know neither tables nor devices.
+
+mod check;
+mod route;
+mod trees;
+
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+pub use trees::{
+    Categories, CategorySet, Feature, Fraction, Missing, Node, Numbers, Output, Precision, Split,
+    Test, Tree, Trees,
+};
+
+/// A model, in the form that its structure offers to a game.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Model {
+    /// An additive ensemble of trees.
+    Trees(Trees),
+}
+
+/// Reads a model file; the format is told from its first bytes, not from its name.
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be read, [`Error::Model`] if it is none of the formats that
+/// whylight reads or is damaged, [`Error::Unsupported`] if it holds a part that has no exact
+/// translation.
+pub fn load(path: &Path) -> Result<Model> {
+    let bytes = std::fs::read(path).map_err(|source| Error::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    parse(&bytes, path)
+}
+
+/// Reads a model from the bytes of its file; `path` only names it in errors.
+///
+/// # Errors
+/// As [`load`], but for [`Error::Io`].
+pub fn parse(bytes: &[u8], path: &Path) -> Result<Model> {
+    let _ = bytes;
+    Err(Error::Model {
+        path: path.to_owned(),
+        format: "model file",
+        at: "its first bytes".to_owned(),
+        reason: "none of the formats known: XGBoost JSON or UBJSON, LightGBM text, CatBoost JSON, \
+                 ONNX; save the model with its library's own save function"
+            .to_owned(),
+    })
+}

@@ -1,0 +1,84 @@
+//! The definition of routing: one row, one tree, float64, nothing clever. The kernels are held
+//! against it, and the additivity of every result is measured with it.
+
+use super::trees::{CategorySet, Fraction, Missing, Node, Output, Precision, Split, Test, Trees};
+
+/// LightGBM's `kZeroThreshold`, a float32 constant.
+const ZERO: f64 = 1e-35_f32 as f64;
+
+impl CategorySet {
+    /// Whether a category number goes left.
+    pub fn left(&self, category: f64) -> bool {
+        // Out-of-range floats are compared before the cast, which would saturate.
+        let inside = category >= 0.0
+            && category < (self.words.len() * 32) as f64
+            && self.words[category as usize / 32] >> (category as usize % 32) & 1 == 1;
+        inside == self.members_left
+    }
+}
+
+impl Split {
+    /// Whether `cell` goes left, by the rules of the model that the split belongs to.
+    pub fn left(&self, cell: f64, precision: Precision, fraction: Fraction) -> bool {
+        let cell = match precision {
+            Precision::F32 => f64::from(cell as f32),
+            Precision::F64 => cell,
+        };
+        let cell = match self.missing {
+            Missing::Never if cell.is_nan() => 0.0,
+            Missing::NanOrZero if cell.abs() <= ZERO => f64::NAN,
+            _ => cell,
+        };
+        if cell.is_nan() {
+            return self.missing_left;
+        }
+        match &self.test {
+            Test::Below(threshold) => cell < *threshold,
+            Test::Always => true,
+            Test::Category(set) => set.left(match fraction {
+                Fraction::Truncate => cell.trunc(),
+                Fraction::Floor => cell.floor(),
+            }),
+            Test::OneOf(values) => values.contains(&cell),
+        }
+    }
+}
+
+impl Trees {
+    /// The index in [`super::Tree::nodes`] of the leaf of tree `t` that a row reaches. `row` has
+    /// one cell per feature.
+    pub fn leaf(&self, t: usize, row: &[f64]) -> usize {
+        let nodes = &self.trees[t].nodes;
+        let mut n = 0;
+        while let Node::Split(split) = &nodes[n] {
+            let cell = row[split.feature as usize];
+            n = if split.left(cell, self.precision, self.fraction) {
+                split.left
+            } else {
+                split.right
+            } as usize;
+        }
+        n
+    }
+
+    /// The raw margins of a row, summed in float64: `row` has one cell per feature, the result one
+    /// number per output.
+    pub fn margin(&self, row: &[f64]) -> Vec<f64> {
+        let mut margin = self.base.clone();
+        for (t, tree) in self.trees.iter().enumerate() {
+            let Node::Leaf { leaf, .. } = tree.nodes[self.leaf(t, row)] else {
+                continue;
+            };
+            match tree.output {
+                Output::One(k) => margin[k as usize] += tree.values[leaf as usize],
+                Output::All => {
+                    let values = &tree.values[leaf as usize * margin.len()..];
+                    for (margin, value) in margin.iter_mut().zip(values) {
+                        *margin += value;
+                    }
+                }
+            }
+        }
+        margin
+    }
+}
