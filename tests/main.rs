@@ -1,1 +1,5 @@
 //! All integration tests in one binary, so that the heavy dependencies are linked once.
+
+mod kernels;
+mod reference;
+mod support;

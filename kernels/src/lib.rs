@@ -1,1 +1,24 @@
-//! The CPU kernels of whylight. Each file is the twin of the compute shader of the same name.
+//! The CPU kernels of whylight. A kernel is a contract with two implementations of one name: the
+//! one here and a compute shader. This crate knows no files, no GPU and no Python.
+//!
+//! All tree kernels read a [`Forest`] and a [`Block`] of rows in columns of float32, and add to
+//! float64 accumulators. They differ in what they precompute:
+//!
+//! | kernel | precomputes | for |
+//! |---|---|---|
+//! | [`tree_tables`] | the values of every decision pattern | shallow and oblivious trees, many rows |
+//! | [`tree_quadrature`] | the factors of every edge at the quadrature points | deep trees; few rows |
+//! | [`predict_trees`] | nothing | margins |
+
+pub mod block;
+pub mod forest;
+pub mod legendre;
+pub mod predict_trees;
+mod simd;
+pub mod tree_patterns;
+pub mod tree_quadrature;
+pub mod tree_tables;
+
+pub use block::{Block, ROWS};
+pub use forest::{Forest, Node, Test};
+pub use simd::Level;

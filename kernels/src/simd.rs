@@ -1,0 +1,205 @@
+//! Vectors of float32 lanes, one implementation per instruction set, chosen at run time.
+//!
+//! A kernel is written once over [`Simd`]; [`Level::detect`] says which instance runs. The only
+//! unsafe code of this crate is in these files.
+
+use std::sync::OnceLock;
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
+pub(crate) mod portable;
+
+/// An instruction set that the kernels have an instance for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Plain Rust that the compiler vectorises for the build's baseline (SSE2, NEON).
+    Portable,
+    /// AVX2 with FMA.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+}
+
+impl Level {
+    /// The best level of this machine, or the one that `WHYLIGHT_SIMD` (`portable`, `avx2`) names
+    /// if the machine has it.
+    pub fn detect() -> Self {
+        static LEVEL: OnceLock<Level> = OnceLock::new();
+        *LEVEL.get_or_init(|| {
+            let wanted = std::env::var("WHYLIGHT_SIMD").unwrap_or_default();
+            Self::available()
+                .into_iter()
+                .find(|level| wanted.is_empty() || level.name() == wanted)
+                .unwrap_or(Level::Portable)
+        })
+    }
+
+    /// The levels of this machine, best first.
+    pub fn available() -> Vec<Self> {
+        let mut levels = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            levels.push(Level::Avx2);
+        }
+        levels.push(Level::Portable);
+        levels
+    }
+
+    /// Its name, as in `WHYLIGHT_SIMD` and in results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => "avx2",
+        }
+    }
+}
+
+/// A vector of float32 lanes and the operations that the tree kernels need. Comparisons follow
+/// IEEE 754: a NaN lane is never less.
+pub(crate) trait Simd: Copy + 'static {
+    /// Lanes of a vector.
+    const LANES: usize;
+    /// A vector.
+    type V: Copy;
+    /// One truth value per lane.
+    type M: Copy;
+
+    fn splat(x: f32) -> Self::V;
+    /// The first `LANES` numbers of `x`.
+    fn load(x: &[f32]) -> Self::V;
+    /// Writes the first `LANES` numbers of `to`.
+    fn store(v: Self::V, to: &mut [f32]);
+    fn add(a: Self::V, b: Self::V) -> Self::V;
+    fn mul(a: Self::V, b: Self::V) -> Self::V;
+    /// a · b + c, fused where the machine can.
+    fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// x < t.
+    fn below(x: Self::V, t: Self::V) -> Self::M;
+    /// Not x ≥ t: x < t or either is NaN.
+    fn below_or_nan(x: Self::V, t: Self::V) -> Self::M;
+    /// A mask from one byte per lane: 0 or 1.
+    fn mask(bytes: &[u8]) -> Self::M;
+    fn and(a: Self::M, b: Self::M) -> Self::M;
+    /// not a and b.
+    fn and_not(a: Self::M, b: Self::M) -> Self::M;
+    fn not(a: Self::M) -> Self::M;
+    /// `yes` where the mask holds, else `no`.
+    fn select(m: Self::M, yes: Self::V, no: Self::V) -> Self::V;
+    /// `yes` where the mask holds, else 0.
+    fn select_or_zero(m: Self::M, yes: Self::V) -> Self::V;
+
+    /// Sets `bit` in `to[r]` where `x[r]` goes left; `x` and `to` have equal lengths, a multiple
+    /// of 32.
+    fn set_bit_below(x: &[f32], t: f32, missing_left: bool, bit: u8, to: &mut [u8]);
+
+    /// For 8 rows: adds lane `s` of `table[patterns[r]]` to `sums[s][at + r]`, for every slot `s`
+    /// in `0..sums.len()` (at most 8).
+    fn add_entries(table: &[[f32; 8]], patterns: &[u8], sums: &mut [&mut [f32]], at: usize);
+}
+
+/// Calls `$function::<S>(args)` for the implementation of a level.
+macro_rules! dispatch {
+    ($level:expr, $function:ident :: <_ $(, $generic:tt)*> ( $($arg:expr),* $(,)? )) => {
+        match $level {
+            $crate::simd::Level::Portable => {
+                $function::<$crate::simd::portable::Portable $(, $generic)*>($($arg),*)
+            }
+            #[cfg(target_arch = "x86_64")]
+            $crate::simd::Level::Avx2 => $crate::simd::avx2::enable(
+                #[inline(always)]
+                || $function::<$crate::simd::avx2::Avx2 $(, $generic)*>($($arg),*),
+            ),
+        }
+    };
+}
+pub(crate) use dispatch;
+
+#[cfg(test)]
+mod tests {
+    use super::{Level, Simd, portable::Portable};
+
+    const SPECIAL: [f32; 8] = [
+        f32::NAN,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        0.0,
+        -0.0,
+        1.0,
+        f32::MIN_POSITIVE,
+        -3.5,
+    ];
+
+    /// Everything that the trait can do, on inputs with every special value, as bits.
+    fn everything<S: Simd>() -> Vec<u32> {
+        let x: Vec<f32> = (0..32).map(|i| SPECIAL[i % 8]).collect();
+        let y: Vec<f32> = (0..32).map(|i| SPECIAL[(i / 4 + 3) % 8]).collect();
+        let bytes: Vec<u8> = (0..32).map(|i| (i % 3 == 0).into()).collect();
+        let mut out = vec![0.0; 32];
+        let mut bits = Vec::new();
+        for at in (0..32).step_by(S::LANES) {
+            let (a, b) = (S::load(&x[at..]), S::load(&y[at..]));
+            let mask = S::mask(&bytes[at..]);
+            let results = [
+                S::add(a, b),
+                S::mul(a, b),
+                S::select(S::below(a, b), a, b),
+                S::select(S::below_or_nan(a, b), a, b),
+                S::select(S::and(mask, S::below(a, b)), a, b),
+                S::select(S::and_not(mask, S::below(a, b)), a, b),
+                S::select_or_zero(S::not(mask), S::splat(2.0)),
+            ];
+            for (k, v) in results.into_iter().enumerate() {
+                S::store(v, &mut out[..]);
+                bits.extend(
+                    out[..S::LANES]
+                        .iter()
+                        .enumerate()
+                        .map(|(i, v)| (k * 32 + at + i, v)),
+                );
+            }
+        }
+        bits.sort_by_key(|(position, _)| *position);
+        let mut bits: Vec<u32> = bits
+            .into_iter()
+            .map(|(_, v)| if v.is_nan() { 1 } else { v.to_bits() })
+            .collect();
+        for missing_left in [false, true] {
+            let mut to = vec![5_u8; 32];
+            S::set_bit_below(&x, 0.5, missing_left, 2, &mut to);
+            bits.extend(to.iter().map(|&b| u32::from(b)));
+        }
+        let table: Vec<[f32; 8]> = (0..16_u8)
+            .map(|p| std::array::from_fn(|s| f32::from(p) + s as f32 / 8.0))
+            .collect();
+        let patterns: Vec<u8> = (0..8).map(|r| (r * 7 + 3) % 16).collect();
+        for slots in 1..=8 {
+            let mut sums = vec![vec![1.0_f32; 16]; slots];
+            let mut rows: Vec<&mut [f32]> = sums.iter_mut().map(Vec::as_mut_slice).collect();
+            S::add_entries(&table, &patterns, &mut rows, 8);
+            bits.extend(sums.iter().flatten().map(|v| v.to_bits()));
+        }
+        bits
+    }
+
+    #[test]
+    fn every_level_computes_what_the_portable_one_does() {
+        let expected = everything::<Portable>();
+        for level in Level::available() {
+            let got = dispatch!(level, everything::<_>());
+            assert_eq!(got, expected, "{}", level.name());
+        }
+    }
+
+    #[test]
+    fn a_bit_is_set_as_the_definition_of_the_test_says() {
+        for missing_left in [false, true] {
+            let x: Vec<f32> = (0..32).map(|i| SPECIAL[i % 8]).collect();
+            let mut to = vec![0_u8; 32];
+            Portable::set_bit_below(&x, 1.0, missing_left, 1, &mut to);
+            for (x, bit) in x.iter().zip(&to) {
+                let test = crate::Test::Below { missing_left };
+                assert_eq!(test.left(*x, 1.0, &[]), *bit == 1, "{x} {missing_left}");
+            }
+        }
+    }
+}

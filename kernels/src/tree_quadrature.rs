@@ -1,0 +1,103 @@
+//! Path-dependent Shapley values of trees of any depth, by quadrature over a walk of the tree.
+//! Twin: shaders/tree_quadrature.wgsl
+//!
+//! With `A_e(z) = z (1 − u) + e u` for a feature whose merged cover fraction on the path is `z` and
+//! which the row meets (e = 1) or not (e = 0), the value that a leaf gives to feature i is
+//! `value · (e_i − z_i) ∫₀¹ ∏_{j≠i} A_{e_j}(z_j) du`. At one point u of a Gauss–Legendre rule, the
+//! product over the features above an edge (`down`) and the weighted sum over the leaves below it
+//! (`up`) are shared by all leaves, so one walk gives every edge the value
+//!
+//! `(e − z) · Σ_u weight · down · up`                     (first occurrence of its feature)
+//! `(e z₀ − z) · Σ_u weight · down · up / A₁(z₀)²`        (repeated, met so far, fraction z₀)
+//! `0`                                                    (repeated, not met so far)
+//!
+//! where the factor of a repeated feature is `A_e(z) / A_{e₀}(z₀)`. All factors lie in (0, 1] for
+//! fractions in [0, 1], nothing is divided at run time, and the rule is exact for the features of
+//! the longest path.
+//!
+//! [`run`] walks with rows in the lanes and needs a [`Pack`]; [`few`] walks with the points in the
+//! lanes, straight from the forest, for too few rows to pay for a pack.
+
+pub mod few;
+mod pack;
+mod walk;
+
+use crate::block::{Block, ROWS};
+use crate::forest::Forest;
+use crate::simd::{Level, Simd, dispatch};
+pub use pack::Pack;
+
+/// Points of one pass; rules with more points take several.
+const POINTS: usize = 8;
+
+/// Number of points that a tree takes whose longest path has `features` features: the fewest that
+/// are exact, rounded up to a number that [`run`] has code for.
+pub fn points(features: usize) -> usize {
+    match crate::legendre::points_for_path(features) {
+        exact @ 1..=6 => exact,
+        more => more.next_multiple_of(POINTS),
+    }
+}
+
+/// Float32 sums of one tree before they move to float64.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    sums: Vec<[f32; ROWS]>,
+}
+
+/// Adds the values of the packed trees of one output: `values` is laid out (feature, [`ROWS`]).
+///
+/// `thresholds` has one number per node of the forest.
+pub fn run(
+    level: Level,
+    forest: &Forest,
+    thresholds: &[f32],
+    pack: &Pack,
+    output: u32,
+    block: Block<'_>,
+    scratch: &mut Scratch,
+    values: &mut [[f64; ROWS]],
+) {
+    let first = pack.trees.partition_point(|tree| tree.output < output);
+    let end = pack.trees.partition_point(|tree| tree.output <= output);
+    if first == end {
+        return;
+    }
+    scratch.sums.resize(forest.features as usize, [0.0; ROWS]);
+    dispatch!(
+        level,
+        run_on::<_>(forest, thresholds, pack, first, end, block, scratch, values)
+    );
+}
+
+#[inline(always)]
+fn run_on<S: Simd>(
+    forest: &Forest,
+    thresholds: &[f32],
+    pack: &Pack,
+    first: usize,
+    end: usize,
+    block: Block<'_>,
+    scratch: &mut Scratch,
+    values: &mut [[f64; ROWS]],
+) {
+    for tree in first..end {
+        let sums = &mut scratch.sums;
+        match pack.trees[tree].points_per_pass {
+            1 => walk::tree::<S, 1>(forest, thresholds, pack, tree, block, sums),
+            2 => walk::tree::<S, 2>(forest, thresholds, pack, tree, block, sums),
+            3 => walk::tree::<S, 3>(forest, thresholds, pack, tree, block, sums),
+            4 => walk::tree::<S, 4>(forest, thresholds, pack, tree, block, sums),
+            5 => walk::tree::<S, 5>(forest, thresholds, pack, tree, block, sums),
+            6 => walk::tree::<S, 6>(forest, thresholds, pack, tree, block, sums),
+            _ => walk::tree::<S, POINTS>(forest, thresholds, pack, tree, block, sums),
+        }
+        for &feature in pack.features(tree) {
+            let sums = &mut scratch.sums[feature as usize];
+            for (value, sum) in values[feature as usize].iter_mut().zip(sums) {
+                *value += f64::from(*sum);
+                *sum = 0.0;
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Path-dependent Shapley values of shallow trees, read from tables of decision patterns.
+//! Twin: shaders/tree_tables.wgsl
+//!
+//! The leaves of a tree are divided into groups: whole subtrees whose own tests and the tests on
+//! the way to them are at most [`MAX_BITS`] distinct ones over at most [`SLOTS`] features. The
+//! values that a group's leaves give to those features depend on a row through its pattern alone,
+//! so a table with one entry per pattern holds them all; an entry has one lane per feature.
+//! Explaining a row is one pattern, one entry and at most eight additions per group.
+
+mod pack;
+
+use crate::block::{Block, ROWS};
+use crate::forest::Forest;
+use crate::simd::{Level, Simd, dispatch};
+pub use crate::tree_patterns::{MAX_BITS, Step};
+pub use pack::{Cover, cover};
+
+/// Features of a group: the lanes of a table entry.
+pub const SLOTS: usize = 8;
+
+/// The tables of some trees of a forest.
+#[derive(Debug, Clone, Default)]
+pub struct Pack {
+    /// The trees, those of one output after the other.
+    pub trees: Vec<PackedTree>,
+    /// The steps that compute the patterns, tree after tree.
+    pub steps: Vec<Step>,
+    /// The groups, tree after tree.
+    pub groups: Vec<Group>,
+    /// The entries of all groups.
+    pub entries: Vec<[f32; SLOTS]>,
+    /// Pattern slots that the largest tree needs, the empty slot 0 included.
+    pub slots: usize,
+}
+
+/// Where a tree's parts end in the lists of a [`Pack`]; they begin where the tree before ends.
+#[derive(Debug, Clone, Copy)]
+pub struct PackedTree {
+    /// The output that the tree adds to.
+    pub output: u32,
+    /// End in [`Pack::steps`].
+    pub steps_end: u32,
+    /// End in [`Pack::groups`].
+    pub groups_end: u32,
+}
+
+/// A group of leaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Group {
+    /// The slot of its pattern.
+    pub slot: u16,
+    /// Number of pattern bits: the table has 2^bits entries.
+    pub bits: u8,
+    /// Number of features, at most [`SLOTS`].
+    pub width: u8,
+    /// The feature of each lane.
+    pub features: [u32; SLOTS],
+    /// First entry in [`Pack::entries`].
+    pub first: u32,
+}
+
+/// Float32 additions into one cell before the sum moves to float64. Small trees share a partial
+/// sum; a larger tree has one of its own.
+const GROUPS_PER_SUM: usize = 24;
+
+/// Working memory of [`run`], reused from block to block.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    slots: Vec<[u8; ROWS]>,
+    sums: Vec<[f32; ROWS]>,
+    used: Vec<u32>,
+    is_used: Vec<bool>,
+}
+
+/// Adds the values of the trees of one output: `values` is laid out (feature, [`ROWS`]).
+///
+/// `thresholds` has one number per node of the forest.
+pub fn run(
+    level: Level,
+    forest: &Forest,
+    thresholds: &[f32],
+    pack: &Pack,
+    output: u32,
+    block: Block<'_>,
+    scratch: &mut Scratch,
+    values: &mut [[f64; ROWS]],
+) {
+    dispatch!(
+        level,
+        run_on::<_>(forest, thresholds, pack, output, block, scratch, values)
+    );
+}
+
+#[inline(always)]
+fn run_on<S: Simd>(
+    forest: &Forest,
+    thresholds: &[f32],
+    pack: &Pack,
+    output: u32,
+    block: Block<'_>,
+    scratch: &mut Scratch,
+    values: &mut [[f64; ROWS]],
+) {
+    scratch.slots.clear();
+    scratch.slots.resize(pack.slots.max(1), [0; ROWS]);
+    scratch.sums.resize(forest.features as usize, [0.0; ROWS]);
+    scratch.is_used.resize(forest.features as usize, false);
+    let first = pack.trees.partition_point(|tree| tree.output < output);
+    let end = pack.trees.partition_point(|tree| tree.output <= output);
+    let (mut step, mut group) = match first.checked_sub(1) {
+        Some(before) => (
+            pack.trees[before].steps_end as usize,
+            pack.trees[before].groups_end as usize,
+        ),
+        None => (0, 0),
+    };
+    let mut pending = 0;
+    for tree in &pack.trees[first..end] {
+        let steps = &pack.steps[step..tree.steps_end as usize];
+        let groups = &pack.groups[group..tree.groups_end as usize];
+        (step, group) = (tree.steps_end as usize, tree.groups_end as usize);
+        crate::tree_patterns::run::<S>(forest, thresholds, steps, block, &mut scratch.slots);
+        for group in groups {
+            add_group::<S>(pack, group, block.rows(), scratch);
+        }
+        pending += groups.len();
+        if pending >= GROUPS_PER_SUM {
+            flush(scratch, values);
+            pending = 0;
+        }
+    }
+    flush(scratch, values);
+}
+
+#[inline(always)]
+fn add_group<S: Simd>(pack: &Pack, group: &Group, rows: usize, scratch: &mut Scratch) {
+    let first = group.first as usize;
+    let table = &pack.entries[first..first + (1 << group.bits)];
+    let width = usize::from(group.width);
+    let features = &group.features[..width];
+    for &feature in features {
+        if !scratch.is_used[feature as usize] {
+            scratch.is_used[feature as usize] = true;
+            scratch.used.push(feature);
+        }
+    }
+    let patterns = &scratch.slots[usize::from(group.slot)];
+    let features = features.iter().map(|&feature| feature as usize);
+    let mut sums: [&mut [f32]; SLOTS] = Default::default();
+    disjoint(&mut scratch.sums, features, &mut sums);
+    let sums = &mut sums[..width];
+    for at in (0..rows).step_by(8) {
+        S::add_entries(table, &patterns[at..at + 8], sums, at);
+    }
+}
+
+/// Mutable views of distinct rows of `sums`.
+#[inline(always)]
+fn disjoint<'a>(
+    sums: &'a mut [[f32; ROWS]],
+    features: impl Iterator<Item = usize>,
+    to: &mut [&'a mut [f32]; SLOTS],
+) {
+    let mut rest = sums;
+    let mut start = 0;
+    for (feature, to) in features.zip(to) {
+        // Ascending features (see `Group`) leave each split-off part untouched.
+        let (_, tail) = rest.split_at_mut(feature - start);
+        let Some((row, tail)) = tail.split_first_mut() else {
+            return;
+        };
+        *to = row;
+        rest = tail;
+        start = feature + 1;
+    }
+}
+
+/// Moves the float32 partial sums to the float64 values.
+#[inline(always)]
+fn flush(scratch: &mut Scratch, values: &mut [[f64; ROWS]]) {
+    for feature in scratch.used.drain(..) {
+        scratch.is_used[feature as usize] = false;
+        let sums = &mut scratch.sums[feature as usize];
+        for (value, sum) in values[feature as usize].iter_mut().zip(sums) {
+            *value += f64::from(*sum);
+            *sum = 0.0;
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! Dividing trees into groups, and computing their tables.
+
+use std::sync::OnceLock;
+
+use super::{Group, MAX_BITS, Pack, PackedTree, SLOTS, Step};
+use crate::forest::{Forest, Node};
+use crate::legendre::Rule;
+
+/// Entries of one group at most: 2^[`MAX_BITS`].
+const MAX_ENTRIES: usize = 1 << MAX_BITS;
+
+/// A division of a tree into groups.
+#[derive(Debug, Clone)]
+pub struct Cover {
+    groups: Vec<Draft>,
+    /// Table entries over all groups.
+    pub entries: usize,
+}
+
+impl Cover {
+    /// Number of groups.
+    pub fn groups(&self) -> usize {
+        self.groups.len()
+    }
+}
+
+/// A group before its table is computed.
+#[derive(Debug, Clone)]
+struct Draft {
+    /// Nodes from the root down to the subtree, each with the side taken.
+    path: Vec<(u32, bool)>,
+    /// The subtree's root, all of whose leaves belong to the group.
+    top: u32,
+    /// Leaves beside the path that no other group holds: their depth on the path.
+    beside: Vec<u32>,
+    /// The node that stands for each bit.
+    tests: Vec<u32>,
+    /// Ascending.
+    features: Vec<u32>,
+}
+
+/// Divides a tree into groups, largest subtrees first; `None` if some leaf's own path already has
+/// more than [`MAX_BITS`] distinct tests or [`SLOTS`] features.
+pub fn cover(forest: &Forest, thresholds: &[f32], tree: usize) -> Option<Cover> {
+    let mut groups = Vec::new();
+    // A leaf beside the path waits for a group of its sibling's subtree, which has all its tests.
+    let mut stack = vec![(forest.roots[tree], Vec::new(), Vec::new())];
+    while let Some((top, path, beside)) = stack.pop() {
+        if let Some(draft) = Draft::close(forest, thresholds, &path, top, &beside) {
+            groups.push(draft);
+            continue;
+        }
+        let node = &forest.nodes[top as usize];
+        if node.is_leaf() || path.len() > 2 * MAX_BITS {
+            return None;
+        }
+        let children = [(node.left, true), (node.right, false)];
+        let is_leaf = |child: u32| forest.nodes[child as usize].is_leaf();
+        if is_leaf(node.left) != is_leaf(node.right) {
+            let (inner, side) = children[usize::from(is_leaf(node.left))];
+            let mut beside = beside;
+            beside.push(path.len() as u32);
+            let mut path = path;
+            path.push((top, side));
+            stack.push((inner, path, beside));
+        } else {
+            let mut beside = Some(beside);
+            for (child, side) in children {
+                let mut path = path.clone();
+                path.push((top, side));
+                stack.push((child, path, beside.take().unwrap_or_default()));
+            }
+        }
+    }
+    let entries = groups.iter().map(|draft| 1 << draft.tests.len()).sum();
+    Some(Cover { groups, entries })
+}
+
+/// Whether two nodes make the same test.
+fn same_test(forest: &Forest, thresholds: &[f32], a: u32, b: u32) -> bool {
+    let (x, y) = (&forest.nodes[a as usize], &forest.nodes[b as usize]);
+    x.feature == y.feature
+        && x.column == y.column
+        && x.test == y.test
+        && thresholds[a as usize].to_bits() == thresholds[b as usize].to_bits()
+}
+
+impl Draft {
+    /// The group of the whole subtree under `top`, if it keeps to the limits.
+    fn close(
+        forest: &Forest,
+        thresholds: &[f32],
+        path: &[(u32, bool)],
+        top: u32,
+        beside: &[u32],
+    ) -> Option<Self> {
+        let mut draft = Draft {
+            path: path.to_vec(),
+            top,
+            beside: beside.to_vec(),
+            tests: Vec::new(),
+            features: Vec::new(),
+        };
+        for &(n, _) in path {
+            draft.add_test(forest, thresholds, n)?;
+        }
+        let mut stack = vec![top];
+        while let Some(n) = stack.pop() {
+            let node = &forest.nodes[n as usize];
+            if !node.is_leaf() {
+                draft.add_test(forest, thresholds, n)?;
+                stack.extend([node.right, node.left]);
+            }
+        }
+        draft.features.sort_unstable();
+        Some(draft)
+    }
+
+    fn add_test(&mut self, forest: &Forest, thresholds: &[f32], n: u32) -> Option<()> {
+        if self.bit(forest, thresholds, n).is_none() {
+            self.tests.push(n);
+            let feature = forest.nodes[n as usize].feature;
+            if !self.features.contains(&feature) {
+                self.features.push(feature);
+            }
+        }
+        (self.tests.len() <= MAX_BITS && self.features.len() <= SLOTS).then_some(())
+    }
+
+    fn bit(&self, forest: &Forest, thresholds: &[f32], n: u32) -> Option<usize> {
+        let mut tests = self.tests.iter();
+        tests.position(|&test| test == n || same_test(forest, thresholds, test, n))
+    }
+}
+
+impl Pack {
+    /// Adds the tables of a tree. Trees must come in the order of their outputs.
+    pub fn push(&mut self, forest: &Forest, thresholds: &[f32], tree: usize, cover: &Cover) {
+        let mut slots = 1_u16;
+        // The path of the group before: its nodes, the slot after each and the bits used by then.
+        // Groups that share the beginning of their path share its steps.
+        let mut shared: Vec<(u32, u16, usize)> = Vec::new();
+        for draft in &cover.groups {
+            let pairs = draft.path.iter().zip(&shared);
+            let common = pairs.take_while(|((n, _), (m, ..))| n == m).count();
+            shared.truncate(common);
+            let (mut slot, mut bits) = shared
+                .last()
+                .map_or((0, 0), |&(_, slot, bits)| (slot, bits));
+            for &(node, _) in &draft.path[common..] {
+                if draft.bit(forest, thresholds, node) == Some(bits) {
+                    self.steps.push(Step {
+                        node,
+                        from: slot,
+                        to: slots,
+                        bit: bits as u32,
+                    });
+                    slot = slots;
+                    slots += 1;
+                    bits += 1;
+                }
+                shared.push((node, slot, bits));
+            }
+            if bits < draft.tests.len() {
+                for (bit, &node) in draft.tests.iter().enumerate().skip(bits) {
+                    self.steps.push(Step {
+                        node,
+                        from: slot,
+                        to: slots,
+                        bit: bit as u32,
+                    });
+                    slot = slots;
+                }
+                slots += 1;
+            }
+            let mut features = [0; SLOTS];
+            features[..draft.features.len()].copy_from_slice(&draft.features);
+            self.groups.push(Group {
+                slot,
+                bits: draft.tests.len() as u8,
+                width: draft.features.len() as u8,
+                features,
+                first: self.entries.len() as u32,
+            });
+            let table = Table::of(forest, thresholds, draft);
+            let entries = table.entries.iter();
+            self.entries
+                .extend(entries.map(|entry| entry.map(|sum| sum as f32)));
+        }
+        self.slots = self.slots.max(usize::from(slots));
+        self.trees.push(PackedTree {
+            output: forest.tree_outputs[tree],
+            steps_end: self.steps.len() as u32,
+            groups_end: self.groups.len() as u32,
+        });
+    }
+
+    /// Appends the trees of another pack.
+    pub fn append(&mut self, other: &Pack) {
+        let (steps, groups) = (self.steps.len() as u32, self.groups.len() as u32);
+        let entries = self.entries.len() as u32;
+        self.steps.extend(&other.steps);
+        self.groups.extend(other.groups.iter().map(|group| Group {
+            first: group.first + entries,
+            ..*group
+        }));
+        self.entries.extend(&other.entries);
+        self.trees.extend(other.trees.iter().map(|tree| PackedTree {
+            steps_end: tree.steps_end + steps,
+            groups_end: tree.groups_end + groups,
+            ..*tree
+        }));
+        self.slots = self.slots.max(other.slots);
+    }
+}
+
+/// The table of a group in float64.
+struct Table {
+    entries: Vec<[f64; SLOTS]>,
+}
+
+/// One feature of a leaf's path: satisfied by the patterns with `pattern & mask == want`.
+struct Condition {
+    lane: usize,
+    fraction: f64,
+    mask: u8,
+    want: u8,
+    /// False if the path takes both sides of one test: no row satisfies it.
+    possible: bool,
+}
+
+impl Table {
+    fn of(forest: &Forest, thresholds: &[f32], draft: &Draft) -> Self {
+        let mut table = Self {
+            entries: vec![[0.0; SLOTS]; 1 << draft.tests.len()],
+        };
+        let mut path = draft.path.clone();
+        for &depth in &draft.beside {
+            let (n, side) = path[depth as usize];
+            let node = &forest.nodes[n as usize];
+            let leaf = if side { node.right } else { node.left };
+            let mut path = path[..depth as usize].to_vec();
+            path.push((n, !side));
+            table.add_leaf(forest, thresholds, draft, &path, leaf);
+        }
+        let base = path.len();
+        let mut stack = vec![(draft.top, base, true)];
+        while let Some((n, depth, side)) = stack.pop() {
+            path.truncate(depth);
+            if depth > base {
+                path[depth - 1].1 = side;
+            }
+            let node = &forest.nodes[n as usize];
+            if node.is_leaf() {
+                table.add_leaf(forest, thresholds, draft, &path, n);
+            } else {
+                path.push((n, true));
+                stack.push((node.right, depth + 1, false));
+                stack.push((node.left, depth + 1, true));
+            }
+        }
+        table
+    }
+
+    /// Adds the values that one leaf gives to the features of its path, for every pattern.
+    fn add_leaf(
+        &mut self,
+        forest: &Forest,
+        thresholds: &[f32],
+        draft: &Draft,
+        path: &[(u32, bool)],
+        leaf: u32,
+    ) {
+        let conditions = conditions(forest, thresholds, draft, path, leaf);
+        let values = leaf_game(&conditions, forest.nodes[leaf as usize].value);
+        let mut met = [0_u8; MAX_ENTRIES];
+        let met = &mut met[..self.entries.len()];
+        for (k, condition) in conditions.iter().enumerate() {
+            if condition.possible {
+                for (pattern, met) in met.iter_mut().enumerate() {
+                    let is_met = pattern as u8 & condition.mask == condition.want;
+                    *met |= u8::from(is_met) << k;
+                }
+            }
+        }
+        for (entry, &met) in self.entries.iter_mut().zip(met.iter()) {
+            for (sum, value) in entry.iter_mut().zip(&values[usize::from(met)]) {
+                *sum += value;
+            }
+        }
+    }
+}
+
+/// The conditions of a leaf, one per distinct feature on its path.
+fn conditions(
+    forest: &Forest,
+    thresholds: &[f32],
+    draft: &Draft,
+    path: &[(u32, bool)],
+    leaf: u32,
+) -> Vec<Condition> {
+    let mut conditions: Vec<Condition> = Vec::with_capacity(SLOTS);
+    let children = path[1.min(path.len())..].iter().map(|&(n, _)| n);
+    for (&(n, side), child) in path.iter().zip(children.chain([leaf])) {
+        let node: &Node = &forest.nodes[n as usize];
+        let fraction = forest.nodes[child as usize].fraction;
+        let Some(bit) = draft.bit(forest, thresholds, n) else {
+            continue;
+        };
+        let Ok(lane) = draft.features.binary_search(&node.feature) else {
+            continue;
+        };
+        let mask = 1_u8 << bit;
+        let want = if side { mask } else { 0 };
+        match conditions.iter_mut().find(|known| known.lane == lane) {
+            Some(known) => {
+                known.fraction *= fraction;
+                known.possible &= known.mask & mask == 0 || known.want & mask == want;
+                known.mask |= mask;
+                known.want |= want;
+            }
+            None => conditions.push(Condition {
+                lane,
+                fraction,
+                mask,
+                want,
+                possible: true,
+            }),
+        }
+    }
+    conditions
+}
+
+/// The Shapley values of the game of one leaf, v(S) = value · ∏_{j∈S} [j met] · ∏_{j∉S} z_j, by
+/// lane, for every set of met conditions (bit k for condition k).
+///
+/// φ_i = value ([i met] − z_i) ∫₀¹ ∏_{j≠i} [z_j (1 − u) + [j met] u] du: the multilinear extension
+/// of the path-dependent game of Lundberg et al. (2020), integrated exactly by quadrature.
+fn leaf_game(conditions: &[Condition], value: f64) -> Vec<[f64; SLOTS]> {
+    let sets = 1_usize << conditions.len();
+    let mut values = vec![[0.0; SLOTS]; sets];
+    let mut product = [0.0; MAX_ENTRIES];
+    let rule = rule(conditions.len());
+    for (&u, &weight) in rule.points.iter().zip(&rule.weights) {
+        product[0] = weight * value;
+        let mut filled = 1;
+        for condition in conditions {
+            let unmet = condition.fraction * (1.0 - u);
+            for set in 0..filled {
+                product[set + filled] = product[set] * (unmet + u);
+                product[set] *= unmet;
+            }
+            filled *= 2;
+        }
+        for (k, condition) in conditions.iter().enumerate() {
+            let z = condition.fraction;
+            let factors = [-1.0 / (1.0 - u), (1.0 - z) / (z * (1.0 - u) + u)];
+            for (set, (values, product)) in values.iter_mut().zip(&product).enumerate() {
+                values[condition.lane] += product * factors[set >> k & 1];
+            }
+        }
+    }
+    values
+}
+
+/// Rules for up to [`SLOTS`] features, computed once.
+fn rule(features: usize) -> &'static Rule {
+    static RULES: OnceLock<Vec<Rule>> = OnceLock::new();
+    &RULES.get_or_init(|| (0..=SLOTS).map(Rule::for_path).collect())[features]
+}

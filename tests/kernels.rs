@@ -1,0 +1,3 @@
+//! The CPU kernels against naive definitions.
+
+mod trees;

@@ -1,0 +1,3 @@
+//! Naive definitions in float64 that share no code with what they check.
+
+pub(crate) mod path_dependent;

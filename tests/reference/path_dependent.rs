@@ -1,0 +1,50 @@
+//! Path-dependent Shapley values by their definition: every coalition is evaluated with
+//! Algorithm 1 of Lundberg et al. (2020), and weighted as Shapley (1953) does.
+
+use whylight_kernels::Forest;
+
+/// Values (output, feature) of a row given as prepared cells, one per column; at most 20 features.
+pub(crate) fn values(forest: &Forest, thresholds: &[f32], row: &[f32]) -> Vec<Vec<f64>> {
+    let features = forest.features as usize;
+    let coalitions = 1_usize << features;
+    let mut values = vec![vec![0.0; features]; forest.outputs as usize];
+    for (&root, &output) in forest.roots.iter().zip(&forest.tree_outputs) {
+        let worth: Vec<f64> = (0..coalitions)
+            .map(|coalition| expected(forest, thresholds, row, root, coalition))
+            .collect();
+        for (feature, value) in values[output as usize].iter_mut().enumerate() {
+            for coalition in (0..coalitions).filter(|coalition| coalition >> feature & 1 == 0) {
+                let size = coalition.count_ones() as usize;
+                *value +=
+                    weight(size, features) * (worth[coalition | 1 << feature] - worth[coalition]);
+            }
+        }
+    }
+    values
+}
+
+/// size! (features − size − 1)! / features!
+fn weight(size: usize, features: usize) -> f64 {
+    let ways: f64 = (0..size).fold(1.0, |ways, k| {
+        ways * (features - 1 - k) as f64 / (k + 1) as f64
+    });
+    1.0 / (features as f64 * ways)
+}
+
+/// The expected value of the subtree under `n` when the features of `coalition` take the row's
+/// values and all others follow the cover.
+fn expected(forest: &Forest, thresholds: &[f32], row: &[f32], n: u32, coalition: usize) -> f64 {
+    let node = &forest.nodes[n as usize];
+    if node.is_leaf() {
+        return node.value;
+    }
+    let below = |child: u32| expected(forest, thresholds, row, child, coalition);
+    if coalition >> node.feature & 1 == 1 {
+        let x = row[node.column as usize];
+        let left = node.test.left(x, thresholds[n as usize], &forest.sets);
+        below(if left { node.left } else { node.right })
+    } else {
+        let fraction = |child: u32| forest.nodes[child as usize].fraction;
+        fraction(node.left) * below(node.left) + fraction(node.right) * below(node.right)
+    }
+}

@@ -1,0 +1,4 @@
+//! Generators and comparisons that several tests share.
+
+pub(crate) mod forest;
+pub(crate) mod random;
