@@ -1,7 +1,15 @@
 //! Tables: the rows to explain, as their file gives them.
 //!
-//! A reader per file format turns bytes into a [`Table`], whole or in batches of rows.
+//! A reader per file format turns bytes into a [`Table`], whole or in batches of rows; an
+//! [`Encoder`] puts the columns into the order and the numbers that a model reads.
 
+mod csv;
+mod encode;
+mod name;
+mod npy;
+mod reader;
 mod table;
 
+pub use encode::{Batch, Encoder};
+pub use reader::{Header, LabelColumn, ReadOptions, Reader, read};
 pub use table::{Cells, Column, Table};

@@ -1,5 +1,11 @@
 //! All integration tests in one binary, so that the heavy dependencies are linked once.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails, in its helpers too"
+)]
+
+mod data;
 mod kernels;
 mod reference;
 mod support;
