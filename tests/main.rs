@@ -1,1 +1,9 @@
 //! All integration tests in one binary, so that the heavy dependencies are linked once.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails, in its helpers too"
+)]
+
+mod corpus;
+mod xgboost;

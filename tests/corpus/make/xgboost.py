@@ -12,6 +12,7 @@ Everything is seeded and single-threaded, so a second run writes the same bytes.
 The script is called xgboost.py, hence the removal of its own folder from the import path.
 """
 
+import csv
 import json
 import os
 import sys
@@ -129,14 +130,15 @@ def path_dependent(model_path, rows):
     points, weights = np.polynomial.legendre.leggauss(f // 2 + 2)
     points, weights = (points + 1) / 2, weights / 2
     values = np.zeros((len(rows), 1, f + 1))
-    values[:, 0, f] = float(base)
+    values[:, 0, f] = float(np.float32(base))
     for tree in learner["gradient_booster"]["model"]["trees"]:
-        left, right, cover = tree["left_children"], tree["right_children"], tree["sum_hessian"]
+        left, right = tree["left_children"], tree["right_children"]
+        cover = np.array(tree["sum_hessian"], np.float32).astype(np.float64)
         stack = [(0, {})]
         while stack:
             node, path = stack.pop()
             if left[node] == -1:
-                value = tree["split_conditions"][node]
+                value = float(np.float32(tree["split_conditions"][node]))
                 share = np.prod([z for _, z in path.values()] + [1.0])
                 values[:, 0, f] += value * share
                 # factors[q, j, row] = (1 - u) z + u e
@@ -223,7 +225,8 @@ def write_frame(folder, rows, categories):
     """rows.csv: the same rows with category names in the place of codes (only rows whose codes have a name)."""
     kept = []
     with open(os.path.join(folder, "rows.csv"), "w") as handle:
-        handle.write(",".join("f%d" % i for i in range(rows.shape[1])) + "\n")
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(["f%d" % i for i in range(rows.shape[1])])
         for number, row in enumerate(rows):
             cells = []
             for column, value in enumerate(row):
@@ -238,7 +241,7 @@ def write_frame(folder, rows, categories):
                     cells.append(repr(float(value)))
             else:
                 kept.append(number)
-                handle.write(",".join(cells) + "\n")
+                writer.writerow(cells)
     np.save(os.path.join(folder, "rows_csv_index.npy"), np.array(kept, np.int32))
 
 
