@@ -6,6 +6,7 @@
 mod check;
 mod route;
 mod trees;
+mod xgboost;
 
 use std::path::Path;
 
@@ -43,7 +44,9 @@ pub fn load(path: &Path) -> Result<Model> {
 /// # Errors
 /// As [`load`], but for [`Error::Io`].
 pub fn parse(bytes: &[u8], path: &Path) -> Result<Model> {
-    let _ = bytes;
+    if xgboost::recognises(bytes) {
+        return xgboost::parse(bytes, path).map(Model::Trees);
+    }
     Err(Error::Model {
         path: path.to_owned(),
         format: "model file",

@@ -5,7 +5,9 @@
     reason = "a panic is how a test fails, in its helpers too"
 )]
 
+mod corpus;
 mod data;
 mod kernels;
 mod reference;
 mod support;
+mod xgboost;
