@@ -1,0 +1,171 @@
+"""One peer in a process of its own, on one thread, driven over stdin.
+
+    python peer.py PEER MODEL DATA
+
+It loads the model, prints one JSON line with its version, then answers each
+line `{"rows": N, "repeats": K, "values": PATH or null}` with the seconds of K
+timed calls, each from the table in memory to the values in memory. Loading the
+model is not timed; building the library's own table (DMatrix, Pool, DataFrame)
+is. `values` asks for the Shapley values without the bias column, as .npy.
+
+Written for Python 3.9 as well: fasttreeshap runs in an old environment.
+"""
+
+import json
+import os
+import resource
+import sys
+import time
+
+import numpy as np
+
+
+def xgboost(model):
+    import xgboost as library
+
+    booster = library.Booster({"nthread": 1}, model_file=model)
+    booster.set_param({"nthread": 1})
+
+    def explain(x):
+        return booster.predict(library.DMatrix(x, nthread=1), pred_contribs=True)[:, :-1]
+
+    return library.__version__, explain
+
+
+def lightgbm(model):
+    import lightgbm as library
+
+    booster = library.Booster(model_file=model)
+    return library.__version__, lambda x: booster.predict(x, pred_contrib=True, num_threads=1)[:, :-1]
+
+
+def catboost(model):
+    import catboost as library
+
+    booster = library.CatBoost().load_model(model, format="json")
+
+    def explain(x):
+        pool = library.Pool(x, thread_count=1)
+        return booster.get_feature_importance(pool, type="ShapValues", thread_count=1)[:, :-1]
+
+    return library.__version__, explain
+
+
+def native(model):
+    """The model as the object of its own library, for the explainers that take one."""
+    if model.endswith(".txt"):
+        import lightgbm as library
+
+        return library.Booster(model_file=model)
+    with open(model) as file:
+        is_xgboost = "learner" in file.read(4096)
+    if is_xgboost:
+        import xgboost as library
+
+        return library.Booster({"nthread": 1}, model_file=model)
+    import catboost as library
+
+    return library.CatBoostRegressor().load_model(model, format="json")
+
+
+def shap(model):
+    import shap as library
+
+    explainer = library.TreeExplainer(native(model), feature_perturbation="tree_path_dependent")
+    if explainer.model.trees is None:
+        raise ValueError("shap does not read this model's trees, it hands over to the model's library")
+    # Otherwise shap hands the work over to the model's own library.
+    explainer.model.model_type = "internal"
+    return library.__version__, lambda x: explainer.shap_values(x, check_additivity=False)
+
+
+def woodelf(model):
+    from importlib.metadata import version
+
+    import pandas
+    from woodelf.explainer import WoodelfExplainer
+
+    model = native(model)
+    explainer = WoodelfExplainer(model, feature_perturbation="tree_path_dependent")
+    names = model.feature_name() if hasattr(model, "feature_name") else None
+
+    def explain(x):
+        columns = names or ["f%d" % column for column in range(x.shape[1])]
+        return explainer.shap_values(pandas.DataFrame(x, columns=columns), verbose=False)
+
+    return version("woodelf-explainer"), explain
+
+
+def fasttreeshap(model):
+    from importlib.metadata import version
+
+    from fasttreeshap import TreeExplainer
+
+    explainer = TreeExplainer(xgboost_arrays(model), algorithm="auto", n_jobs=1)
+    explain = explainer.shap_values
+    return version("fasttreeshap"), lambda x: explain(x, check_additivity=False)
+
+
+def xgboost_arrays(model):
+    """An XGBoost JSON model as plain arrays: fasttreeshap knows no XGBoost of today."""
+    with open(model) as file:
+        document = json.load(file)
+    trees = []
+    for tree in document["learner"]["gradient_booster"]["model"]["trees"]:
+        left = np.array(tree["left_children"], dtype=np.int32)
+        right = np.array(tree["right_children"], dtype=np.int32)
+        leaf = left < 0
+        condition = np.array(tree["split_conditions"], dtype=np.float32)
+        # XGBoost goes left for x < t, fasttreeshap for x <= t: the float32 just below t says the same.
+        below = np.nextafter(condition, np.float32(-np.inf))
+        trees.append(
+            {
+                "children_left": left,
+                "children_right": right,
+                "children_default": np.where(np.array(tree["default_left"]) != 0, left, right),
+                "features": np.where(leaf, -2, np.array(tree["split_indices"], dtype=np.int32)),
+                "thresholds": below.astype(np.float64),
+                "values": np.where(leaf, condition, 0.0).astype(np.float64)[:, None],
+                "node_sample_weight": np.array(tree["sum_hessian"], dtype=np.float64),
+            }
+        )
+    return {
+        "trees": trees,
+        "input_dtype": np.float32,
+        "internal_dtype": np.float64,
+        "objective": "squared_error",
+        "tree_output": "raw_value",
+    }
+
+
+PEERS = {peer.__name__: peer for peer in (xgboost, lightgbm, catboost, shap, woodelf, fasttreeshap)}
+
+
+def main():
+    name, model, data = sys.argv[1:]
+    # Libraries may print: keep the answers' channel apart.
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+
+    x = np.load(data)
+    start = time.perf_counter()
+    version, explain = PEERS[name](model)
+    answers.write(
+        json.dumps({"version": version, "numpy": np.__version__, "load_seconds": time.perf_counter() - start}) + "\n"
+    )
+    for line in sys.stdin:
+        request = json.loads(line)
+        table = np.ascontiguousarray(x[: request["rows"]])
+        seconds, values = [], None
+        for _ in range(request["repeats"]):
+            start = time.perf_counter()
+            values = explain(table)
+            seconds.append(time.perf_counter() - start)
+        if request["values"]:
+            np.save(request["values"], np.asarray(values).reshape(table.shape))
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        answers.write(json.dumps({"seconds": seconds, "peak_rss_bytes": peak}) + "\n")
+
+
+if __name__ == "__main__":
+    main()

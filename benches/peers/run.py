@@ -1,0 +1,418 @@
+"""The peer benchmark: whylight against the libraries that explain trees, in one run on one machine.
+
+    python run.py [--quick] [--only CASE ...] [--rounds N] [--cap SECONDS]
+
+Every peer runs in a process of its own, on one thread pinned to one core, and
+its calls alternate with whylight's, so that a machine that slows down slows
+both. A time is from the table in memory to the values in memory; the peer's
+own table is built inside it and its model is loaded outside it. A peer that is
+too slow for a case explains fewer of its rows: the rows it explained are in the
+table, and its rate is marked with `*`.
+
+A whole run writes benches/record/<date>-<cpu>.json and .md. A run with --quick
+or --only writes target/peers/partial.json and .md, so that it never takes the
+place of a whole one. Nothing is asserted.
+"""
+
+import argparse
+import datetime
+import fnmatch
+import json
+import os
+import pathlib
+import platform
+import re
+import statistics
+import subprocess
+import sys
+
+import numpy as np
+
+import models
+from driver import Peer, PeerFailure, WhylightFailure, affinity, whylight_bench, whylight_values
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TARGET = ROOT / "target" / "peers"
+
+XGBOOST_PEERS = ("xgboost", "shap", "woodelf", "fasttreeshap")
+
+# (model, rows, ratio asked of the first peer, peers). Few-row cases meet the first peer alone:
+# the others are slower there on every model of the list.
+CASES = [
+    ("xgb_100x3", 10_000, 100, XGBOOST_PEERS),
+    ("xgb_500x6", 10_000, 60, XGBOOST_PEERS),
+    ("xgb_500x6", 100_000, 100, ("xgboost", "woodelf")),
+    ("xgb_1000x8", 10_000, 30, XGBOOST_PEERS),
+    ("xgb_20x10", 10_000, 25, XGBOOST_PEERS),
+    ("xgb_100x16", 2_000, 10, ("xgboost", "shap", "fasttreeshap")),
+    ("cat_500x6", 10_000, 20, ("catboost",)),
+    ("lgb_500x6", 10_000, None, ("lightgbm", "shap", "woodelf")),
+    *(
+        (name, rows, 2, ("xgboost",))
+        for name in ("xgb_100x3", "xgb_500x6", "xgb_1000x8", "xgb_20x10", "xgb_100x16")
+        for rows in (1, 10)
+    ),
+]
+ASKED_OF_TWO_THREADS = 1.8
+
+# What is left out, and why; printed and recorded.
+LEFT_OUT = [
+    "shap on the CatBoost model: its C code refuses it (leaves without cover), its default path is CatBoost's own",
+    "woodelf on the CatBoost model: it returns NaN there (leaves without cover)",
+    "woodelf on 100 x depth 16: its tables grow with the depth, no end within minutes",
+]
+
+# woodelf pays per model rather than per row: it gets longer, so that it can explain all rows.
+CAP_FACTOR = {"woodelf": 8.0}
+
+
+def case_name(model, rows):
+    return f"{model}@{rows}"
+
+
+def fit_rows(peer, rows, cap):
+    """The number of rows that the peer explains in about `cap` seconds, found by growing."""
+    count = min(rows, 10)
+    # The first call pays for what a library sets up once; it only tells the size of the thing.
+    seconds = peer.explain(count, 1, timeout=20 * cap + 60)[0]
+    if count < rows or seconds < 0.5:
+        seconds = min(peer.explain(count, 1, timeout=20 * cap + 60)[0], seconds)
+    while count < rows:
+        grown = min(rows, int(count * cap / max(seconds, 1e-6)))
+        if grown < 1.3 * count:
+            break
+        # A library with a cost per call looks slower per row than it is: grow again from what is seen.
+        count = min(grown, 100 * count)
+        seconds = peer.explain(count, 1, timeout=20 * cap + 60)[0]
+    return count, seconds
+
+
+def data_slice(features, rows):
+    """The first rows of the benchmark's table as a file of their own."""
+    path = TARGET / "slices" / f"rows_{features}_{rows}.npy"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table = np.load(models.MODELS / models.rows_file(features))
+        if rows > len(table):
+            raise SystemExit(f"bench-peers: {path.name} asks {rows} rows, the table has {len(table)}")
+        np.save(path, table[:rows])
+    return path
+
+
+def relative_difference(values, reference, keep):
+    """The largest |difference| of a cell over its row's largest |reference value|."""
+    values, reference = values[keep].astype(np.float64), reference[keep].astype(np.float64)
+    if not len(reference):
+        return None
+    scale = np.abs(reference).max(axis=1)
+    return float((np.abs(values - reference).max(axis=1) / np.where(scale > 0, scale, 1.0)).max())
+
+
+def spread(seconds):
+    """Noise as a part of the median: the range of a few repeats, the middle half of many."""
+    ordered = sorted(seconds)
+    if len(ordered) >= 8:
+        ordered = ordered[len(ordered) // 4 : -(len(ordered) // 4)]
+    return (ordered[-1] - ordered[0]) / statistics.median(seconds)
+
+
+def measure(case, whylight, rounds, cap, skipped):
+    """One row of the issue's table: every peer of the case, alternating with whylight."""
+    name, rows, asked, peer_names = case
+    features = models.SPECS[name][3]
+    model = models.MODELS / models.model_file(name)
+    data = data_slice(features, rows)
+    missing = np.isnan(np.load(data)).any(axis=1)
+    result = {"case": case_name(name, rows), "model": name, "rows": rows, "asked": asked, "peers": []}
+    ours = {1: [], 2: []}
+
+    def bench(threads):
+        if whylight:
+            try:
+                ours[threads].append(whylight_bench(whylight, model, data, rows, threads))
+            except WhylightFailure as failure:
+                result["whylight_failure"] = str(failure)
+
+    ours_values = None
+    if whylight:
+        try:
+            ours_values = whylight_values(whylight, model, data, TARGET / "values.npy")
+        except WhylightFailure as failure:
+            result["whylight_failure"] = str(failure)
+
+    for index, peer_name in enumerate(peer_names):
+        if peer_name in skipped:
+            continue
+        entry = {"peer": peer_name, "version": None}
+        result["peers"].append(entry)
+        # The peer that a ratio is asked of gets the whole time; the others half.
+        own_cap = cap * CAP_FACTOR.get(peer_name, 1.0 if index == 0 else 0.5)
+        try:
+            with Peer(peer_name, model, data, TARGET) as peer:
+                entry.update(version=peer.version, load_seconds=peer.load_seconds)
+                count, once = fit_rows(peer, rows, own_cap)
+                repeats = max(1, min(21, int(1.0 / max(once, 1e-6))))
+                own_rounds = rounds if once < 2 * cap else 1
+                seconds, start = [], len(ours[1])
+                for round in range(own_rounds):
+                    last = round + 1 == own_rounds
+                    seconds += peer.explain(count, repeats, timeout=20 * own_cap + 60, keep_values=last)
+                    bench(1)
+                values = peer.values()
+                entry.update(
+                    rows_run=count,
+                    seconds=seconds,
+                    rows_per_second=count / statistics.median(seconds),
+                    best_rows_per_second=count / min(seconds),
+                    spread=spread(seconds),
+                    fewer_rows=count < rows,
+                    peak_rss_bytes=peer.peak_rss_bytes,
+                )
+        except PeerFailure as failure:
+            entry["failure"] = str(failure)
+            print(f"  {peer_name}: {failure}", flush=True)
+            continue
+        same_minutes = ours[1][start:]
+        if same_minutes:
+            rates = [run["rows_per_second_end_to_end"] for run in same_minutes]
+            entry["ratio"] = statistics.median(rates) / entry["rows_per_second"]
+            entry["ratio_of_best"] = max(rates) / entry["best_rows_per_second"]
+        if ours_values is not None:
+            mine, gaps = ours_values[:count], missing[:count]
+            if mine.shape != values.shape:
+                entry["failure"] = f"values have the shape {values.shape}, whylight's {mine.shape}"
+                continue
+            if not np.isfinite(values).all():
+                entry["failure"] = "values that are not finite"
+                continue
+            everything = np.ones(count, dtype=bool)
+            entry["max_relative_difference"] = relative_difference(mine, values, everything)
+            entry["max_relative_difference_complete_rows"] = relative_difference(mine, values, ~gaps)
+
+    # One thread and two threads alternate as well: their ratio is asked for.
+    alone = []
+    if rows > 10:
+        for _ in range(rounds):
+            before = len(ours[1])
+            bench(1)
+            alone += ours[1][before:]
+            bench(2)
+    result["whylight"] = {str(threads): runs for threads, runs in ours.items()}
+    if ours[1]:
+        rates = [run["rows_per_second_end_to_end"] for run in ours[1]]
+        result["rows_per_second"] = statistics.median(rates)
+        result["rows_per_second_resident"] = statistics.median(run["rows_per_second_resident"] for run in ours[1])
+        result["spread"] = spread([1 / rate for rate in rates])
+    if alone and ours[2]:
+        end_to_end = "rows_per_second_end_to_end"
+        result["two_threads"] = statistics.median(run[end_to_end] for run in ours[2]) / statistics.median(
+            run[end_to_end] for run in alone
+        )
+    return result
+
+
+def machine():
+    cpu = platform.processor() or platform.machine()
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", pathlib.Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        cpu = found.group(1).strip() if found else cpu
+    except OSError:
+        pass
+    system = platform.system()
+    try:
+        system = platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        pass
+    flags = ""
+    try:
+        flags = pathlib.Path("/proc/cpuinfo").read_text()
+    except OSError:
+        pass
+    simd = [flag for flag in ("avx2", "avx512f", "asimd") if re.search(rf"\b{flag}\b", flags)]
+    return {
+        "cpu": cpu,
+        "simd": simd,
+        "cores": len(affinity()),
+        "os": system,
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+    }
+
+
+def number(value, digits=0):
+    if value is None:
+        return "–"
+    if value < 100 and digits == 0:
+        digits = 1
+    return f"{value:,.{digits}f}"
+
+
+def ratio(value):
+    return "–" if value is None else f"{number(value)}×"
+
+
+def asked_and_got(result, index, entry):
+    """What the table asks of this peer beside what was measured."""
+    if index > 0 or result["asked"] is None:
+        return ""
+    return f"asked {result['asked']}×, got {ratio(entry.get('ratio'))}"
+
+
+def difference(entry):
+    if entry.get("max_relative_difference") is None:
+        return entry.get("failure", "–")
+    text = f"{entry['max_relative_difference']:.1e}"
+    complete = entry.get("max_relative_difference_complete_rows")
+    if complete is not None and entry["max_relative_difference"] > 1e-3 > complete:
+        text += f" ({complete:.1e} on rows without missing values)"
+    return text
+
+
+def markdown(record):
+    lines = [
+        f"# whylight {record['whylight_version'] or '(not built)'} and its peers, {record['date']}",
+        "",
+        f"{record['machine']['cpu']}, {record['machine']['cores']} cores, "
+        f"{', '.join(record['machine']['simd']) or 'no SIMD flag read'}, {record['machine']['os']} "
+        f"(kernel {record['machine']['kernel']}), Python {record['machine']['python']}. "
+        f"Load average {record['load_before']:.1f} before, {record['load_after']:.1f} after.",
+        "",
+        "One thread on one core, from the table in memory to values in memory, medians; whylight and each peer alternate. "
+        "`*`: the peer explained only the rows given, its rate is taken for all. "
+        "Noise: slowest minus fastest repeat (of eight or more: of their middle half), over the median (peer / whylight). "
+        "Difference: the largest |Δφ| over its row's largest |φ|.",
+        "",
+        "| model | rows | peer | rows run | peer rows/s | whylight rows/s | ratio | ratio of best | asked | difference | noise |",
+        "|---|--:|---|--:|--:|--:|--:|--:|---|---|---|",
+    ]
+    for result in record["cases"]:
+        for index, entry in enumerate(result["peers"]):
+            if "rows_per_second" not in entry:
+                cells = ["–"] * 5 + [entry["failure"].replace("|", "/"), "–", "–"]
+                lines.append(f"| {result['model']} | {result['rows']:,} | {entry['peer']} | " + " | ".join(cells) + " |")
+                continue
+            mark = "*" if entry["fewer_rows"] else ""
+            noise = f"{entry['spread']:.0%} / " + (f"{result['spread']:.0%}" if "spread" in result else "–")
+            lines.append(
+                f"| {result['model']} | {result['rows']:,} | {entry['peer']} {entry['version']} | {entry['rows_run']:,} "
+                f"| {number(entry['rows_per_second'])}{mark} | {number(result.get('rows_per_second'))} "
+                f"| {ratio(entry.get('ratio'))} | {ratio(entry.get('ratio_of_best'))} "
+                f"| {asked_and_got(result, index, entry)} | {difference(entry)} | {noise} |"
+            )
+    lines += ["", "whylight alone:", ""]
+    lines += [
+        "| model | rows | end to end rows/s | resident rows/s | two threads | asked | build s | peak RSS MB | engines |",
+        "|---|--:|--:|--:|--:|---|--:|--:|---|",
+    ]
+    for result in record["cases"]:
+        runs = result["whylight"]["1"]
+        if not runs:
+            reason = result.get("whylight_failure", "not run").replace("|", "/").replace("\n", " ")
+            lines.append(f"| {result['model']} | {result['rows']:,} | {reason} | – | – | | – | – | – |")
+            continue
+        asked = f"{ASKED_OF_TWO_THREADS}×" if result["rows"] > 10 else ""
+        lines.append(
+            f"| {result['model']} | {result['rows']:,} | {number(result['rows_per_second'])} "
+            f"| {number(result['rows_per_second_resident'])} "
+            f"| {'–' if 'two_threads' not in result else format(result['two_threads'], '.2f') + '×'} | {asked} "
+            f"| {statistics.median(run['build_seconds'] for run in runs):.3f} "
+            f"| {max(run['peak_rss_bytes'] for run in runs) / 1e6:,.0f} | {json.dumps(runs[-1]['engines'])} |"
+        )
+    lines += ["", "Models (full depth, seeds fixed, `benches/peers/models.py`):", ""]
+    for name, entry in record["models"].items():
+        lines.append(
+            f"- {name}: {entry['library']} {entry['version']}, {entry['trees']:,} trees, {entry['leaves']:,} leaves, "
+            f"depth {entry['shallowest']} to {entry['deepest']}, {entry['features']} features"
+        )
+    lines += ["", "Left out:", ""] + [f"- {line}" for line in record["left_out"]]
+    return "\n".join(lines) + "\n"
+
+
+def summary(result):
+    for index, entry in enumerate(result["peers"]):
+        if "rows_per_second" in entry:
+            mark = f"* ({entry['rows_run']:,} rows run)" if entry["fewer_rows"] else ""
+            print(
+                f"  {entry['peer']} {entry['version']}: {number(entry['rows_per_second'])} rows/s{mark}, "
+                f"ratio {ratio(entry.get('ratio'))} {asked_and_got(result, index, entry)} "
+                f"difference {difference(entry)}"
+            )
+    if "rows_per_second" in result:
+        two = f", two threads {result['two_threads']:.2f}×" if "two_threads" in result else ""
+        print(f"  whylight: {number(result['rows_per_second'])} rows/s end to end{two}")
+    if "whylight_failure" in result:
+        print(f"  whylight: {result['whylight_failure']}")
+    sys.stdout.flush()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", action="append", metavar="CASE", help="cases to run, such as xgb_500x6@10000 or 'xgb_*@1'")
+    parser.add_argument("--quick", action="store_true", help="one round, short times: a look, not a record")
+    parser.add_argument("--rounds", type=int, default=None, help="times that whylight and a peer alternate (3)")
+    parser.add_argument("--cap", type=float, default=None, help="seconds for one call of a peer (15)")
+    parser.add_argument("--list", action="store_true", help="print the cases and stop")
+    arguments = parser.parse_args()
+    rounds = arguments.rounds or (1 if arguments.quick else 3)
+    cap = arguments.cap or (2.0 if arguments.quick else 15.0)
+
+    cases = [
+        case
+        for case in CASES
+        if not arguments.only or any(fnmatch.fnmatch(case_name(case[0], case[1]), only) for only in arguments.only)
+    ]
+    if arguments.list or not cases:
+        print("\n".join(case_name(case[0], case[1]) for case in CASES))
+        return 0 if cases else 2
+
+    whylight = ROOT / "target" / "release" / "whylight"
+    version = None
+    if whylight.exists():
+        found = subprocess.run([str(whylight), "--version"], capture_output=True, text=True, check=False)
+        version = found.stdout.strip().removeprefix("whylight ") or None
+    else:
+        print(f"bench-peers: {whylight.relative_to(ROOT)} is not built: the peers alone are measured")
+        whylight = None
+
+    left_out = list(LEFT_OUT)
+    skipped = set()
+    reason = TARGET / "fasttreeshap-skipped.txt"
+    if reason.exists():
+        skipped.add("fasttreeshap")
+        left_out.append(f"fasttreeshap: {reason.read_text().strip()}")
+    for line in left_out:
+        print(f"bench-peers: left out: {line}")
+
+    used = {case[0] for case in cases}
+    record = {
+        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        "whylight_version": version,
+        "machine": machine(),
+        "settings": {"rounds": rounds, "cap_seconds": cap},
+        "load_before": os.getloadavg()[0],
+        "models": {name: entry for name, entry in json.loads((models.MODELS / "models.json").read_text()).items() if name in used},
+        "left_out": left_out,
+        "cases": [],
+    }
+    for case in cases:
+        print(case_name(case[0], case[1]), flush=True)
+        result = measure(case, whylight, rounds, cap, skipped)
+        record["cases"].append(result)
+        summary(result)
+    record["load_after"] = os.getloadavg()[0]
+
+    slug = re.sub(r"[^a-z0-9]+", "-", record["machine"]["cpu"].lower()).strip("-")
+    whole = not (arguments.only or arguments.quick) and whylight
+    stem = ROOT / "benches" / "record" / f"{record['date']}-{slug}" if whole else TARGET / "partial"
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    text = markdown(record)
+    stem.with_name(stem.name + ".json").write_text(json.dumps(record, indent=1, allow_nan=False, default=str) + "\n")
+    stem.with_name(stem.name + ".md").write_text(text)
+    print()
+    print(text)
+    print(f"written: {stem.relative_to(ROOT)}.json and .md")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
