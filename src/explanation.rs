@@ -1,0 +1,104 @@
+//! The one result of every method: values, and everything that says how they came about.
+
+use ndarray::{Array3, ArrayView3};
+use serde::Serialize;
+
+use crate::data::Table;
+use crate::error::Result;
+
+/// What holds for all rows of an explanation, known before the first row is explained.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Header {
+    /// The method, such as `tree_shap`.
+    pub method: String,
+    /// The value function, such as `path_dependent`.
+    pub value_function: String,
+    /// The output space: `raw` margin.
+    pub output: String,
+    /// Whether the values are exact up to rounding.
+    pub exact: bool,
+    /// Expected margin per output: what the values of a row are added to.
+    pub base_values: Vec<f64>,
+    /// One name per feature.
+    pub feature_names: Vec<String>,
+    /// One name per output.
+    pub output_names: Vec<String>,
+    /// The model's format, such as `XGBoost JSON`.
+    pub model_format: String,
+    /// The model's objective as its file names it.
+    pub objective: String,
+    /// Where the covers come from: `model`, or `background` with its number of rows.
+    pub cover: String,
+    /// The device that computed the values.
+    pub device: String,
+    /// Why this device.
+    pub device_reason: String,
+    /// The seed; exact methods draw no random numbers and ignore it.
+    pub seed: u64,
+    /// The version of whylight.
+    pub version: String,
+}
+
+/// How the rows were computed, known after the last one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Trailer {
+    /// Number of rows.
+    pub rows: u64,
+    /// Largest |base value + Σ values − margin| over the checked rows and outputs, the margin
+    /// summed in float64 from the leaves that the model's own rules select.
+    pub additivity_error: f64,
+    /// Rows that were checked: all of a small table, evenly spaced ones of a large one.
+    pub additivity_rows: u64,
+    /// How many trees each engine took.
+    pub engines: Vec<(String, usize)>,
+    /// What the device could not take and another did, or other things worth knowing.
+    pub notes: Vec<String>,
+}
+
+/// Values of all rows in memory.
+#[derive(Debug, Clone)]
+pub struct Explanation {
+    /// What holds for all rows.
+    pub header: Header,
+    /// How they were computed.
+    pub trailer: Trailer,
+    /// Values (rows, features, outputs).
+    pub values: Array3<f32>,
+    /// The explained cells, for display; labels and numbers as the table has them.
+    pub data: Option<Table>,
+}
+
+/// Where an explainer writes blocks of rows.
+pub trait Sink {
+    /// Called once before the first block.
+    ///
+    /// # Errors
+    /// What the sink's file says.
+    fn begin(&mut self, header: &Header) -> Result<()>;
+
+    /// The values (rows, features, outputs) of the next rows.
+    ///
+    /// # Errors
+    /// What the sink's file says.
+    fn block(&mut self, values: ArrayView3<'_, f32>) -> Result<()>;
+
+    /// Called once after the last block.
+    ///
+    /// # Errors
+    /// What the sink's file says.
+    fn end(&mut self, trailer: &Trailer) -> Result<()>;
+}
+
+impl Explanation {
+    /// Features by mean |value| over rows, summed over outputs, descending: (feature, mean).
+    /// Equal means keep the order of the features.
+    pub fn ranking(&self) -> Vec<(usize, f64)> {
+        let rows = self.values.dim().0.max(1) as f64;
+        let mut ranking: Vec<(usize, f64)> = (self.values.axis_iter(ndarray::Axis(1)))
+            .map(|values| values.iter().map(|&v| f64::from(v.abs())).sum::<f64>() / rows)
+            .enumerate()
+            .collect();
+        ranking.sort_by(|a, b| b.1.total_cmp(&a.1));
+        ranking
+    }
+}
