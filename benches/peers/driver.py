@@ -47,6 +47,7 @@ class Peer:
         self.name = name
         self.target = target
         self.peak_rss_bytes = None
+        self.values_path().unlink(missing_ok=True)
         here = os.path.dirname(os.path.abspath(__file__))
         python = target / ENVIRONMENTS.get(name, "env") / "bin" / "python"
         self.log = open(target / f"{name}.log", "w")

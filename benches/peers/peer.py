@@ -83,14 +83,19 @@ def woodelf(model):
     from importlib.metadata import version
 
     import pandas
+    from woodelf.core.trees.parse_models import load_decision_tree_ensemble_model
     from woodelf.explainer import WoodelfExplainer
 
     model = native(model)
-    explainer = WoodelfExplainer(model, feature_perturbation="tree_path_dependent")
-    names = model.feature_name() if hasattr(model, "feature_name") else None
+    if hasattr(model, "feature_name"):
+        columns = model.feature_name()
+    else:
+        columns = ["f%d" % column for column in range(model.num_features())]
+    # Read here rather than by the first call, so that no call pays for it.
+    trees = load_decision_tree_ensemble_model(model, columns)
+    explainer = WoodelfExplainer(trees, feature_perturbation="tree_path_dependent")
 
     def explain(x):
-        columns = names or ["f%d" % column for column in range(x.shape[1])]
         return explainer.shap_values(pandas.DataFrame(x, columns=columns), verbose=False)
 
     return version("woodelf-explainer"), explain

@@ -20,7 +20,6 @@ import fnmatch
 import json
 import os
 import pathlib
-import platform
 import re
 import statistics
 import subprocess
@@ -29,15 +28,18 @@ import sys
 import numpy as np
 
 import models
-from driver import Peer, PeerFailure, WhylightFailure, affinity, whylight_bench, whylight_values
+from driver import Peer, PeerFailure, WhylightFailure, whylight_bench, whylight_values
+from table import machine, markdown, summary
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TARGET = ROOT / "target" / "peers"
 
 XGBOOST_PEERS = ("xgboost", "shap", "woodelf", "fasttreeshap")
 
-# (model, rows, ratio asked of the first peer, peers). Few-row cases meet the first peer alone:
-# the others are slower there on every model of the list.
+# For one and ten rows: woodelf, whose cost is per model, stays out.
+FEW_ROW_PEERS = ("xgboost", "shap", "fasttreeshap")
+
+# (model, rows, ratio asked of the first peer, peers).
 CASES = [
     ("xgb_100x3", 10_000, 100, XGBOOST_PEERS),
     ("xgb_500x6", 10_000, 60, XGBOOST_PEERS),
@@ -48,42 +50,45 @@ CASES = [
     ("cat_500x6", 10_000, 20, ("catboost",)),
     ("lgb_500x6", 10_000, None, ("lightgbm", "shap", "woodelf")),
     *(
-        (name, rows, 2, ("xgboost",))
+        (name, rows, 2, FEW_ROW_PEERS)
         for name in ("xgb_100x3", "xgb_500x6", "xgb_1000x8", "xgb_20x10", "xgb_100x16")
         for rows in (1, 10)
     ),
 ]
-ASKED_OF_TWO_THREADS = 1.8
 
-# What is left out, and why; printed and recorded.
+# What is left out or stands with a reservation, and why; printed and recorded.
 LEFT_OUT = [
     "shap on the CatBoost model: its C code refuses it (leaves without cover), its default path is CatBoost's own",
     "woodelf on the CatBoost model: it returns NaN there (leaves without cover)",
-    "woodelf on 100 x depth 16: its tables grow with the depth, no end within minutes",
+    "fasttreeshap's exactness on rows with missing values: its algorithm v2, which it chooses for many rows, "
+    "ignores the learned direction (its v1 follows it); its difference on complete rows stands beside",
+    "woodelf on 100 x depth 16: its tables grow with the depth, no end within five minutes for ten rows",
 ]
 
-# woodelf pays per model rather than per row: it gets longer, so that it can explain all rows.
-CAP_FACTOR = {"woodelf": 8.0}
+# A cost per model rather than per row: fewer rows would say nothing, so these explain all of them or none.
+WHOLE = {"woodelf"}
 
 
 def case_name(model, rows):
     return f"{model}@{rows}"
 
 
-def fit_rows(peer, rows, cap):
-    """The number of rows that the peer explains in about `cap` seconds, found by growing."""
+def fit_rows(peer, rows, cap, patience):
+    """The number of rows that the peer explains in about `cap` seconds, found by growing, and those seconds."""
+    if peer.name in WHOLE:
+        return rows, peer.explain(rows, 1, patience, keep_values=True)[0]
     count = min(rows, 10)
-    # The first call pays for what a library sets up once; it only tells the size of the thing.
-    seconds = peer.explain(count, 1, timeout=20 * cap + 60)[0]
-    if count < rows or seconds < 0.5:
-        seconds = min(peer.explain(count, 1, timeout=20 * cap + 60)[0], seconds)
+    seconds = peer.explain(count, 1, patience, keep_values=True)[0]
+    if seconds < 0.5:
+        # The first call also pays for what a library sets up once.
+        seconds = peer.explain(count, 1, patience, keep_values=True)[0]
     while count < rows:
         grown = min(rows, int(count * cap / max(seconds, 1e-6)))
         if grown < 1.3 * count:
             break
-        # A library with a cost per call looks slower per row than it is: grow again from what is seen.
+        # Never far beyond what was seen, since few rows tell little about many.
         count = min(grown, 100 * count)
-        seconds = peer.explain(count, 1, timeout=20 * cap + 60)[0]
+        seconds = peer.explain(count, 1, patience, keep_values=True)[0]
     return count, seconds
 
 
@@ -116,7 +121,7 @@ def spread(seconds):
     return (ordered[-1] - ordered[0]) / statistics.median(seconds)
 
 
-def measure(case, whylight, rounds, cap, skipped):
+def measure(case, whylight, rounds, cap, patience, skipped):
     """One row of the issue's table: every peer of the case, alternating with whylight."""
     name, rows, asked, peer_names = case
     features = models.SPECS[name][3]
@@ -146,17 +151,19 @@ def measure(case, whylight, rounds, cap, skipped):
         entry = {"peer": peer_name, "version": None}
         result["peers"].append(entry)
         # The peer that a ratio is asked of gets the whole time; the others half.
-        own_cap = cap * CAP_FACTOR.get(peer_name, 1.0 if index == 0 else 0.5)
+        own_cap = cap if index == 0 else cap / 2
         try:
             with Peer(peer_name, model, data, TARGET) as peer:
                 entry.update(version=peer.version, load_seconds=peer.load_seconds)
-                count, once = fit_rows(peer, rows, own_cap)
+                count, once = fit_rows(peer, rows, own_cap, patience)
                 repeats = max(1, min(21, int(1.0 / max(once, 1e-6))))
-                own_rounds = rounds if once < 2 * cap else 1
                 seconds, start = [], len(ours[1])
-                for round in range(own_rounds):
-                    last = round + 1 == own_rounds
-                    seconds += peer.explain(count, repeats, timeout=20 * own_cap + 60, keep_values=last)
+                if once > 2 * cap:
+                    # One call, already seen, is what there is time for.
+                    seconds.append(once)
+                    bench(1)
+                for _ in range(0 if seconds else rounds):
+                    seconds += peer.explain(count, repeats, patience)
                     bench(1)
                 values = peer.values()
                 entry.update(
@@ -211,140 +218,6 @@ def measure(case, whylight, rounds, cap, skipped):
     return result
 
 
-def machine():
-    cpu = platform.processor() or platform.machine()
-    try:
-        found = re.search(r"^model name\s*:\s*(.+)$", pathlib.Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-        cpu = found.group(1).strip() if found else cpu
-    except OSError:
-        pass
-    system = platform.system()
-    try:
-        system = platform.freedesktop_os_release()["PRETTY_NAME"]
-    except (OSError, KeyError):
-        pass
-    flags = ""
-    try:
-        flags = pathlib.Path("/proc/cpuinfo").read_text()
-    except OSError:
-        pass
-    simd = [flag for flag in ("avx2", "avx512f", "asimd") if re.search(rf"\b{flag}\b", flags)]
-    return {
-        "cpu": cpu,
-        "simd": simd,
-        "cores": len(affinity()),
-        "os": system,
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-    }
-
-
-def number(value, digits=0):
-    if value is None:
-        return "–"
-    if value < 100 and digits == 0:
-        digits = 1
-    return f"{value:,.{digits}f}"
-
-
-def ratio(value):
-    return "–" if value is None else f"{number(value)}×"
-
-
-def asked_and_got(result, index, entry):
-    """What the table asks of this peer beside what was measured."""
-    if index > 0 or result["asked"] is None:
-        return ""
-    return f"asked {result['asked']}×, got {ratio(entry.get('ratio'))}"
-
-
-def difference(entry):
-    if entry.get("max_relative_difference") is None:
-        return entry.get("failure", "–")
-    text = f"{entry['max_relative_difference']:.1e}"
-    complete = entry.get("max_relative_difference_complete_rows")
-    if complete is not None and entry["max_relative_difference"] > 1e-3 > complete:
-        text += f" ({complete:.1e} on rows without missing values)"
-    return text
-
-
-def markdown(record):
-    lines = [
-        f"# whylight {record['whylight_version'] or '(not built)'} and its peers, {record['date']}",
-        "",
-        f"{record['machine']['cpu']}, {record['machine']['cores']} cores, "
-        f"{', '.join(record['machine']['simd']) or 'no SIMD flag read'}, {record['machine']['os']} "
-        f"(kernel {record['machine']['kernel']}), Python {record['machine']['python']}. "
-        f"Load average {record['load_before']:.1f} before, {record['load_after']:.1f} after.",
-        "",
-        "One thread on one core, from the table in memory to values in memory, medians; whylight and each peer alternate. "
-        "`*`: the peer explained only the rows given, its rate is taken for all. "
-        "Noise: slowest minus fastest repeat (of eight or more: of their middle half), over the median (peer / whylight). "
-        "Difference: the largest |Δφ| over its row's largest |φ|.",
-        "",
-        "| model | rows | peer | rows run | peer rows/s | whylight rows/s | ratio | ratio of best | asked | difference | noise |",
-        "|---|--:|---|--:|--:|--:|--:|--:|---|---|---|",
-    ]
-    for result in record["cases"]:
-        for index, entry in enumerate(result["peers"]):
-            if "rows_per_second" not in entry:
-                cells = ["–"] * 5 + [entry["failure"].replace("|", "/"), "–", "–"]
-                lines.append(f"| {result['model']} | {result['rows']:,} | {entry['peer']} | " + " | ".join(cells) + " |")
-                continue
-            mark = "*" if entry["fewer_rows"] else ""
-            noise = f"{entry['spread']:.0%} / " + (f"{result['spread']:.0%}" if "spread" in result else "–")
-            lines.append(
-                f"| {result['model']} | {result['rows']:,} | {entry['peer']} {entry['version']} | {entry['rows_run']:,} "
-                f"| {number(entry['rows_per_second'])}{mark} | {number(result.get('rows_per_second'))} "
-                f"| {ratio(entry.get('ratio'))} | {ratio(entry.get('ratio_of_best'))} "
-                f"| {asked_and_got(result, index, entry)} | {difference(entry)} | {noise} |"
-            )
-    lines += ["", "whylight alone:", ""]
-    lines += [
-        "| model | rows | end to end rows/s | resident rows/s | two threads | asked | build s | peak RSS MB | engines |",
-        "|---|--:|--:|--:|--:|---|--:|--:|---|",
-    ]
-    for result in record["cases"]:
-        runs = result["whylight"]["1"]
-        if not runs:
-            reason = result.get("whylight_failure", "not run").replace("|", "/").replace("\n", " ")
-            lines.append(f"| {result['model']} | {result['rows']:,} | {reason} | – | – | | – | – | – |")
-            continue
-        asked = f"{ASKED_OF_TWO_THREADS}×" if result["rows"] > 10 else ""
-        lines.append(
-            f"| {result['model']} | {result['rows']:,} | {number(result['rows_per_second'])} "
-            f"| {number(result['rows_per_second_resident'])} "
-            f"| {'–' if 'two_threads' not in result else format(result['two_threads'], '.2f') + '×'} | {asked} "
-            f"| {statistics.median(run['build_seconds'] for run in runs):.3f} "
-            f"| {max(run['peak_rss_bytes'] for run in runs) / 1e6:,.0f} | {json.dumps(runs[-1]['engines'])} |"
-        )
-    lines += ["", "Models (full depth, seeds fixed, `benches/peers/models.py`):", ""]
-    for name, entry in record["models"].items():
-        lines.append(
-            f"- {name}: {entry['library']} {entry['version']}, {entry['trees']:,} trees, {entry['leaves']:,} leaves, "
-            f"depth {entry['shallowest']} to {entry['deepest']}, {entry['features']} features"
-        )
-    lines += ["", "Left out:", ""] + [f"- {line}" for line in record["left_out"]]
-    return "\n".join(lines) + "\n"
-
-
-def summary(result):
-    for index, entry in enumerate(result["peers"]):
-        if "rows_per_second" in entry:
-            mark = f"* ({entry['rows_run']:,} rows run)" if entry["fewer_rows"] else ""
-            print(
-                f"  {entry['peer']} {entry['version']}: {number(entry['rows_per_second'])} rows/s{mark}, "
-                f"ratio {ratio(entry.get('ratio'))} {asked_and_got(result, index, entry)} "
-                f"difference {difference(entry)}"
-            )
-    if "rows_per_second" in result:
-        two = f", two threads {result['two_threads']:.2f}×" if "two_threads" in result else ""
-        print(f"  whylight: {number(result['rows_per_second'])} rows/s end to end{two}")
-    if "whylight_failure" in result:
-        print(f"  whylight: {result['whylight_failure']}")
-    sys.stdout.flush()
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", action="append", metavar="CASE", help="cases to run, such as xgb_500x6@10000 or 'xgb_*@1'")
@@ -355,6 +228,7 @@ def main():
     arguments = parser.parse_args()
     rounds = arguments.rounds or (1 if arguments.quick else 3)
     cap = arguments.cap or (2.0 if arguments.quick else 15.0)
+    patience = 60.0 if arguments.quick else 300.0
 
     cases = [
         case
@@ -381,14 +255,14 @@ def main():
         skipped.add("fasttreeshap")
         left_out.append(f"fasttreeshap: {reason.read_text().strip()}")
     for line in left_out:
-        print(f"bench-peers: left out: {line}")
+        print(f"bench-peers: note: {line}")
 
     used = {case[0] for case in cases}
     record = {
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         "whylight_version": version,
         "machine": machine(),
-        "settings": {"rounds": rounds, "cap_seconds": cap},
+        "settings": {"rounds": rounds, "cap_seconds": cap, "patience_seconds": patience},
         "load_before": os.getloadavg()[0],
         "models": {name: entry for name, entry in json.loads((models.MODELS / "models.json").read_text()).items() if name in used},
         "left_out": left_out,
@@ -396,7 +270,7 @@ def main():
     }
     for case in cases:
         print(case_name(case[0], case[1]), flush=True)
-        result = measure(case, whylight, rounds, cap, skipped)
+        result = measure(case, whylight, rounds, cap, patience, skipped)
         record["cases"].append(result)
         summary(result)
     record["load_after"] = os.getloadavg()[0]
