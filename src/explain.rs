@@ -26,6 +26,18 @@ pub struct Options {
     pub seed: u64,
 }
 
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            device: Device::auto(),
+            threads: 0,
+            memory_limit: None,
+            additivity_rows: None,
+            seed: 0,
+        }
+    }
+}
+
 /// A model made ready for a device: check and pack once, explain many times.
 #[derive(Debug)]
 pub struct Explainer {

@@ -1,9 +1,15 @@
 #![doc = include_str!("../README.md")]
 
 pub mod data;
+pub mod device;
 pub mod error;
+pub mod explain;
+pub mod explanation;
 pub mod model;
 
 pub use data::Table;
+pub use device::Device;
 pub use error::{Error, Result};
+pub use explain::{Explainer, Options};
+pub use explanation::Explanation;
 pub use model::Model;

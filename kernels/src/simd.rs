@@ -37,7 +37,7 @@ impl Level {
     pub fn available() -> Vec<Self> {
         let mut levels = Vec::new();
         #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        if has_avx2() {
             levels.push(Level::Avx2);
         }
         levels.push(Level::Portable);
@@ -52,6 +52,11 @@ impl Level {
             Level::Avx2 => "avx2",
         }
     }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
 }
 
 /// A vector of float32 lanes and the operations that the tree kernels need. Comparisons follow
@@ -97,22 +102,37 @@ pub(crate) trait Simd: Copy + 'static {
     fn add_entries(table: &[[f32; 8]], patterns: &[u8], sums: &mut [&mut [f32]], at: usize);
 }
 
-/// Calls `$function::<S>(args)` for the implementation of a level.
-macro_rules! dispatch {
-    ($level:expr, $function:ident :: <_ $(, $generic:tt)*> ( $($arg:expr),* $(,)? )) => {
-        match $level {
-            $crate::simd::Level::Portable => {
-                $function::<$crate::simd::portable::Portable $(, $generic)*>($($arg),*)
-            }
+/// Defines `fn $name(level, …)`, which calls `$generic::<S>(…)` for the implementation of the level,
+/// compiled with its instruction set. Everything below `$generic` must be `#[inline(always)]`, and
+/// use loops rather than closures around [`Simd`] operations: a closure is compiled without the
+/// instruction set, and its vector operations become calls.
+macro_rules! instances {
+    ($(#[$doc:meta])* $visibility:vis fn $name:ident = $generic:ident($($arg:ident: $type:ty),* $(,)?)) => {
+        $(#[$doc])*
+        $visibility fn $name(level: $crate::simd::Level, $($arg: $type),*) {
             #[cfg(target_arch = "x86_64")]
-            $crate::simd::Level::Avx2 => $crate::simd::avx2::enable(
-                #[inline(always)]
-                || $function::<$crate::simd::avx2::Avx2 $(, $generic)*>($($arg),*),
-            ),
+            #[target_feature(enable = "avx2,fma")]
+            fn avx2($($arg: $type),*) {
+                $generic::<$crate::simd::avx2::Avx2>($($arg),*);
+            }
+            match level {
+                $crate::simd::Level::Portable => {
+                    $generic::<$crate::simd::portable::Portable>($($arg),*);
+                }
+                #[cfg(target_arch = "x86_64")]
+                $crate::simd::Level::Avx2 => {
+                    assert!($crate::simd::has_avx2(), "the level must be available");
+                    // SAFETY: the line above.
+                    #[expect(unsafe_code, reason = "the instruction set is there")]
+                    unsafe {
+                        avx2($($arg),*);
+                    }
+                }
+            }
         }
     };
 }
-pub(crate) use dispatch;
+pub(crate) use instances;
 
 #[cfg(test)]
 mod tests {
@@ -130,11 +150,12 @@ mod tests {
     ];
 
     /// Everything that the trait can do, on inputs with every special value, as bits.
-    fn everything<S: Simd>() -> Vec<u32> {
+    #[inline(always)]
+    fn everything<S: Simd>(out: &mut Vec<u32>) {
         let x: Vec<f32> = (0..32).map(|i| SPECIAL[i % 8]).collect();
         let y: Vec<f32> = (0..32).map(|i| SPECIAL[(i / 4 + 3) % 8]).collect();
         let bytes: Vec<u8> = (0..32).map(|i| (i % 3 == 0).into()).collect();
-        let mut out = vec![0.0; 32];
+        let mut lanes = vec![0.0; 32];
         let mut bits = Vec::new();
         for at in (0..32).step_by(S::LANES) {
             let (a, b) = (S::load(&x[at..]), S::load(&y[at..]));
@@ -149,9 +170,9 @@ mod tests {
                 S::select_or_zero(S::not(mask), S::splat(2.0)),
             ];
             for (k, v) in results.into_iter().enumerate() {
-                S::store(v, &mut out[..]);
+                S::store(v, &mut lanes[..]);
                 bits.extend(
-                    out[..S::LANES]
+                    lanes[..S::LANES]
                         .iter()
                         .enumerate()
                         .map(|(i, v)| (k * 32 + at + i, v)),
@@ -178,14 +199,17 @@ mod tests {
             S::add_entries(&table, &patterns, &mut rows, 8);
             bits.extend(sums.iter().flatten().map(|v| v.to_bits()));
         }
-        bits
+        *out = bits;
     }
+
+    instances! { fn everything_at = everything(out: &mut Vec<u32>) }
 
     #[test]
     fn every_level_computes_what_the_portable_one_does() {
-        let expected = everything::<Portable>();
+        let (mut expected, mut got) = (Vec::new(), Vec::new());
+        everything::<Portable>(&mut expected);
         for level in Level::available() {
-            let got = dispatch!(level, everything::<_>());
+            everything_at(level, &mut got);
             assert_eq!(got, expected, "{}", level.name());
         }
     }

@@ -24,7 +24,7 @@ mod walk;
 
 use crate::block::{Block, ROWS};
 use crate::forest::Forest;
-use crate::simd::{Level, Simd, dispatch};
+use crate::simd::{Simd, instances};
 pub use pack::Pack;
 
 /// Points of one pass; rules with more points take several.
@@ -45,11 +45,23 @@ pub struct Scratch {
     sums: Vec<[f32; ROWS]>,
 }
 
-/// Adds the values of the packed trees of one output: `values` is laid out (feature, [`ROWS`]).
-///
-/// `thresholds` has one number per node of the forest.
-pub fn run(
-    level: Level,
+instances! {
+    /// Adds the values of the packed trees of one output: `values` is laid out (feature, [`ROWS`]).
+    ///
+    /// `thresholds` has one number per node of the forest.
+    pub fn run = run_on(
+        forest: &Forest,
+        thresholds: &[f32],
+        pack: &Pack,
+        output: u32,
+        block: Block<'_>,
+        scratch: &mut Scratch,
+        values: &mut [[f64; ROWS]],
+    )
+}
+
+#[inline(always)]
+fn run_on<S: Simd>(
     forest: &Forest,
     thresholds: &[f32],
     pack: &Pack,
@@ -60,27 +72,7 @@ pub fn run(
 ) {
     let first = pack.trees.partition_point(|tree| tree.output < output);
     let end = pack.trees.partition_point(|tree| tree.output <= output);
-    if first == end {
-        return;
-    }
     scratch.sums.resize(forest.features as usize, [0.0; ROWS]);
-    dispatch!(
-        level,
-        run_on::<_>(forest, thresholds, pack, first, end, block, scratch, values)
-    );
-}
-
-#[inline(always)]
-fn run_on<S: Simd>(
-    forest: &Forest,
-    thresholds: &[f32],
-    pack: &Pack,
-    first: usize,
-    end: usize,
-    block: Block<'_>,
-    scratch: &mut Scratch,
-    values: &mut [[f64; ROWS]],
-) {
     for tree in first..end {
         let sums = &mut scratch.sums;
         match pack.trees[tree].points_per_pass {

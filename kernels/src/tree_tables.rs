@@ -11,7 +11,7 @@ mod pack;
 
 use crate::block::{Block, ROWS};
 use crate::forest::Forest;
-use crate::simd::{Level, Simd, dispatch};
+use crate::simd::{Simd, instances};
 pub use crate::tree_patterns::{MAX_BITS, Step};
 pub use pack::{Cover, cover};
 
@@ -72,23 +72,19 @@ pub struct Scratch {
     is_used: Vec<bool>,
 }
 
-/// Adds the values of the trees of one output: `values` is laid out (feature, [`ROWS`]).
-///
-/// `thresholds` has one number per node of the forest.
-pub fn run(
-    level: Level,
-    forest: &Forest,
-    thresholds: &[f32],
-    pack: &Pack,
-    output: u32,
-    block: Block<'_>,
-    scratch: &mut Scratch,
-    values: &mut [[f64; ROWS]],
-) {
-    dispatch!(
-        level,
-        run_on::<_>(forest, thresholds, pack, output, block, scratch, values)
-    );
+instances! {
+    /// Adds the values of the trees of one output: `values` is laid out (feature, [`ROWS`]).
+    ///
+    /// `thresholds` has one number per node of the forest.
+    pub fn run = run_on(
+        forest: &Forest,
+        thresholds: &[f32],
+        pack: &Pack,
+        output: u32,
+        block: Block<'_>,
+        scratch: &mut Scratch,
+        values: &mut [[f64; ROWS]],
+    )
 }
 
 #[inline(always)]

@@ -17,6 +17,17 @@ impl CategorySet {
     }
 }
 
+impl Missing {
+    /// The cell as a split with this rule sees it: NaN if it is missing.
+    pub fn apply(self, cell: f64) -> f64 {
+        match self {
+            Missing::Never if cell.is_nan() => 0.0,
+            Missing::NanOrZero if cell.abs() <= ZERO => f64::NAN,
+            _ => cell,
+        }
+    }
+}
+
 impl Split {
     /// Whether `cell` goes left, by the rules of the model that the split belongs to.
     pub fn left(&self, cell: f64, precision: Precision, fraction: Fraction) -> bool {
@@ -24,11 +35,7 @@ impl Split {
             Precision::F32 => f64::from(cell as f32),
             Precision::F64 => cell,
         };
-        let cell = match self.missing {
-            Missing::Never if cell.is_nan() => 0.0,
-            Missing::NanOrZero if cell.abs() <= ZERO => f64::NAN,
-            _ => cell,
-        };
+        let cell = self.missing.apply(cell);
         if cell.is_nan() {
             return self.missing_left;
         }
@@ -40,6 +47,15 @@ impl Split {
                 Fraction::Floor => cell.floor(),
             }),
             Test::OneOf(values) => values.contains(&cell),
+        }
+    }
+}
+
+impl Node {
+    fn cover_mut(&mut self) -> &mut f64 {
+        match self {
+            Node::Leaf { cover, .. } => cover,
+            Node::Split(split) => &mut split.cover,
         }
     }
 }
@@ -59,6 +75,30 @@ impl Trees {
             } as usize;
         }
         n
+    }
+
+    /// Sets all covers to zero, for [`Trees::count_cover`] to count.
+    pub fn clear_covers(&mut self) {
+        for node in self.trees.iter_mut().flat_map(|tree| &mut tree.nodes) {
+            *node.cover_mut() = 0.0;
+        }
+        self.has_cover = true;
+    }
+
+    /// Adds a row to the cover of every node that it reaches.
+    pub fn count_cover(&mut self, row: &[f64]) {
+        let (precision, fraction) = (self.precision, self.fraction);
+        for tree in &mut self.trees {
+            let mut n = 0;
+            loop {
+                let node = &mut tree.nodes[n];
+                *node.cover_mut() += 1.0;
+                let Node::Split(split) = node else { break };
+                let cell = row[split.feature as usize];
+                let left = split.left(cell, precision, fraction);
+                n = if left { split.left } else { split.right } as usize;
+            }
+        }
     }
 
     /// The raw margins of a row, summed in float64: `row` has one cell per feature, the result one

@@ -2,33 +2,17 @@
 #![expect(unsafe_code, reason = "the intrinsics of this instruction set")]
 #![expect(
     clippy::undocumented_unsafe_blocks,
-    reason = "one reason for all: values of `Avx2` are only computed with inside `enable`"
+    reason = "one reason for all: `instances!` calls this code only where the features were detected"
 )]
 
 use std::arch::x86_64::*;
 
-use super::{Level, Simd};
+use super::Simd;
 
-/// The instance for machines with AVX2 and FMA.
-///
-/// Its methods may only run inside [`enable`], which makes sure of the machine; `dispatch!` is the
-/// one place that names this type.
+/// The instance for machines with AVX2 and FMA. `instances!` is the one place that names this type,
+/// in functions compiled with these features and called where they were detected.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2;
-
-/// Runs `f` compiled with AVX2 and FMA.
-///
-/// # Panics
-/// If the machine lacks them.
-pub(crate) fn enable<R>(f: impl FnOnce() -> R) -> R {
-    #[target_feature(enable = "avx2,fma")]
-    fn inner<R>(f: impl FnOnce() -> R) -> R {
-        f()
-    }
-    assert!(Level::available().contains(&Level::Avx2));
-    // SAFETY: the features were detected on the line above.
-    unsafe { inner(f) }
-}
 
 impl Simd for Avx2 {
     const LANES: usize = 8;
@@ -103,23 +87,27 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn set_bit_below(x: &[f32], t: f32, missing_left: bool, bit: u8, to: &mut [u8]) {
         if missing_left {
-            set_bit(x, to, bit, |x| Self::below_or_nan(x, Self::splat(t)));
+            set_bit::<true>(x, t, bit, to);
         } else {
-            set_bit(x, to, bit, |x| Self::below(x, Self::splat(t)));
+            set_bit::<false>(x, t, bit, to);
         }
     }
 
     #[inline(always)]
     fn add_entries(table: &[[f32; 8]], patterns: &[u8], sums: &mut [&mut [f32]], at: usize) {
         let patterns = &patterns[..8];
+        let low = unsafe { transpose(table, patterns, 0) };
         if sums.len() <= 4 {
-            let columns = unsafe { transpose_8x4(|r| &table[patterns[r] as usize]) };
-            for (sum, column) in sums.iter_mut().zip(columns) {
+            for (sum, column) in sums.iter_mut().zip(low) {
                 add_to(&mut sum[at..], column);
             }
         } else {
-            let columns = unsafe { transpose_8x8(|r| &table[patterns[r] as usize]) };
-            for (sum, column) in sums.iter_mut().zip(columns) {
+            let high = unsafe { transpose(table, patterns, 4) };
+            let (first, rest) = sums.split_at_mut(4);
+            for (sum, column) in first.iter_mut().zip(low) {
+                add_to(&mut sum[at..], column);
+            }
+            for (sum, column) in rest.iter_mut().zip(high) {
                 add_to(&mut sum[at..], column);
             }
         }
@@ -131,18 +119,27 @@ fn add_to(sum: &mut [f32], column: __m256) {
     Avx2::store(Avx2::add(Avx2::load(sum), column), sum);
 }
 
-/// Sets `bit` in the rows where `left` holds, 32 rows at a time.
+/// Sets `bit` in the rows that go left, 32 rows at a time.
 #[inline(always)]
-fn set_bit(x: &[f32], to: &mut [u8], bit: u8, left: impl Fn(__m256) -> __m256) {
+fn set_bit<const MISSING_LEFT: bool>(x: &[f32], t: f32, bit: u8, to: &mut [u8]) {
+    let t = Avx2::splat(t);
     let (x, _) = x.as_chunks::<32>();
     let (to, _) = to.as_chunks_mut::<32>();
     for (x, to) in x.iter().zip(to) {
         unsafe {
-            let mask = |i: usize| _mm256_castps_si256(left(_mm256_loadu_ps(x[8 * i..].as_ptr())));
+            let mut left = [_mm256_setzero_si256(); 4];
+            for i in 0..4 {
+                let x = _mm256_loadu_ps(x[8 * i..].as_ptr());
+                left[i] = _mm256_castps_si256(if MISSING_LEFT {
+                    Avx2::below_or_nan(x, t)
+                } else {
+                    Avx2::below(x, t)
+                });
+            }
             // Packing works within 128-bit halves, so groups of 4 rows come out as
             // 0 2 4 6 | 1 3 5 7; the permutation restores their order.
-            let low = _mm256_packs_epi32(mask(0), mask(1));
-            let high = _mm256_packs_epi32(mask(2), mask(3));
+            let low = _mm256_packs_epi32(left[0], left[1]);
+            let high = _mm256_packs_epi32(left[2], left[3]);
             let packed = _mm256_packs_epi16(low, high);
             let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
             let rows = _mm256_permutevar8x32_epi32(packed, order);
@@ -153,39 +150,17 @@ fn set_bit(x: &[f32], to: &mut [u8], bit: u8, left: impl Fn(__m256) -> __m256) {
     }
 }
 
-/// Eight entries as rows, their eight lanes as columns.
+/// Lanes `half..half + 4` of the entries of 8 rows, as columns over the rows.
 #[inline(always)]
-unsafe fn transpose_8x8<'a>(entry: impl Fn(usize) -> &'a [f32; 8]) -> [__m256; 8] {
+unsafe fn transpose(table: &[[f32; 8]], patterns: &[u8], half: usize) -> [__m256; 4] {
     unsafe {
-        // Rows r and r + 4 side by side: then only in-lane shuffles are left.
-        let pair = |r: usize, half: usize| {
-            let low = _mm_loadu_ps(entry(r)[half..].as_ptr());
-            let high = _mm_loadu_ps(entry(r + 4)[half..].as_ptr());
-            _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(low), high)
-        };
-        let [c0, c1, c2, c3] = transpose_pairs([pair(0, 0), pair(1, 0), pair(2, 0), pair(3, 0)]);
-        let [c4, c5, c6, c7] = transpose_pairs([pair(0, 4), pair(1, 4), pair(2, 4), pair(3, 4)]);
-        [c0, c1, c2, c3, c4, c5, c6, c7]
-    }
-}
-
-/// The first four lanes of eight entries as columns.
-#[inline(always)]
-unsafe fn transpose_8x4<'a>(entry: impl Fn(usize) -> &'a [f32; 8]) -> [__m256; 4] {
-    unsafe {
-        let pair = |r: usize| {
-            let low = _mm_loadu_ps(entry(r).as_ptr());
-            let high = _mm_loadu_ps(entry(r + 4).as_ptr());
-            _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(low), high)
-        };
-        transpose_pairs([pair(0), pair(1), pair(2), pair(3)])
-    }
-}
-
-/// Transposes the 4 × 4 matrices in both 128-bit halves.
-#[inline(always)]
-unsafe fn transpose_pairs(r: [__m256; 4]) -> [__m256; 4] {
-    unsafe {
+        // Rows r and r + 4 side by side: then only shuffles within 128-bit halves are left.
+        let mut r = [_mm256_setzero_ps(); 4];
+        for i in 0..4 {
+            let low = _mm_loadu_ps(table[usize::from(patterns[i])][half..].as_ptr());
+            let high = _mm_loadu_ps(table[usize::from(patterns[i + 4])][half..].as_ptr());
+            r[i] = _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(low), high);
+        }
         let a = _mm256_unpacklo_ps(r[0], r[1]);
         let b = _mm256_unpackhi_ps(r[0], r[1]);
         let c = _mm256_unpacklo_ps(r[2], r[3]);

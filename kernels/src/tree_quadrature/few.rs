@@ -4,7 +4,7 @@ use super::POINTS;
 use crate::block::{Block, ROWS};
 use crate::forest::Forest;
 use crate::legendre::Rule;
-use crate::simd::{Level, Simd, dispatch};
+use crate::simd::{Simd, instances};
 
 /// A split on the path of the walk.
 struct Frame<S: Simd> {
@@ -32,19 +32,18 @@ struct Pass<S: Simd> {
     weight: S::V,
 }
 
-/// Adds the values of the given trees: `values` is laid out (output, feature, [`ROWS`]).
-///
-/// `trees` holds tree numbers with the features of their longest path; `thresholds` has one number
-/// per node of the forest.
-pub fn run(
-    level: Level,
-    forest: &Forest,
-    thresholds: &[f32],
-    trees: &[(u32, u32)],
-    block: Block<'_>,
-    values: &mut [[f64; ROWS]],
-) {
-    dispatch!(level, run_on::<_>(forest, thresholds, trees, block, values));
+instances! {
+    /// Adds the values of the given trees: `values` is laid out (output, feature, [`ROWS`]).
+    ///
+    /// `trees` holds tree numbers with the features of their longest path; `thresholds` has one
+    /// number per node of the forest.
+    pub fn run = run_on(
+        forest: &Forest,
+        thresholds: &[f32],
+        trees: &[(u32, u32)],
+        block: Block<'_>,
+        values: &mut [[f64; ROWS]],
+    )
 }
 
 #[inline(always)]
@@ -90,24 +89,24 @@ fn run_on<S: Simd>(
 }
 
 impl<S: Simd> Pass<S> {
+    #[inline(always)]
     fn of(rule: &Rule) -> Vec<Self> {
-        let points = rule.points.chunks(POINTS);
-        points
-            .zip(rule.weights.chunks(POINTS))
-            .map(|(points, weights)| {
-                let mut lanes = [[0.0_f32; POINTS]; 3];
-                for (lane, (&u, &weight)) in points.iter().zip(weights).enumerate() {
-                    lanes[0][lane] = u as f32;
-                    lanes[1][lane] = (1.0 - u) as f32;
-                    lanes[2][lane] = weight as f32;
-                }
-                Self {
-                    u: S::load(&lanes[0]),
-                    rest: S::load(&lanes[1]),
-                    weight: S::load(&lanes[2]),
-                }
-            })
-            .collect()
+        let chunks = rule.points.chunks(POINTS).zip(rule.weights.chunks(POINTS));
+        let mut passes = Vec::new();
+        for (points, weights) in chunks {
+            let mut lanes = [[0.0_f32; POINTS]; 3];
+            for (lane, (&u, &weight)) in points.iter().zip(weights).enumerate() {
+                lanes[0][lane] = u as f32;
+                lanes[1][lane] = (1.0 - u) as f32;
+                lanes[2][lane] = weight as f32;
+            }
+            passes.push(Self {
+                u: S::load(&lanes[0]),
+                rest: S::load(&lanes[1]),
+                weight: S::load(&lanes[2]),
+            });
+        }
+        passes
     }
 
     /// A_e(z) at the points.

@@ -12,6 +12,7 @@ type Rows<V> = [V; WIDTH];
 type Points<V, const Q: usize> = [Rows<V>; Q];
 
 /// What the walk keeps per depth.
+#[derive(Clone, Copy)]
 struct Level<S: Simd, const Q: usize> {
     /// Product of the factors above, at every point.
     down: Points<S::V, Q>,
@@ -36,14 +37,13 @@ pub(super) fn tree<S: Simd, const Q: usize>(
     let parts = pack.parts(tree);
     let zero = S::splat(0.0);
     let none = S::below(zero, zero);
-    let mut levels: Vec<Level<S, Q>> = (0..=parts.tree.depth)
-        .map(|_| Level {
-            down: [[zero; WIDTH]; Q],
-            up: [[zero; WIDTH]; Q],
-            left: [none; WIDTH],
-            met: [none; WIDTH],
-        })
-        .collect();
+    let empty = Level::<S, Q> {
+        down: [[zero; WIDTH]; Q],
+        up: [[zero; WIDTH]; Q],
+        left: [none; WIDTH],
+        met: [none; WIDTH],
+    };
+    let mut levels = vec![empty; parts.tree.depth as usize + 1];
     let passes = parts.tree.passes as usize;
     let (constants, weights) = parts.constants.split_at(parts.constants.len() - passes * Q);
     for pass in 0..passes {
@@ -80,32 +80,46 @@ pub(super) fn tree<S: Simd, const Q: usize>(
 #[inline(always)]
 fn test<S: Simd>(test: Test, x: &[f32], threshold: f32, sets: &[u32]) -> Rows<S::M> {
     let t = S::splat(threshold);
+    let mut rows = [S::below(t, t); WIDTH];
     match test {
         Test::Below {
             missing_left: false,
-        } => std::array::from_fn(|v| S::below(S::load(&x[v * S::LANES..]), t)),
+        } => {
+            for v in 0..WIDTH {
+                rows[v] = S::below(S::load(&x[v * S::LANES..]), t);
+            }
+        }
         Test::Below { missing_left: true } => {
-            std::array::from_fn(|v| S::below_or_nan(S::load(&x[v * S::LANES..]), t))
+            for v in 0..WIDTH {
+                rows[v] = S::below_or_nan(S::load(&x[v * S::LANES..]), t);
+            }
         }
         Test::Category { .. } => {
             let mut left = [0_u8; 64];
             for (left, &x) in left.iter_mut().zip(x) {
                 *left = u8::from(test.left(x, threshold, sets));
             }
-            std::array::from_fn(|v| S::mask(&left[v * S::LANES..]))
+            for v in 0..WIDTH {
+                rows[v] = S::mask(&left[v * S::LANES..]);
+            }
         }
     }
+    rows
 }
 
 /// Rows that take an edge and met its feature before.
 #[inline(always)]
 fn met<S: Simd>(goes_left: Rows<S::M>, left: bool, before: Option<Rows<S::M>>) -> Rows<S::M> {
-    std::array::from_fn(|v| match (left, before) {
-        (true, None) => goes_left[v],
-        (false, None) => S::not(goes_left[v]),
-        (true, Some(before)) => S::and(goes_left[v], before[v]),
-        (false, Some(before)) => S::and_not(goes_left[v], before[v]),
-    })
+    let mut met = goes_left;
+    for v in 0..WIDTH {
+        met[v] = match (left, before) {
+            (true, None) => goes_left[v],
+            (false, None) => S::not(goes_left[v]),
+            (true, Some(before)) => S::and(goes_left[v], before[v]),
+            (false, Some(before)) => S::and_not(goes_left[v], before[v]),
+        };
+    }
+    met
 }
 
 #[inline(always)]

@@ -1,0 +1,286 @@
+//! Path-dependent Tree SHAP (Lundberg et al. 2020): exact Shapley values of the game in which
+//! features outside a coalition follow the cover of the training rows.
+
+mod columns;
+mod compile;
+mod cpu;
+
+use std::sync::Arc;
+
+use ndarray::{Array3, ArrayView3};
+use rayon::ThreadPool;
+
+use self::compile::Compiled;
+use self::cpu::{Amount, Cpu};
+use super::Options;
+use crate::data::{Batch, Encoder, ReadOptions, Reader, Table};
+use crate::error::{Error, Result};
+use crate::explanation::{Explanation, Header, Sink, Trailer};
+use crate::model::{Model, Trees};
+
+/// Bytes that a batch of rows may take when no memory limit is given.
+const BATCH_BYTES: u64 = 100 << 20;
+
+/// Rows of a table whose additivity is checked by default.
+const CHECKED_ROWS: u64 = 256;
+
+/// A tree ensemble made ready for a device.
+#[derive(Debug)]
+pub(super) struct TreeShap {
+    model: Arc<Model>,
+    /// The model with covers counted from a background, where it has none of its own.
+    counted: Option<Trees>,
+    compiled: Compiled,
+    cpu: Cpu,
+    header: Header,
+    options: Options,
+    pool: Option<ThreadPool>,
+}
+
+impl TreeShap {
+    pub(super) fn new(
+        model: Arc<Model>,
+        background: Option<&Table>,
+        options: Options,
+    ) -> Result<Self> {
+        let Model::Trees(trees) = &*model;
+        let mut cover = "model".to_owned();
+        let mut counted = None;
+        if !trees.has_cover {
+            let Some(background) = background else {
+                return Err(Error::Parameter {
+                    name: "background",
+                    got: "none".to_owned(),
+                    allowed: format!(
+                        "this {} file stores no cover, which path-dependent values need; give the \
+                         training rows, or a sample of them, as background",
+                        trees.format
+                    ),
+                });
+            };
+            let mut trees = trees.clone();
+            count_covers(&mut trees, background)?;
+            cover = format!("background of {} rows", background.rows());
+            counted = Some(trees);
+        }
+        let trees = counted.as_ref().unwrap_or(trees);
+        let compiled = Compiled::new(trees);
+        let expected = compiled.forest.expected();
+        let base_values = trees.base.iter().zip(&expected).map(|(a, b)| a + b);
+        let names = (trees.features.iter().enumerate())
+            .map(|(f, feature)| feature.name.clone().unwrap_or_else(|| format!("f{f}")));
+        let header = Header {
+            method: "tree_shap".to_owned(),
+            value_function: "path_dependent".to_owned(),
+            output: "raw".to_owned(),
+            exact: true,
+            base_values: base_values.collect(),
+            feature_names: names.collect(),
+            output_names: trees.outputs.clone(),
+            model_format: trees.format.to_owned(),
+            objective: trees.objective.clone(),
+            cover,
+            device: options.device.name(),
+            device_reason: options.device.reason(),
+            seed: options.seed,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let pool = match options.threads {
+            0 => None,
+            threads => Some(pool(threads)?),
+        };
+        Ok(Self {
+            model,
+            counted,
+            compiled,
+            cpu: Cpu::default(),
+            header,
+            options,
+            pool,
+        })
+    }
+
+    fn trees(&self) -> &Trees {
+        let Model::Trees(trees) = &*self.model;
+        self.counted.as_ref().unwrap_or(trees)
+    }
+
+    pub(super) fn read_options(&self) -> ReadOptions {
+        ReadOptions::for_features(&self.trees().features)
+    }
+
+    pub(super) fn header(&self) -> &Header {
+        &self.header
+    }
+
+    pub(super) fn explain(&self, table: &Table) -> Result<Explanation> {
+        let encoder = self.encoder(table.names.as_deref(), table.columns())?;
+        let batch = encoder.batch(table)?;
+        if batch.rows() == 0 {
+            return Err(Error::Data {
+                path: "<memory>".into(),
+                at: "the table".to_owned(),
+                reason: "no rows; expected at least one".to_owned(),
+            });
+        }
+        let amount = Amount::of(Some(batch.rows() as u64));
+        let mut values = Array3::zeros(self.shape(batch.rows()));
+        let out = values.as_slice_mut().unwrap_or_default();
+        self.values(&batch, amount, out)?;
+        let mut check = Check::new(self.options.additivity_rows, Some(batch.rows() as u64));
+        check.batch(self, &batch, values.view())?;
+        Ok(Explanation {
+            header: self.header.clone(),
+            trailer: self.trailer(batch.rows() as u64, amount, &check),
+            values,
+            data: Some(table.clone()),
+        })
+    }
+
+    pub(super) fn explain_into(
+        &self,
+        reader: &mut Reader,
+        sink: &mut dyn Sink,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Trailer> {
+        let encoder = self.encoder(reader.names(), reader.columns())?;
+        let amount = Amount::of(reader.rows());
+        let mut check = Check::new(self.options.additivity_rows, reader.rows());
+        let mut rows = 0;
+        let mut buffer = Vec::new();
+        sink.begin(&self.header)?;
+        while let Some(table) = reader.next(self.batch_rows())? {
+            let batch = encoder.batch(&table)?;
+            let shape = self.shape(batch.rows());
+            buffer.resize(shape.0 * shape.1 * shape.2, 0.0);
+            self.values(&batch, amount, &mut buffer)?;
+            let values = ArrayView3::from_shape(shape, &buffer).map_err(|error| Error::Shape {
+                what: "the values of a batch".to_owned(),
+                expected: format!("{shape:?}"),
+                got: error.to_string(),
+            })?;
+            check.batch(self, &batch, values)?;
+            sink.block(values)?;
+            rows += batch.rows() as u64;
+            progress(rows);
+        }
+        let trailer = self.trailer(rows, amount, &check);
+        sink.end(&trailer)?;
+        Ok(trailer)
+    }
+
+    fn encoder(&self, names: Option<&[String]>, columns: usize) -> Result<Encoder> {
+        Encoder::new(&self.trees().features, names, columns)
+    }
+
+    fn shape(&self, rows: usize) -> (usize, usize, usize) {
+        let forest = &self.compiled.forest;
+        (rows, forest.features as usize, forest.outputs as usize)
+    }
+
+    /// Rows of a batch under the memory limit: cells in float64, values in float32, and as much
+    /// again for what reads and writes them.
+    fn batch_rows(&self) -> usize {
+        let (_, features, outputs) = self.shape(0);
+        let row = 2 * features as u64 * (8 + 4 * outputs as u64);
+        let limit = self.options.memory_limit.unwrap_or(BATCH_BYTES);
+        (limit / row.max(1)).clamp(1, 1 << 20) as usize
+    }
+
+    fn values(&self, batch: &Batch<'_>, amount: Amount, out: &mut [f32]) -> Result<()> {
+        match &self.pool {
+            Some(pool) => pool.install(|| self.cpu.values(&self.compiled, batch, amount, out)),
+            None => self.cpu.values(&self.compiled, batch, amount, out),
+        }
+    }
+
+    fn trailer(&self, rows: u64, amount: Amount, check: &Check) -> Trailer {
+        Trailer {
+            rows,
+            additivity_error: check.error,
+            additivity_rows: check.rows,
+            engines: self.cpu.packs(&self.compiled, amount).engines(),
+            notes: Vec::new(),
+        }
+    }
+}
+
+fn pool(threads: usize) -> Result<ThreadPool> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    pool.map_err(|error| Error::Parameter {
+        name: "threads",
+        got: threads.to_string(),
+        allowed: format!("a number of threads that the system grants ({error})"),
+    })
+}
+
+/// Sets every node's cover to the number of background rows that reach it.
+fn count_covers(trees: &mut Trees, background: &Table) -> Result<()> {
+    let encoder = Encoder::new(
+        &trees.features,
+        background.names.as_deref(),
+        background.columns(),
+    )?;
+    let batch = encoder.batch(background)?;
+    trees.clear_covers();
+    let mut column = vec![0.0; batch.rows()];
+    let mut cells = vec![0.0; batch.rows() * batch.features()];
+    for feature in 0..batch.features() {
+        batch.column(feature, 0..batch.rows(), &mut column)?;
+        for (row, &cell) in column.iter().enumerate() {
+            cells[row * batch.features() + feature] = cell;
+        }
+    }
+    for row in cells.chunks(batch.features().max(1)) {
+        trees.count_cover(row);
+    }
+    Ok(())
+}
+
+/// The additivity of a result, measured with margins summed in float64 by the model's own rules.
+#[derive(Debug)]
+struct Check {
+    every: u64,
+    next: u64,
+    seen: u64,
+    rows: u64,
+    error: f64,
+}
+
+impl Check {
+    fn new(wanted: Option<u64>, rows: Option<u64>) -> Self {
+        let wanted = wanted.unwrap_or(CHECKED_ROWS).max(1);
+        Self {
+            every: rows.unwrap_or(u64::MAX).div_ceil(wanted).clamp(1, 1 << 16),
+            next: 0,
+            seen: 0,
+            rows: 0,
+            error: 0.0,
+        }
+    }
+
+    fn batch(
+        &mut self,
+        method: &TreeShap,
+        batch: &Batch<'_>,
+        values: ArrayView3<'_, f32>,
+    ) -> Result<()> {
+        let end = self.seen + batch.rows() as u64;
+        let mut cells = vec![0.0; batch.features()];
+        while self.next < end {
+            let row = (self.next - self.seen) as usize;
+            batch.fill(row..row + 1, &mut cells)?;
+            let margin = method.trees().margin(&cells);
+            for (output, margin) in margin.iter().enumerate() {
+                let column = values.slice(ndarray::s![row, .., output]);
+                let sum: f64 = column.iter().map(|&value| f64::from(value)).sum();
+                let error = (method.header.base_values[output] + sum - margin).abs();
+                self.error = self.error.max(error);
+            }
+            self.rows += 1;
+            self.next += self.every;
+        }
+        self.seen = end;
+        Ok(())
+    }
+}

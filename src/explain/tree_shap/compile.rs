@@ -1,0 +1,314 @@
+//! Native semantics → kernel semantics: thresholds that compare with `<` on float32, columns that
+//! hold NaN for what the model calls missing, one scalar tree per output.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use whylight_kernels::{Forest, Node as KernelNode, Test as KernelTest, forest::LEAF};
+
+use crate::model::{CategorySet, Fraction, Missing, Node, Output, Precision, Split, Test, Trees};
+
+/// A column that the kernels compare, and how it is made from a feature.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Column {
+    pub(super) feature: u32,
+    pub(super) missing: Missing,
+    pub(super) kind: Kind,
+}
+
+/// What a column holds beside NaN for missing cells.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Kind {
+    /// The number.
+    Number,
+    /// The category number, or -1.
+    Category,
+    /// The position of the number among the values that the model tests for equality, or -1.
+    Position(Vec<f64>),
+    /// 0.
+    Present,
+}
+
+/// A forest for the kernels and the columns that it reads.
+#[derive(Debug)]
+pub(super) struct Compiled {
+    pub(super) forest: Forest,
+    pub(super) columns: Vec<Column>,
+    /// Thresholds by node for columns that hold the numbers themselves.
+    pub(super) thresholds: Vec<f32>,
+    /// The same in float64, as the model has them.
+    exact: Vec<f64>,
+    ranks: OnceLock<Ranks>,
+    pub(super) precision: Precision,
+    pub(super) fraction: Fraction,
+}
+
+/// Thresholds for columns that hold, instead of each number, how many of the model's thresholds it
+/// reaches: the way to compare float64 numbers exactly with float32 kernels.
+#[derive(Debug)]
+pub(super) struct Ranks {
+    /// Thresholds by node.
+    pub(super) thresholds: Vec<f32>,
+    /// By column, the distinct thresholds, ascending.
+    pub(super) steps: Vec<Vec<f64>>,
+}
+
+impl Compiled {
+    pub(super) fn new(trees: &Trees) -> Self {
+        let mut columns = Columns::new(trees);
+        let mut compiled = Self {
+            forest: Forest {
+                features: trees.features.len() as u32,
+                outputs: trees.outputs.len() as u32,
+                ..Forest::default()
+            },
+            columns: Vec::new(),
+            thresholds: Vec::new(),
+            exact: Vec::new(),
+            ranks: OnceLock::new(),
+            precision: trees.precision,
+            fraction: trees.fraction,
+        };
+        let nodes = trees.trees.iter().map(|tree| tree.nodes.len()).sum();
+        compiled.forest.nodes.reserve(nodes);
+        compiled.thresholds.reserve(nodes);
+        compiled.exact.reserve(nodes);
+        for tree in &trees.trees {
+            match tree.output {
+                Output::One(output) => compiled.push(tree, output, 1, 0, &mut columns),
+                Output::All => {
+                    let width = trees.outputs.len();
+                    for output in 0..width {
+                        compiled.push(tree, output as u32, width, output, &mut columns);
+                    }
+                }
+            }
+        }
+        compiled.forest.columns = columns.list.len() as u32;
+        compiled.columns = columns.list;
+        compiled
+    }
+
+    /// Adds a tree that takes value `offset` of each leaf's `width` values.
+    fn push(
+        &mut self,
+        tree: &crate::model::Tree,
+        output: u32,
+        width: usize,
+        offset: usize,
+        columns: &mut Columns,
+    ) {
+        let first = self.forest.nodes.len() as u32;
+        self.forest.roots.push(first);
+        self.forest.tree_outputs.push(output);
+        for node in &tree.nodes {
+            let (node, threshold) = match node {
+                Node::Leaf { leaf, .. } => (
+                    KernelNode {
+                        feature: LEAF,
+                        column: 0,
+                        test: KernelTest::Below {
+                            missing_left: false,
+                        },
+                        left: 0,
+                        right: 0,
+                        fraction: 1.0,
+                        value: tree.values[*leaf as usize * width + offset],
+                    },
+                    0.0,
+                ),
+                Node::Split(split) => {
+                    let (column, test, threshold) = self.split(split, columns);
+                    (
+                        KernelNode {
+                            feature: split.feature,
+                            column,
+                            test,
+                            left: first + split.left,
+                            right: first + split.right,
+                            fraction: 1.0,
+                            value: 0.0,
+                        },
+                        threshold,
+                    )
+                }
+            };
+            self.forest.nodes.push(node);
+            self.thresholds.push(round_up(threshold));
+            self.exact.push(threshold);
+        }
+        let cover = |n: u32| match &tree.nodes[n as usize] {
+            Node::Leaf { cover, .. } => *cover,
+            Node::Split(split) => split.cover,
+        };
+        for node in &tree.nodes {
+            let Node::Split(split) = node else { continue };
+            for child in [split.left, split.right] {
+                // Where no training row came, the children share alike: the fractions sum to 1
+                // and the values stay defined.
+                let fraction = if split.cover > 0.0 {
+                    cover(child) / split.cover
+                } else {
+                    0.5
+                };
+                self.forest.nodes[(first + child) as usize].fraction = fraction;
+            }
+        }
+    }
+
+    fn split(&mut self, split: &Split, columns: &mut Columns) -> (u32, KernelTest, f64) {
+        let Split {
+            feature,
+            missing,
+            missing_left,
+            ..
+        } = *split;
+        let column = columns.of(feature, missing, &split.test);
+        let set = match &split.test {
+            Test::Below(threshold) => {
+                return (column, KernelTest::Below { missing_left }, *threshold);
+            }
+            Test::Always => CategorySet {
+                words: vec![1],
+                members_left: true,
+            },
+            Test::Category(set) => set.clone(),
+            Test::OneOf(values) => {
+                let known = &columns.values[&feature];
+                let mut words = vec![0_u32; known.len().div_ceil(32)];
+                for value in values {
+                    let position = known.partition_point(|known| known < value);
+                    words[position / 32] |= 1 << (position % 32);
+                }
+                CategorySet {
+                    words,
+                    members_left: true,
+                }
+            }
+        };
+        let first = self.forest.sets.len() as u32;
+        self.forest.sets.extend(&set.words);
+        let test = KernelTest::Category {
+            first,
+            words: set.words.len() as u32,
+            members_left: set.members_left,
+            missing_left,
+        };
+        (column, test, 0.0)
+    }
+
+    /// Thresholds and steps for columns of ranks, made when first needed.
+    pub(super) fn ranks(&self) -> &Ranks {
+        self.ranks.get_or_init(|| {
+            let mut steps = vec![Vec::new(); self.columns.len()];
+            let splits = || {
+                let nodes = self.forest.nodes.iter().zip(&self.exact);
+                nodes.filter(|(node, _)| {
+                    !node.is_leaf() && matches!(node.test, KernelTest::Below { .. })
+                })
+            };
+            for (node, &threshold) in splits() {
+                steps[node.column as usize].push(threshold);
+            }
+            for steps in &mut steps {
+                steps.sort_by(f64::total_cmp);
+                steps.dedup();
+            }
+            let mut thresholds = vec![0.0; self.exact.len()];
+            for (n, (node, &threshold)) in self.forest.nodes.iter().zip(&self.exact).enumerate() {
+                if !node.is_leaf() && matches!(node.test, KernelTest::Below { .. }) {
+                    // x < steps[j] exactly if x reaches at most j steps.
+                    thresholds[n] = (rank(&steps[node.column as usize], threshold)) as f32;
+                }
+            }
+            Ranks { thresholds, steps }
+        })
+    }
+}
+
+/// How many of the ascending `steps` a number reaches.
+pub(super) fn rank(steps: &[f64], x: f64) -> usize {
+    steps.partition_point(|&step| step <= x)
+}
+
+/// The smallest float32 that is not below `t`: for a float32 `x`, `x < t` is `x < round_up(t)`.
+fn round_up(t: f64) -> f32 {
+    let near = t as f32;
+    if f64::from(near) < t {
+        near.next_up()
+    } else {
+        near
+    }
+}
+
+/// The columns so far, and where to find them.
+struct Columns {
+    list: Vec<Column>,
+    /// By feature and missing rule, the column of numbers.
+    numbers: Vec<[Option<u32>; 3]>,
+    others: HashMap<(u32, Missing, u8), u32>,
+    /// By feature, the values that any split tests for equality, ascending.
+    values: HashMap<u32, Vec<f64>>,
+}
+
+impl Columns {
+    fn new(trees: &Trees) -> Self {
+        let mut values: HashMap<u32, Vec<f64>> = HashMap::new();
+        for node in trees.trees.iter().flat_map(|tree| &tree.nodes) {
+            if let Node::Split(Split {
+                feature,
+                test: Test::OneOf(of),
+                ..
+            }) = node
+            {
+                // −0 equals 0 and has one position with it.
+                let of = of.iter().map(|&value| value + 0.0);
+                values.entry(*feature).or_default().extend(of);
+            }
+        }
+        #[expect(clippy::iter_over_hash_type, reason = "each entry is sorted by itself")]
+        for values in values.values_mut() {
+            values.sort_by(f64::total_cmp);
+            values.dedup();
+        }
+        Self {
+            list: Vec::new(),
+            numbers: vec![[None; 3]; trees.features.len()],
+            others: HashMap::new(),
+            values,
+        }
+    }
+
+    fn of(&mut self, feature: u32, missing: Missing, test: &Test) -> u32 {
+        let next = self.list.len() as u32;
+        let (kind, known) = match test {
+            Test::Below(_) => {
+                let known = &mut self.numbers[feature as usize][missing as usize];
+                if let Some(known) = known {
+                    return *known;
+                }
+                (Kind::Number, known.insert(next))
+            }
+            Test::Category(_) => (
+                Kind::Category,
+                self.others.entry((feature, missing, 0)).or_insert(next),
+            ),
+            Test::OneOf(_) => (
+                Kind::Position(self.values.get(&feature).cloned().unwrap_or_default()),
+                self.others.entry((feature, missing, 1)).or_insert(next),
+            ),
+            Test::Always => (
+                Kind::Present,
+                self.others.entry((feature, missing, 2)).or_insert(next),
+            ),
+        };
+        if *known == next {
+            self.list.push(Column {
+                feature,
+                missing,
+                kind,
+            });
+        }
+        *known
+    }
+}
