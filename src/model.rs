@@ -3,7 +3,9 @@
 //! One loader per file format turns bytes into [`Trees`]. Loaders translate; they decide nothing
 //! about explanations, and they know neither tables nor devices.
 
+mod catboost;
 mod check;
+mod lightgbm;
 mod route;
 mod trees;
 mod xgboost;
@@ -44,6 +46,12 @@ pub fn load(path: &Path) -> Result<Model> {
 /// # Errors
 /// As [`load`], but for [`Error::Io`].
 pub fn parse(bytes: &[u8], path: &Path) -> Result<Model> {
+    if lightgbm::recognises(bytes) {
+        return lightgbm::parse(bytes, path).map(Model::Trees);
+    }
+    if catboost::recognises(bytes) {
+        return catboost::parse(bytes, path).map(Model::Trees);
+    }
     if xgboost::recognises(bytes) {
         return xgboost::parse(bytes, path).map(Model::Trees);
     }

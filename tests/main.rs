@@ -5,9 +5,11 @@
     reason = "a panic is how a test fails, in its helpers too"
 )]
 
+mod catboost;
 mod corpus;
 mod data;
 mod kernels;
+mod lightgbm;
 mod reference;
 mod support;
 mod xgboost;

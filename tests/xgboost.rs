@@ -1,7 +1,7 @@
 //! XGBoost's own files against XGBoost's own answers.
 
 mod damage;
-mod oracle;
+pub(crate) mod oracle;
 
 use std::collections::BTreeMap;
 

@@ -9,7 +9,7 @@ use whylight::model::{Node, Output, Trees};
 type Step = (usize, bool, f64);
 
 /// The values of a row, (output, feature + 1), the last of each output being the expected value.
-pub(super) fn path_dependent(trees: &Trees, row: &[f64]) -> Vec<f64> {
+pub(crate) fn path_dependent(trees: &Trees, row: &[f64]) -> Vec<f64> {
     let width = trees.features.len() + 1;
     let mut values = vec![0.0; trees.outputs.len() * width];
     for (k, base) in trees.base.iter().enumerate() {
