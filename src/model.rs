@@ -4,6 +4,7 @@
 //! about explanations, and they know neither tables nor devices.
 
 mod check;
+mod onnx;
 mod route;
 mod trees;
 mod xgboost;
@@ -46,6 +47,9 @@ pub fn load(path: &Path) -> Result<Model> {
 pub fn parse(bytes: &[u8], path: &Path) -> Result<Model> {
     if xgboost::recognises(bytes) {
         return xgboost::parse(bytes, path).map(Model::Trees);
+    }
+    if onnx::recognises(bytes) {
+        return onnx::parse(bytes, path).map(Model::Trees);
     }
     Err(Error::Model {
         path: path.to_owned(),

@@ -8,6 +8,7 @@
 mod corpus;
 mod data;
 mod kernels;
+mod onnx;
 mod reference;
 mod support;
 mod xgboost;
