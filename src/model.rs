@@ -6,6 +6,7 @@
 mod catboost;
 mod check;
 mod lightgbm;
+mod onnx;
 mod route;
 mod trees;
 mod xgboost;
@@ -54,6 +55,9 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<Model> {
     }
     if xgboost::recognises(bytes) {
         return xgboost::parse(bytes, path).map(Model::Trees);
+    }
+    if onnx::recognises(bytes) {
+        return onnx::parse(bytes, path).map(Model::Trees);
     }
     Err(Error::Model {
         path: path.to_owned(),

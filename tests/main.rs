@@ -10,6 +10,7 @@ mod corpus;
 mod data;
 mod kernels;
 mod lightgbm;
+mod onnx;
 mod reference;
 mod support;
 mod xgboost;
