@@ -99,7 +99,7 @@ pub(crate) trait Simd: Copy + 'static {
 
     /// For 8 rows: adds lane `s` of `table[patterns[r]]` to `sums[s][at + r]`, for every slot `s`
     /// in `0..sums.len()` (at most 8).
-    fn add_entries(table: &[[f32; 8]], patterns: &[u8], sums: &mut [&mut [f32]], at: usize);
+    fn add_entries(table: &[[f32; 8]; 256], patterns: &[u8], sums: &mut [&mut [f32]], at: usize);
 }
 
 /// Defines `fn $name(level, …)`, which calls `$generic::<S>(…)` for the implementation of the level,
@@ -189,10 +189,9 @@ mod tests {
             S::set_bit_below(&x, 0.5, missing_left, 2, &mut to);
             bits.extend(to.iter().map(|&b| u32::from(b)));
         }
-        let table: Vec<[f32; 8]> = (0..16_u8)
-            .map(|p| std::array::from_fn(|s| f32::from(p) + s as f32 / 8.0))
-            .collect();
-        let patterns: Vec<u8> = (0..8).map(|r| (r * 7 + 3) % 16).collect();
+        let table: [[f32; 8]; 256] =
+            std::array::from_fn(|p| std::array::from_fn(|s| p as f32 + s as f32 / 8.0));
+        let patterns: Vec<u8> = (0..8).map(|r| r * 31 + 3).collect();
         for slots in 1..=8 {
             let mut sums = vec![vec![1.0_f32; 16]; slots];
             let mut rows: Vec<&mut [f32]> = sums.iter_mut().map(Vec::as_mut_slice).collect();

@@ -22,6 +22,8 @@ pub mod few;
 mod pack;
 mod walk;
 
+use std::ops::Range;
+
 use crate::block::{Block, ROWS};
 use crate::forest::Forest;
 use crate::simd::{Simd, instances};
@@ -46,14 +48,15 @@ pub struct Scratch {
 }
 
 instances! {
-    /// Adds the values of the packed trees of one output: `values` is laid out (feature, [`ROWS`]).
+    /// Adds the values of some packed trees, all of one output: `values` is laid out (feature,
+    /// [`ROWS`]).
     ///
     /// `thresholds` has one number per node of the forest.
     pub fn run = run_on(
         forest: &Forest,
         thresholds: &[f32],
         pack: &Pack,
-        output: u32,
+        trees: Range<usize>,
         block: Block<'_>,
         scratch: &mut Scratch,
         values: &mut [[f64; ROWS]],
@@ -65,15 +68,13 @@ fn run_on<S: Simd>(
     forest: &Forest,
     thresholds: &[f32],
     pack: &Pack,
-    output: u32,
+    trees: Range<usize>,
     block: Block<'_>,
     scratch: &mut Scratch,
     values: &mut [[f64; ROWS]],
 ) {
-    let first = pack.trees.partition_point(|tree| tree.output < output);
-    let end = pack.trees.partition_point(|tree| tree.output <= output);
     scratch.sums.resize(forest.features as usize, [0.0; ROWS]);
-    for tree in first..end {
+    for tree in trees {
         let sums = &mut scratch.sums;
         match pack.trees[tree].points_per_pass {
             1 => walk::tree::<S, 1>(forest, thresholds, pack, tree, block, sums),

@@ -9,9 +9,12 @@
 
 mod pack;
 
+use std::ops::Range;
+
 use crate::block::{Block, ROWS};
 use crate::forest::Forest;
 use crate::simd::{Simd, instances};
+use crate::tree_patterns;
 pub use crate::tree_patterns::{MAX_BITS, Step};
 pub use pack::{Cover, cover};
 
@@ -27,21 +30,21 @@ pub struct Pack {
     pub steps: Vec<Step>,
     /// The groups, tree after tree.
     pub groups: Vec<Group>,
-    /// The entries of all groups.
+    /// The entries of all groups; see [`Pack::finish`].
     pub entries: Vec<[f32; SLOTS]>,
     /// Pattern slots that the largest tree needs, the empty slot 0 included.
     pub slots: usize,
 }
 
-/// Where a tree's parts end in the lists of a [`Pack`]; they begin where the tree before ends.
+/// Where a tree's parts are in the lists of a [`Pack`].
 #[derive(Debug, Clone, Copy)]
 pub struct PackedTree {
     /// The output that the tree adds to.
     pub output: u32,
-    /// End in [`Pack::steps`].
-    pub steps_end: u32,
-    /// End in [`Pack::groups`].
-    pub groups_end: u32,
+    /// Range in [`Pack::steps`].
+    pub steps: (u32, u32),
+    /// Range in [`Pack::groups`].
+    pub groups: (u32, u32),
 }
 
 /// A group of leaves.
@@ -73,14 +76,14 @@ pub struct Scratch {
 }
 
 instances! {
-    /// Adds the values of the trees of one output: `values` is laid out (feature, [`ROWS`]).
+    /// Adds the values of some trees, all of one output: `values` is laid out (feature, [`ROWS`]).
     ///
-    /// `thresholds` has one number per node of the forest.
+    /// `thresholds` has one number per node of the forest; `pack` is finished.
     pub fn run = run_on(
         forest: &Forest,
         thresholds: &[f32],
         pack: &Pack,
-        output: u32,
+        trees: Range<usize>,
         block: Block<'_>,
         scratch: &mut Scratch,
         values: &mut [[f64; ROWS]],
@@ -92,30 +95,19 @@ fn run_on<S: Simd>(
     forest: &Forest,
     thresholds: &[f32],
     pack: &Pack,
-    output: u32,
+    trees: Range<usize>,
     block: Block<'_>,
     scratch: &mut Scratch,
     values: &mut [[f64; ROWS]],
 ) {
-    scratch.slots.clear();
     scratch.slots.resize(pack.slots.max(1), [0; ROWS]);
     scratch.sums.resize(forest.features as usize, [0.0; ROWS]);
     scratch.is_used.resize(forest.features as usize, false);
-    let first = pack.trees.partition_point(|tree| tree.output < output);
-    let end = pack.trees.partition_point(|tree| tree.output <= output);
-    let (mut step, mut group) = match first.checked_sub(1) {
-        Some(before) => (
-            pack.trees[before].steps_end as usize,
-            pack.trees[before].groups_end as usize,
-        ),
-        None => (0, 0),
-    };
     let mut pending = 0;
-    for tree in &pack.trees[first..end] {
-        let steps = &pack.steps[step..tree.steps_end as usize];
-        let groups = &pack.groups[group..tree.groups_end as usize];
-        (step, group) = (tree.steps_end as usize, tree.groups_end as usize);
-        crate::tree_patterns::run::<S>(forest, thresholds, steps, block, &mut scratch.slots);
+    for tree in &pack.trees[trees] {
+        let steps = &pack.steps[tree.steps.0 as usize..tree.steps.1 as usize];
+        let groups = &pack.groups[tree.groups.0 as usize..tree.groups.1 as usize];
+        tree_patterns::run::<S>(forest, thresholds, steps, block, &mut scratch.slots);
         for group in groups {
             add_group::<S>(pack, group, block.rows(), scratch);
         }
@@ -131,7 +123,9 @@ fn run_on<S: Simd>(
 #[inline(always)]
 fn add_group<S: Simd>(pack: &Pack, group: &Group, rows: usize, scratch: &mut Scratch) {
     let first = group.first as usize;
-    let table = &pack.entries[first..first + (1 << group.bits)];
+    let table = pack.entries[first..]
+        .first_chunk()
+        .expect("invariant: the pack is finished");
     let width = usize::from(group.width);
     let features = &group.features[..width];
     for &feature in features {

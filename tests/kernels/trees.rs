@@ -19,18 +19,23 @@ fn tables(level: Level, forest: &Forest, thresholds: &[f32], block: Block<'_>) -
             pack.push(forest, thresholds, tree, &cover);
         }
     }
+    pack.finish();
+    let spans = pack.spans(1 << 16);
     let mut scratch = tree_tables::Scratch::default();
     Some(per_output(forest, |output, values| {
-        tree_tables::run(
-            level,
-            forest,
-            thresholds,
-            &pack,
-            output,
-            block,
-            &mut scratch,
-            values,
-        );
+        for (_, trees) in spans.iter().filter(|span| span.0 == output) {
+            let trees = trees.clone();
+            tree_tables::run(
+                level,
+                forest,
+                thresholds,
+                &pack,
+                trees,
+                block,
+                &mut scratch,
+                values,
+            );
+        }
     }))
 }
 
@@ -45,16 +50,18 @@ fn quadrature(level: Level, forest: &Forest, thresholds: &[f32], block: Block<'_
     }
     let mut scratch = tree_quadrature::Scratch::default();
     per_output(forest, |output, values| {
-        tree_quadrature::run(
-            level,
-            forest,
-            thresholds,
-            &pack,
-            output,
-            block,
-            &mut scratch,
-            values,
-        );
+        for tree in (0..pack.len()).filter(|&tree| pack.output(tree) == output) {
+            tree_quadrature::run(
+                level,
+                forest,
+                thresholds,
+                &pack,
+                tree..tree + 1,
+                block,
+                &mut scratch,
+                values,
+            );
+        }
     })
 }
 

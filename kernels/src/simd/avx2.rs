@@ -94,8 +94,8 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn add_entries(table: &[[f32; 8]], patterns: &[u8], sums: &mut [&mut [f32]], at: usize) {
-        let patterns = &patterns[..8];
+    fn add_entries(table: &[[f32; 8]; 256], patterns: &[u8], sums: &mut [&mut [f32]], at: usize) {
+        let patterns: &[u8; 8] = patterns.first_chunk().expect("invariant: eight rows");
         let low = unsafe { transpose(table, patterns, 0) };
         if sums.len() <= 4 {
             for (sum, column) in sums.iter_mut().zip(low) {
@@ -152,7 +152,7 @@ fn set_bit<const MISSING_LEFT: bool>(x: &[f32], t: f32, bit: u8, to: &mut [u8]) 
 
 /// Lanes `half..half + 4` of the entries of 8 rows, as columns over the rows.
 #[inline(always)]
-unsafe fn transpose(table: &[[f32; 8]], patterns: &[u8], half: usize) -> [__m256; 4] {
+unsafe fn transpose(table: &[[f32; 8]; 256], patterns: &[u8; 8], half: usize) -> [__m256; 4] {
     unsafe {
         // Rows r and r + 4 side by side: then only shuffles within 128-bit halves are left.
         let mut r = [_mm256_setzero_ps(); 4];

@@ -89,7 +89,7 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn add_entries(table: &[[f32; 8]], patterns: &[u8], sums: &mut [&mut [f32]], at: usize) {
+    fn add_entries(table: &[[f32; 8]; 256], patterns: &[u8], sums: &mut [&mut [f32]], at: usize) {
         for (row, &pattern) in patterns[..8].iter().enumerate() {
             let entry = &table[pattern as usize];
             for (sum, value) in sums.iter_mut().zip(entry) {

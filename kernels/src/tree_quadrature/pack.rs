@@ -121,6 +121,11 @@ impl Pack {
         }));
     }
 
+    /// The output that a packed tree adds to.
+    pub fn output(&self, tree: usize) -> u32 {
+        self.trees[tree].output
+    }
+
     /// Number of trees.
     pub fn len(&self) -> usize {
         self.trees.len()

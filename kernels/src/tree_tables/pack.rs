@@ -1,5 +1,6 @@
 //! Dividing trees into groups, and computing their tables.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::{Group, MAX_BITS, Pack, PackedTree, SLOTS, Step};
@@ -136,7 +137,16 @@ impl Draft {
 impl Pack {
     /// Adds the tables of a tree. Trees must come in the order of their outputs.
     pub fn push(&mut self, forest: &Forest, thresholds: &[f32], tree: usize, cover: &Cover) {
+        let steps = self.steps.len() as u32;
+        let groups = self.groups.len() as u32;
         let mut slots = 1_u16;
+        let mut table = Table {
+            lanes: [[0.0; MAX_ENTRIES]; SLOTS],
+            game: LeafGame {
+                values: [[0.0; MAX_ENTRIES]; SLOTS],
+                product: [0.0; MAX_ENTRIES],
+            },
+        };
         // The path of the group before: its nodes, the slot after each and the bits used by then.
         // Groups that share the beginning of their path share its steps.
         let mut shared: Vec<(u32, u16, usize)> = Vec::new();
@@ -182,16 +192,13 @@ impl Pack {
                 features,
                 first: self.entries.len() as u32,
             });
-            let table = Table::of(forest, thresholds, draft);
-            let entries = table.entries.iter();
-            self.entries
-                .extend(entries.map(|entry| entry.map(|sum| sum as f32)));
+            table.push(forest, thresholds, draft, &mut self.entries);
         }
         self.slots = self.slots.max(usize::from(slots));
         self.trees.push(PackedTree {
             output: forest.tree_outputs[tree],
-            steps_end: self.steps.len() as u32,
-            groups_end: self.groups.len() as u32,
+            steps: (steps, self.steps.len() as u32),
+            groups: (groups, self.groups.len() as u32),
         });
     }
 
@@ -206,17 +213,49 @@ impl Pack {
         }));
         self.entries.extend(&other.entries);
         self.trees.extend(other.trees.iter().map(|tree| PackedTree {
-            steps_end: tree.steps_end + steps,
-            groups_end: tree.groups_end + groups,
+            steps: (tree.steps.0 + steps, tree.steps.1 + steps),
+            groups: (tree.groups.0 + groups, tree.groups.1 + groups),
             ..*tree
         }));
         self.slots = self.slots.max(other.slots);
     }
 }
 
-/// The table of a group in float64.
+impl Pack {
+    /// Makes the pack ready to run: behind each group's first entry, as many entries as a pattern
+    /// can name, so that no pattern needs a check.
+    pub fn finish(&mut self) {
+        let entries = self.entries.len() + MAX_ENTRIES;
+        self.entries.resize(entries, [0.0; SLOTS]);
+    }
+
+    /// Divides the trees into runs of one output whose tables take at most `bytes`, or that are a
+    /// single tree.
+    pub fn spans(&self, bytes: usize) -> Vec<(u32, Range<usize>)> {
+        let mut spans: Vec<(u32, Range<usize>)> = Vec::new();
+        let mut taken = 0;
+        for (t, tree) in self.trees.iter().enumerate() {
+            let groups = &self.groups[tree.groups.0 as usize..tree.groups.1 as usize];
+            let entries: usize = groups.iter().map(|group| 1 << group.bits).sum();
+            taken += entries * size_of::<[f32; SLOTS]>();
+            match spans.last_mut() {
+                Some((output, span)) if *output == tree.output && taken <= bytes => {
+                    span.end = t + 1;
+                }
+                _ => {
+                    spans.push((tree.output, t..t + 1));
+                    taken = entries * size_of::<[f32; SLOTS]>();
+                }
+            }
+        }
+        spans
+    }
+}
+
+/// The table of a group in float64, lane by lane, and the memory to compute it.
 struct Table {
-    entries: Vec<[f64; SLOTS]>,
+    lanes: [[f64; MAX_ENTRIES]; SLOTS],
+    game: LeafGame,
 }
 
 /// One feature of a leaf's path: satisfied by the patterns with `pattern & mask == want`.
@@ -230,10 +269,18 @@ struct Condition {
 }
 
 impl Table {
-    fn of(forest: &Forest, thresholds: &[f32], draft: &Draft) -> Self {
-        let mut table = Self {
-            entries: vec![[0.0; SLOTS]; 1 << draft.tests.len()],
-        };
+    /// Adds the table of a group to `entries`.
+    fn push(
+        &mut self,
+        forest: &Forest,
+        thresholds: &[f32],
+        draft: &Draft,
+        entries: &mut Vec<[f32; SLOTS]>,
+    ) {
+        let len = 1 << draft.tests.len();
+        for lane in &mut self.lanes {
+            lane[..len].fill(0.0);
+        }
         let mut path = draft.path.clone();
         for &depth in &draft.beside {
             let (n, side) = path[depth as usize];
@@ -241,7 +288,8 @@ impl Table {
             let leaf = if side { node.right } else { node.left };
             let mut path = path[..depth as usize].to_vec();
             path.push((n, !side));
-            table.add_leaf(forest, thresholds, draft, &path, leaf);
+            let conditions = conditions(forest, thresholds, draft, &path, leaf);
+            self.add_leaf(&conditions, forest.nodes[leaf as usize].value, len);
         }
         let base = path.len();
         let mut stack = vec![(draft.top, base, true)];
@@ -252,40 +300,39 @@ impl Table {
             }
             let node = &forest.nodes[n as usize];
             if node.is_leaf() {
-                table.add_leaf(forest, thresholds, draft, &path, n);
+                let conditions = conditions(forest, thresholds, draft, &path, n);
+                self.add_leaf(&conditions, node.value, len);
             } else {
                 path.push((n, true));
                 stack.push((node.right, depth + 1, false));
                 stack.push((node.left, depth + 1, true));
             }
         }
-        table
+        let first = entries.len();
+        entries.resize(first + len, [0.0; SLOTS]);
+        for (lane, sums) in self.lanes.iter().enumerate() {
+            for (entry, &sum) in entries[first..].iter_mut().zip(sums) {
+                entry[lane] = sum as f32;
+            }
+        }
     }
 
     /// Adds the values that one leaf gives to the features of its path, for every pattern.
-    fn add_leaf(
-        &mut self,
-        forest: &Forest,
-        thresholds: &[f32],
-        draft: &Draft,
-        path: &[(u32, bool)],
-        leaf: u32,
-    ) {
-        let conditions = conditions(forest, thresholds, draft, path, leaf);
-        let values = leaf_game(&conditions, forest.nodes[leaf as usize].value);
+    fn add_leaf(&mut self, conditions: &[Condition], value: f64, len: usize) {
+        self.game.solve(conditions, value);
         let mut met = [0_u8; MAX_ENTRIES];
-        let met = &mut met[..self.entries.len()];
         for (k, condition) in conditions.iter().enumerate() {
             if condition.possible {
-                for (pattern, met) in met.iter_mut().enumerate() {
+                for (pattern, met) in met[..len].iter_mut().enumerate() {
                     let is_met = pattern as u8 & condition.mask == condition.want;
                     *met |= u8::from(is_met) << k;
                 }
             }
         }
-        for (entry, &met) in self.entries.iter_mut().zip(met.iter()) {
-            for (sum, value) in entry.iter_mut().zip(&values[usize::from(met)]) {
-                *sum += value;
+        for (condition, values) in conditions.iter().zip(&self.game.values) {
+            let lane = &mut self.lanes[condition.lane][..len];
+            for (sum, &met) in lane.iter_mut().zip(&met) {
+                *sum += values[usize::from(met)];
             }
         }
     }
@@ -332,35 +379,44 @@ fn conditions(
 }
 
 /// The Shapley values of the game of one leaf, v(S) = value · ∏_{j∈S} [j met] · ∏_{j∉S} z_j, by
-/// lane, for every set of met conditions (bit k for condition k).
-///
-/// φ_i = value ([i met] − z_i) ∫₀¹ ∏_{j≠i} [z_j (1 − u) + [j met] u] du: the multilinear extension
-/// of the path-dependent game of Lundberg et al. (2020), integrated exactly by quadrature.
-fn leaf_game(conditions: &[Condition], value: f64) -> Vec<[f64; SLOTS]> {
-    let sets = 1_usize << conditions.len();
-    let mut values = vec![[0.0; SLOTS]; sets];
-    let mut product = [0.0; MAX_ENTRIES];
-    let rule = rule(conditions.len());
-    for (&u, &weight) in rule.points.iter().zip(&rule.weights) {
-        product[0] = weight * value;
-        let mut filled = 1;
-        for condition in conditions {
-            let unmet = condition.fraction * (1.0 - u);
-            for set in 0..filled {
-                product[set + filled] = product[set] * (unmet + u);
-                product[set] *= unmet;
-            }
-            filled *= 2;
+/// condition, for every set of met conditions (bit k for condition k).
+struct LeafGame {
+    values: [[f64; MAX_ENTRIES]; SLOTS],
+    product: [f64; MAX_ENTRIES],
+}
+
+impl LeafGame {
+    /// φ_i = value ([i met] − z_i) ∫₀¹ ∏_{j≠i} [z_j (1 − u) + [j met] u] du: the multilinear
+    /// extension of the path-dependent game of Lundberg et al. (2020), integrated exactly by
+    /// quadrature.
+    fn solve(&mut self, conditions: &[Condition], value: f64) {
+        let sets = 1_usize << conditions.len();
+        for values in &mut self.values[..conditions.len()] {
+            values[..sets].fill(0.0);
         }
-        for (k, condition) in conditions.iter().enumerate() {
-            let z = condition.fraction;
-            let factors = [-1.0 / (1.0 - u), (1.0 - z) / (z * (1.0 - u) + u)];
-            for (set, (values, product)) in values.iter_mut().zip(&product).enumerate() {
-                values[condition.lane] += product * factors[set >> k & 1];
+        let rule = rule(conditions.len());
+        for (&u, &weight) in rule.points.iter().zip(&rule.weights) {
+            self.product[0] = weight * value;
+            let mut filled = 1;
+            for condition in conditions {
+                let unmet = condition.fraction * (1.0 - u);
+                let (low, high) = self.product.split_at_mut(filled);
+                for (low, high) in low.iter_mut().zip(high) {
+                    *high = *low * (unmet + u);
+                    *low *= unmet;
+                }
+                filled *= 2;
+            }
+            for (k, (condition, values)) in conditions.iter().zip(&mut self.values).enumerate() {
+                let z = condition.fraction;
+                let factors = [-1.0 / (1.0 - u), (1.0 - z) / (z * (1.0 - u) + u)];
+                let products = self.product[..sets].iter().enumerate();
+                for (value, (set, product)) in values.iter_mut().zip(products) {
+                    *value += product * factors[set >> k & 1];
+                }
             }
         }
     }
-    values
 }
 
 /// Rules for up to [`SLOTS`] features, computed once.

@@ -22,8 +22,6 @@ pub(super) enum Scale {
 /// Working memory of [`fill`].
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    /// Prepared cells (column, [`ROWS`]).
-    pub(super) cells: Vec<f32>,
     narrow: Vec<f32>,
     wide: Vec<f64>,
 }
@@ -55,7 +53,8 @@ impl Compiled {
             })
     }
 
-    /// Fills `scratch.cells` for `count` rows from `start`, at most [`ROWS`].
+    /// Fills `cells`, laid out (column, [`ROWS`]), for `count` rows from `start`, at most
+    /// [`ROWS`].
     pub(super) fn fill(
         &self,
         batch: &Batch<'_>,
@@ -63,17 +62,17 @@ impl Compiled {
         start: usize,
         count: usize,
         scratch: &mut Scratch,
+        cells: &mut [f32],
     ) -> Result<()> {
         let features = batch.features();
-        scratch.cells.resize(self.columns.len() * ROWS, 0.0);
         match scale {
             Scale::Numbers => {
                 if count == ROWS && self.is_plain(features) {
-                    return batch.fill_f32(start..start + count, &mut scratch.cells);
+                    return batch.fill_f32(start..start + count, cells);
                 }
                 scratch.narrow.resize(features * count, 0.0);
                 batch.fill_f32(start..start + count, &mut scratch.narrow)?;
-                for (column, to) in self.columns.iter().zip(scratch.cells.chunks_mut(ROWS)) {
+                for (column, to) in self.columns.iter().zip(cells.chunks_mut(ROWS)) {
                     let from = &scratch.narrow[column.feature as usize * count..][..count];
                     if column.kind == Kind::Number && column.missing == Missing::Nan {
                         to[..count].copy_from_slice(from);
@@ -88,7 +87,7 @@ impl Compiled {
                 batch.fill(start..start + count, &mut scratch.wide)?;
                 let steps = &self.ranks().steps;
                 let columns = self.columns.iter().zip(steps);
-                for ((column, steps), to) in columns.zip(scratch.cells.chunks_mut(ROWS)) {
+                for ((column, steps), to) in columns.zip(cells.chunks_mut(ROWS)) {
                     let from = &scratch.wide[column.feature as usize * count..][..count];
                     self.write(column, from.iter().copied(), to, |x| rank(steps, x) as f32);
                 }

@@ -1,5 +1,6 @@
 //! Tree SHAP on the CPU: which engine takes which tree, and the blocks of rows.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use rayon::prelude::*;
@@ -52,6 +53,7 @@ pub(super) struct Cpu {
 #[derive(Debug, Default)]
 pub(super) struct Packs {
     tables: tree_tables::Pack,
+    table_spans: Vec<(u32, Range<usize>)>,
     quadrature: tree_quadrature::Pack,
     /// Trees without a pack, with the features of their longest path.
     few: Vec<(u32, u32)>,
@@ -65,11 +67,20 @@ enum Engine {
     Few,
 }
 
+/// Bytes of the cells and sums of a tile: with the tables of a span they stay in the cache, so that
+/// neither tables nor rows come from memory more often than once per tile and span.
+const TILE_BYTES: usize = 320 << 10;
+
+/// Bytes of the tables that all blocks of a tile read before the next tables.
+const SPAN_BYTES: usize = 96 << 10;
+
 #[derive(Debug, Default)]
 struct Scratch {
     columns: columns::Scratch,
     tables: tree_tables::Scratch,
     quadrature: tree_quadrature::Scratch,
+    /// Block by block: prepared cells (column, row) and sums (output, feature, row).
+    cells: Vec<f32>,
     values: Vec<[f64; ROWS]>,
 }
 
@@ -93,17 +104,15 @@ impl Cpu {
             return Ok(());
         }
         let scale = compiled.scale(batch);
-        let work = |scratch: &mut Scratch, (b, out): (usize, &mut [f32])| {
-            let rows = out.len() / width;
-            compiled.fill(batch, scale, b * ROWS, rows, &mut scratch.columns)?;
-            packs.block(compiled, scale, rows, scratch);
-            write(&scratch.values, forest.features as usize, out);
-            Ok(())
+        let block_bytes = ROWS * (forest.columns as usize * 4 + width * 8);
+        let tile = ROWS * (TILE_BYTES / block_bytes).clamp(1, 16);
+        let work = |scratch: &mut Scratch, (t, out): (usize, &mut [f32])| {
+            packs.tile(compiled, batch, scale, t * tile, width, scratch, out)
         };
-        if out.len() <= ROWS * width {
+        if out.len() <= tile * width {
             return work(&mut Scratch::default(), (0, out));
         }
-        out.par_chunks_mut(ROWS * width)
+        out.par_chunks_mut(tile * width)
             .enumerate()
             .try_for_each_init(Scratch::default, work)
     }
@@ -175,6 +184,8 @@ impl Packs {
             packs.quadrature.append(&part.quadrature);
             packs.few.extend(part.few);
         }
+        packs.tables.finish();
+        packs.table_spans = packs.tables.spans(SPAN_BYTES);
         packs
     }
 
@@ -191,31 +202,85 @@ impl Packs {
         .collect()
     }
 
-    /// The values of the block in `scratch.columns`, to `scratch.values` (output, feature, row).
-    fn block(&self, compiled: &Compiled, scale: Scale, rows: usize, scratch: &mut Scratch) {
+    /// Writes the values of the rows from `start` to `out`, laid out (rows, width).
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what a batch shares and what a tile owns"
+    )]
+    fn tile(
+        &self,
+        compiled: &Compiled,
+        batch: &Batch<'_>,
+        scale: Scale,
+        start: usize,
+        width: usize,
+        scratch: &mut Scratch,
+        out: &mut [f32],
+    ) -> Result<()> {
         let level = Level::detect();
         let forest = &compiled.forest;
         let thresholds = compiled.thresholds(scale);
         let features = forest.features as usize;
+        let rows = out.len() / width;
+        let blocks = rows.div_ceil(ROWS);
+        let block_cells = compiled.columns.len() * ROWS;
         let Scratch {
             columns,
             tables,
             quadrature,
+            cells,
             values,
         } = scratch;
-        let block = Block::new(&columns.cells, rows);
+        cells.resize(blocks * block_cells, 0.0);
         values.clear();
-        values.resize(features * forest.outputs as usize, [0.0; ROWS]);
+        values.resize(blocks * width, [0.0; ROWS]);
+        let rows_of = |block: usize| (rows - block * ROWS).min(ROWS);
+        for block in 0..blocks {
+            let cells = &mut cells[block * block_cells..][..block_cells];
+            compiled.fill(
+                batch,
+                scale,
+                start + block * ROWS,
+                rows_of(block),
+                columns,
+                cells,
+            )?;
+        }
+        let block_of =
+            |block: usize| Block::new(&cells[block * block_cells..][..block_cells], rows_of(block));
+        let sums = |output: u32, block: usize| {
+            let first = block * width + output as usize * features;
+            first..first + features
+        };
         if !self.few.is_empty() {
-            tree_quadrature::few::run(level, forest, thresholds, &self.few, block, values);
+            for (block, values) in values.chunks_mut(width).enumerate() {
+                let (few, block) = (&self.few, block_of(block));
+                tree_quadrature::few::run(level, forest, thresholds, few, block, values);
+            }
         }
-        for (output, values) in (0..).zip(values.chunks_mut(features)) {
-            let (t, q) = (&self.tables, &self.quadrature);
-            tree_tables::run(level, forest, thresholds, t, output, block, tables, values);
-            tree_quadrature::run(
-                level, forest, thresholds, q, output, block, quadrature, values,
-            );
+        for (output, trees) in &self.table_spans {
+            for block in 0..blocks {
+                let (pack, values) = (&self.tables, &mut values[sums(*output, block)]);
+                let (trees, block) = (trees.clone(), block_of(block));
+                tree_tables::run(
+                    level, forest, thresholds, pack, trees, block, tables, values,
+                );
+            }
         }
+        for tree in 0..self.quadrature.len() {
+            for block in 0..blocks {
+                let pack = &self.quadrature;
+                let values = &mut values[sums(pack.output(tree), block)];
+                let (tree, block) = (tree..tree + 1, block_of(block));
+                tree_quadrature::run(
+                    level, forest, thresholds, pack, tree, block, quadrature, values,
+                );
+            }
+        }
+        for (values, out) in values.chunks(width).zip(out.chunks_mut(ROWS * width)) {
+            write(values, features, out);
+        }
+        Ok(())
     }
 }
 
