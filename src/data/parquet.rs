@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use ::arrow::array::RecordBatch;
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use ::parquet::basic::Compression;
 
 use super::arrow::{Batched, Batches, Columns, fault, guarded};
 use super::reader::ReadOptions;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Cells that are decoded at a time.
 const CELLS: usize = 1 << 21;
@@ -53,6 +54,11 @@ pub(super) fn open(path: &Path, file: File, options: &ReadOptions) -> Result<Bat
                 format!("{rows} rows; write the file again"),
             )
         })?;
+        for group in builder.metadata().row_groups() {
+            for chunk in group.columns() {
+                check(path, chunk.compression())?;
+            }
+        }
         let mask = ProjectionMask::roots(builder.parquet_schema(), columns.kept.iter().copied());
         let height = (CELLS / columns.kept.len()).clamp(1, ROWS);
         let batches = builder
@@ -70,6 +76,22 @@ pub(super) fn open(path: &Path, file: File, options: &ReadOptions) -> Result<Bat
             },
         ))
     })
+}
+
+/// Refuses the compressions that this build has no decoder for.
+fn check(path: &Path, compression: Compression) -> Result<()> {
+    match compression {
+        Compression::UNCOMPRESSED
+        | Compression::SNAPPY
+        | Compression::LZ4
+        | Compression::LZ4_RAW
+        | Compression::ZSTD(_) => Ok(()),
+        other => Err(Error::Unsupported {
+            what: format!("{}, which is compressed with {other:?},", path.display()),
+            by: "the Parquet reader".to_owned(),
+            instead: "write it with snappy, zstd, lz4 or without compression".to_owned(),
+        }),
+    }
 }
 
 impl Batches for Parquet {

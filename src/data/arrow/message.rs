@@ -1,14 +1,17 @@
 //! The messages of Arrow's IPC formats, with every size checked before it is believed.
 //!
-//! A stream is a sequence of messages, each a header and a body; a file is a stream between a
-//! magic number and a footer, so one reader serves both (Arrow columnar format, "Serialization and
-//! Interprocess Communication").
+//! A stream is a sequence of messages, each a header and a body, of which the first holds the
+//! schema. A file is a magic number, messages, and a footer that holds the schema and the places of
+//! the others; what stands between them is not always a stream, so only the footer is believed
+//! (Arrow columnar format, "Serialization and Interprocess Communication").
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use ::arrow::ipc::{Message as Header, RecordBatch, Schema, root_as_message};
+use ::arrow::ipc::{
+    Footer, Message as Header, RecordBatch, Schema, root_as_footer, root_as_message,
+};
 
 use super::fault;
 use crate::data::reader::io;
@@ -20,8 +23,8 @@ const PACKED: u64 = 1 << 15;
 const BUFFER_LIMIT: u64 = 1 << 31;
 /// What stands before the messages of a file: the magic number and two bytes of padding.
 const PREAMBLE: u64 = 8;
-/// Some writers go on padding to a multiple of this.
-const PADDING: u64 = 64;
+/// What stands after the footer: its size and the magic number.
+const TRAILER: u64 = 10;
 
 /// A message in its parts.
 pub(super) struct Message {
@@ -33,58 +36,114 @@ pub(super) struct Message {
 pub(super) struct Messages {
     path: PathBuf,
     file: BufReader<File>,
-    /// Bytes that were not read yet.
+    /// Bytes of messages that may be read yet, so that no message of a file is read many times.
     left: u64,
-    /// Whether the end must be marked, as it is in a file.
-    is_file: bool,
-    schema: Vec<u8>,
+    start: Start,
+    /// Messages of a file that were read.
+    read: usize,
+}
+
+/// What is known before the first batch.
+enum Start {
+    /// The footer of a file, and the places of its messages, dictionaries first.
+    File { footer: Vec<u8>, places: Vec<u64> },
+    /// The first message of a stream.
+    Stream { schema: Vec<u8> },
 }
 
 /// Reads the header of a message.
 pub(super) fn parse<'a>(path: &Path, header: &'a [u8]) -> Result<Header<'a>> {
     root_as_message(header).map_err(|error| {
-        let reason = format!("{error}; write the file again");
+        let reason = format!("{error:?}; write the file again");
         fault(path, "the header of a message", reason)
     })
 }
 
+fn parse_footer<'a>(path: &Path, footer: &'a [u8]) -> Result<Footer<'a>> {
+    root_as_footer(footer).map_err(|error| {
+        let reason = format!("{error:?}; write the file again");
+        fault(path, "its footer", reason)
+    })
+}
+
+/// The footer of a file, and where it begins.
+fn read_footer(path: &Path, file: &mut BufReader<File>, length: u64) -> Result<(Vec<u8>, u64)> {
+    let cut = || {
+        let reason = "the file is cut off: it does not end with ARROW1; write the file again";
+        fault(path, "its end", reason.to_owned())
+    };
+    let failed = |source| io(path, source);
+    let trailer = length.checked_sub(TRAILER).ok_or_else(cut)?;
+    file.seek(SeekFrom::Start(trailer)).map_err(failed)?;
+    let mut bytes = [0; TRAILER as usize];
+    file.read_exact(&mut bytes).map_err(failed)?;
+    let [a, b, c, d, magic @ ..] = bytes;
+    if magic != *b"ARROW1" {
+        return Err(cut());
+    }
+    let size = u32::from_le_bytes([a, b, c, d]);
+    let begin = (trailer.checked_sub(u64::from(size)))
+        .filter(|begin| *begin >= PREAMBLE)
+        .ok_or_else(cut)?;
+    file.seek(SeekFrom::Start(begin)).map_err(failed)?;
+    let mut footer = vec![0; size as usize];
+    file.read_exact(&mut footer).map_err(failed)?;
+    Ok((footer, begin))
+}
+
 impl Messages {
-    pub(super) fn new(path: &Path, mut file: File) -> Result<Self> {
+    pub(super) fn new(path: &Path, file: File) -> Result<Self> {
         let failed = |source| io(path, source);
-        let left = file.metadata().map_err(failed)?.len();
-        file.rewind().map_err(failed)?;
-        let mut file = BufReader::new(file);
-        let mut start = [0; PREAMBLE as usize];
-        let is_file = left >= PREAMBLE && {
-            file.read_exact(&mut start).map_err(failed)?;
-            start.starts_with(b"ARROW1")
-        };
-        let skipped = if is_file { PREAMBLE } else { 0 };
-        file.seek(SeekFrom::Start(skipped)).map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
         let mut messages = Self {
             path: path.to_owned(),
-            file,
-            left: left - skipped,
-            is_file,
-            schema: Vec::new(),
+            file: BufReader::new(file),
+            left: length,
+            start: Start::Stream { schema: Vec::new() },
+            read: 0,
         };
-        let mut schema = messages.header()?;
-        // Zeros are the end of the messages elsewhere, and padding before the first.
-        while is_file && schema.is_none() && left - messages.left <= PADDING {
-            schema = messages.header()?;
+        messages.file.rewind().map_err(failed)?;
+        let mut magic = [0; 6];
+        if length >= PREAMBLE {
+            messages.file.read_exact(&mut magic).map_err(failed)?;
         }
-        let (header, body) =
-            schema.ok_or_else(|| messages.damaged("it holds no message; expected a schema"))?;
-        messages.skip(body)?;
-        messages.schema = header;
+        if magic == *b"ARROW1" {
+            let (footer, end) = read_footer(path, &mut messages.file, length)?;
+            let places = messages.places(&footer, end)?;
+            messages.left = end;
+            messages.start = Start::File { footer, places };
+        } else {
+            messages.file.rewind().map_err(failed)?;
+            let Some((schema, body)) = messages.header()? else {
+                return Err(messages.damaged("it holds no message; expected a schema"));
+            };
+            messages.skip(body)?;
+            messages.start = Start::Stream { schema };
+        }
         Ok(messages)
     }
 
-    /// The schema that the first message holds.
+    /// Where the messages of a file begin, dictionaries first; all before `end`.
+    fn places(&self, footer: &[u8], end: u64) -> Result<Vec<u64>> {
+        let footer = parse_footer(&self.path, footer)?;
+        let dictionaries = footer.dictionaries().into_iter().flatten();
+        let batches = footer.recordBatches().into_iter().flatten();
+        dictionaries
+            .chain(batches)
+            .map(|block| match u64::try_from(block.offset()) {
+                Ok(place) if (PREAMBLE..end).contains(&place) => Ok(place),
+                _ => Err(self.damaged("a message lies outside the file")),
+            })
+            .collect()
+    }
+
+    /// The schema of all batches.
     pub(super) fn schema(&self) -> Result<Schema<'_>> {
-        parse(&self.path, &self.schema)?
-            .header_as_schema()
-            .ok_or_else(|| self.damaged("its first message is no schema"))
+        let schema = match &self.start {
+            Start::File { footer, .. } => parse_footer(&self.path, footer)?.schema(),
+            Start::Stream { schema } => parse(&self.path, schema)?.header_as_schema(),
+        };
+        schema.ok_or_else(|| self.damaged("it does not begin with a schema"))
     }
 
     /// The sum of the rows of all batches that follow; reading goes on where it was.
@@ -94,7 +153,7 @@ impl Messages {
             move |source| io(&path, source)
         };
         let place = self.file.stream_position().map_err(failed(&self.path))?;
-        let left = self.left;
+        let (left, read) = (self.left, self.read);
         let mut rows = 0u64;
         while let Some((header, body)) = self.header()? {
             if let Some(batch) = parse(&self.path, &header)?.header_as_record_batch() {
@@ -108,7 +167,7 @@ impl Messages {
         self.file
             .seek(SeekFrom::Start(place))
             .map_err(failed(&self.path))?;
-        self.left = left;
+        (self.left, self.read) = (left, read);
         Ok(rows)
     }
 
@@ -129,7 +188,14 @@ impl Messages {
 
     /// The next header and the size of the body that follows; `None` at the end.
     fn header(&mut self) -> Result<Option<(Vec<u8>, u64)>> {
-        if self.left == 0 && !self.is_file {
+        if let Start::File { places, .. } = &self.start {
+            let Some(&place) = places.get(self.read) else {
+                return Ok(None);
+            };
+            self.read += 1;
+            let found = self.file.seek(SeekFrom::Start(place));
+            found.map_err(|source| io(&self.path, source))?;
+        } else if self.left == 0 {
             return Ok(None);
         }
         let mut size = self.number()?;
@@ -138,7 +204,10 @@ impl Messages {
             size = self.number()?;
         }
         if size == 0 {
-            return Ok(None);
+            return match self.start {
+                Start::Stream { .. } => Ok(None),
+                Start::File { .. } => Err(self.damaged("a message has no header")),
+            };
         }
         let header = self.take(u64::from(size))?;
         let body = parse(&self.path, &header)?.bodyLength();
