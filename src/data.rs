@@ -3,13 +3,19 @@
 //! A reader per file format turns bytes into a [`Table`], whole or in batches of rows; an
 //! [`Encoder`] puts the columns into the order and the numbers that a model reads.
 
+#[cfg(feature = "arrow")]
+mod arrow;
 mod csv;
 mod encode;
 mod name;
 mod npy;
+#[cfg(feature = "arrow")]
+mod parquet;
 mod reader;
 mod table;
+mod write;
 
 pub use encode::{Batch, Encoder};
 pub use reader::{Header, LabelColumn, ReadOptions, Reader, read};
 pub use table::{Cells, Column, Table};
+pub use write::{TableWriter, Width, WriteOptions};

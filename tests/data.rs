@@ -10,8 +10,11 @@ use std::path::{Path, PathBuf};
 use whylight::data::{Cells, Column, Header, LabelColumn, ReadOptions, Reader, read};
 use whylight::{Result, Table};
 
+#[cfg(feature = "arrow")]
+mod arrow;
 mod csv;
 mod npy;
+mod write;
 
 /// A file in a directory that lives as long as this.
 struct Scratch {
@@ -184,7 +187,7 @@ fn the_ending_and_the_first_bytes_must_agree() {
     );
     insta::assert_snapshot!(
         message("a.data", b"1,2\n").replace(scratch.folder.path().to_str().unwrap(), "…"),
-        @"the ending of a.data is not supported by the table reader: name the file after its format: .csv, .tsv, .txt, .npy, .parquet, .pq, .arrow, .feather, .arrows"
+        @"the ending of a.data is not supported by tables: name the file after its format: .csv, .tsv, .txt, .npy, .parquet, .pq, .arrow, .feather, .arrows"
     );
     let absent = scratch.path("absent.csv");
     assert!(

@@ -5,9 +5,10 @@
 
 mod cell;
 mod label;
+mod limit;
 
 use std::fs::File;
-use std::io::{Chain, Cursor, Read};
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use ::csv::ByteRecord;
@@ -16,6 +17,7 @@ use rayon::prelude::*;
 
 use self::cell::Numbers;
 use self::label::Labels;
+use self::limit::{Limited, TOO_LONG};
 use super::reader::{Header, LabelColumn, ReadOptions, Source, io};
 use super::{Cells, Column, Table, name};
 use crate::error::{Error, Result};
@@ -44,6 +46,7 @@ enum Plan {
 pub(super) struct Csv {
     path: PathBuf,
     text: ::csv::Reader<Limited>,
+    delimiter: u8,
     /// By column of the file.
     plans: Vec<Plan>,
     /// Names by column of the file.
@@ -83,6 +86,7 @@ impl Csv {
         let mut csv = Self {
             path: path.to_owned(),
             text,
+            delimiter,
             plans: Vec::new(),
             header: None,
             names: None,
@@ -91,29 +95,15 @@ impl Csv {
             row: 0,
             block: Vec::new(),
         };
-        csv.begin(delimiter, options)?;
+        csv.begin(options)?;
         Ok(csv)
     }
 
     /// Reads the first record and plans the columns by it.
-    fn begin(&mut self, delimiter: u8, options: &ReadOptions) -> Result<()> {
+    fn begin(&mut self, options: &ReadOptions) -> Result<()> {
         let mut first = ByteRecord::new();
         if !self.read_record(&mut first)? {
             return Err(self.fault("its start", "no rows; expected at least one".to_owned()));
-        }
-        let other = [b';', b'\t', b',', b'|']
-            .into_iter()
-            .find(|byte| *byte != delimiter && first[0].contains(byte));
-        if let (1, Some(other)) = (first.len(), other) {
-            return Err(self.fault(
-                "line 1",
-                format!(
-                    "one column only, whose text holds {:?}; give the byte between the cells as \
-                     the delimiter, which is {:?} now",
-                    char::from(other),
-                    char::from(delimiter)
-                ),
-            ));
         }
         let is_header = match options.header {
             Header::Yes => true,
@@ -290,7 +280,28 @@ impl Csv {
         }
     }
 
+    /// The reason why a table of one column cannot be read, if it is cut at the wrong byte.
+    fn other_delimiter(&self, record: usize) -> Option<String> {
+        if self.plans.len() != 1 {
+            return None;
+        }
+        let text = self.block[record].get(0)?;
+        let other = [b';', b'\t', b',', b'|'];
+        let other = other
+            .iter()
+            .find(|byte| **byte != self.delimiter && text.contains(byte))?;
+        Some(format!(
+            "the only cell of the row holds {:?}; give the byte between the cells as the \
+             delimiter, which is {:?} now",
+            char::from(*other),
+            char::from(self.delimiter)
+        ))
+    }
+
     fn not_a_number(&self, record: usize, column: usize) -> Error {
+        if let Some(reason) = self.other_delimiter(record) {
+            return self.fault(&self.place(record, column), reason);
+        }
         let text = String::from_utf8_lossy(&self.block[record][column]);
         let missing = self.numbers.marks().join(", ");
         let drop = match &self.header {
@@ -387,27 +398,6 @@ impl Source for Csv {
             names,
             cells: Cells::Columns(columns.collect()),
         }))
-    }
-}
-
-/// What [`Limited`] fails with.
-const TOO_LONG: std::io::ErrorKind = std::io::ErrorKind::FileTooLarge;
-
-/// A file of which no more than `left` bytes are read before `left` is set anew.
-#[derive(Debug)]
-struct Limited {
-    inner: Chain<Cursor<Vec<u8>>, File>,
-    left: u64,
-}
-
-impl Read for Limited {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        if self.left == 0 {
-            return Err(TOO_LONG.into());
-        }
-        let read = self.inner.read(buffer)?;
-        self.left = self.left.saturating_sub(read as u64);
-        Ok(read)
     }
 }
 

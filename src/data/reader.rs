@@ -107,7 +107,7 @@ pub struct Reader {
 
 /// A table format, told from the ending of a file's name and checked by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
+pub(super) enum Format {
     Csv,
     Npy,
     Parquet,
@@ -127,7 +127,7 @@ const ENDINGS: [(&str, Format); 9] = [
 ];
 
 impl Format {
-    fn of(path: &Path) -> Option<Self> {
+    pub(super) fn of(path: &Path) -> Option<Self> {
         let ending = path.extension()?.to_str()?.to_ascii_lowercase();
         ENDINGS
             .iter()
@@ -145,6 +145,28 @@ impl Format {
             Some(Self::Arrow)
         } else {
             None
+        }
+    }
+
+    /// The error for an ending that belongs to no format.
+    pub(super) fn unknown(path: &Path) -> Error {
+        Error::Unsupported {
+            what: format!("the ending of {}", path.display()),
+            by: "tables".to_owned(),
+            instead: format!(
+                "name the file after its format: {}",
+                ENDINGS.map(|(ending, _)| format!(".{ending}")).join(", ")
+            ),
+        }
+    }
+
+    /// The error for a format that this build leaves out.
+    #[cfg(not(feature = "arrow"))]
+    pub(super) fn not_built(self, path: &Path) -> Error {
+        Error::Unsupported {
+            what: format!("{} ({})", self.name(), path.display()),
+            by: "this build".to_owned(),
+            instead: "build with the feature `arrow`, or use CSV or npy".to_owned(),
         }
     }
 
@@ -180,14 +202,12 @@ impl Reader {
                 file.rewind().map_err(|source| io(path, source))?;
                 Box::new(npy::Npy::open(path, file, options)?)
             }
-            Format::Parquet | Format::Arrow => {
-                return Err(Error::Unsupported {
-                    what: format!("{} ({})", format.name(), path.display()),
-                    by: "this build".to_owned(),
-                    instead: "build with the feature `arrow`, or save the table as CSV or npy"
-                        .to_owned(),
-                });
-            }
+            #[cfg(feature = "arrow")]
+            Format::Parquet => Box::new(super::parquet::open(path, file, options)?),
+            #[cfg(feature = "arrow")]
+            Format::Arrow => Box::new(super::arrow::open(path, file, options)?),
+            #[cfg(not(feature = "arrow"))]
+            Format::Parquet | Format::Arrow => return Err(format.not_built(path)),
         };
         Ok(Self {
             path: path.to_owned(),
@@ -206,8 +226,7 @@ impl Reader {
         self.source.columns()
     }
 
-    /// Number of rows, where the file says so without being read: all formats but CSV and the
-    /// Arrow stream.
+    /// Number of rows, where the file says so without being read whole: all formats but CSV.
     pub fn rows(&self) -> Option<u64> {
         self.source.rows()
     }
@@ -253,14 +272,7 @@ fn format(path: &Path, start: &[u8]) -> Result<Format> {
     };
     let proven = Format::proven_by(start);
     let Some(format) = Format::of(path).or(proven) else {
-        return Err(Error::Unsupported {
-            what: format!("the ending of {}", path.display()),
-            by: "the table reader".to_owned(),
-            instead: format!(
-                "name the file after its format: {}",
-                ENDINGS.map(|(ending, _)| format!(".{ending}")).join(", ")
-            ),
-        });
+        return Err(Format::unknown(path));
     };
     match proven {
         Some(proven) if proven == format => Ok(format),

@@ -93,7 +93,7 @@ fn bad_cells_and_rows_name_their_place() {
     insta::assert_snapshot!(message("\n\n", &options), @"a.csv: at its start: no rows; expected at least one");
     insta::assert_snapshot!(
         message("a;b\n1;2\n", &options),
-        @"a.csv: at line 1: one column only, whose text holds ';'; give the byte between the cells as the delimiter, which is ',' now"
+        @r#"a.csv: at row 1 (line 2), column "a;b": the only cell of the row holds ';'; give the byte between the cells as the delimiter, which is ',' now"#
     );
     insta::assert_snapshot!(
         message(b"a,\xff\n1,2\n", &options),

@@ -1,0 +1,86 @@
+//! Parquet tables, read in batches through Arrow.
+
+use std::fmt::{Debug, Formatter};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use ::arrow::array::RecordBatch;
+use ::parquet::arrow::ProjectionMask;
+use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+
+use super::arrow::{Batched, Batches, Columns, fault, guarded};
+use super::reader::ReadOptions;
+use crate::error::Result;
+
+/// Cells that are decoded at a time.
+const CELLS: usize = 1 << 21;
+/// Rows that are decoded at a time, at most.
+const ROWS: usize = 1 << 16;
+
+/// A Parquet file.
+pub(super) struct Parquet {
+    path: PathBuf,
+    batches: ParquetRecordBatchReader,
+    rows: u64,
+}
+
+impl Debug for Parquet {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parquet")
+            .field("path", &self.path)
+            .field("rows", &self.rows)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Opens a Parquet file.
+pub(super) fn open(path: &Path, file: File, options: &ReadOptions) -> Result<Batched<Parquet>> {
+    let damaged = |error: ::parquet::errors::ParquetError| {
+        fault(
+            path,
+            "its metadata",
+            format!("{error}; write the file again"),
+        )
+    };
+    guarded(path, "its metadata", || {
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(damaged)?;
+        let columns = Columns::new(path, builder.schema(), options)?;
+        let rows = builder.metadata().file_metadata().num_rows();
+        let rows = u64::try_from(rows).map_err(|_| {
+            fault(
+                path,
+                "its metadata",
+                format!("{rows} rows; write the file again"),
+            )
+        })?;
+        let mask = ProjectionMask::roots(builder.parquet_schema(), columns.kept.iter().copied());
+        let height = (CELLS / columns.kept.len()).clamp(1, ROWS);
+        let batches = builder
+            .with_projection(mask)
+            .with_batch_size(height)
+            .build()
+            .map_err(damaged)?;
+        let path = path.to_owned();
+        Ok(Batched::new(
+            columns,
+            Parquet {
+                path,
+                batches,
+                rows,
+            },
+        ))
+    })
+}
+
+impl Batches for Parquet {
+    fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    fn next(&mut self) -> Result<Option<RecordBatch>> {
+        self.batches.next().transpose().map_err(|error| {
+            let reason = format!("{error}; write the file again");
+            fault(&self.path, "its pages", reason)
+        })
+    }
+}
