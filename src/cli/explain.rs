@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use ndarray::Axis;
 use whylight::data::{Reader, Table, read};
 use whylight::explanation::{Header, Sink, Summary, Trailer};
 use whylight::report::{self, Waterfall};
@@ -106,23 +107,18 @@ fn to_screen(args: &Args, explainer: &Explainer) -> Result<()> {
     let table = Reader::open(&args.input.data, &options)?.next(ROWS)?;
     let header = explainer.header();
     let mut text = account(header, &trailer);
-    text += &format!("\nFeatures by mean |value| over {} rows\n\n", trailer.rows);
+    let _ = writeln!(text, "\nFeatures by mean |value| over {} rows\n", trailer.rows);
     text += &report::ranking(&header.feature_names, &summary.ranking(), RANKED);
     for row in 0..summary.first().dim().0 {
-        let values = summary.first();
-        let values = values.index_axis(ndarray::Axis(0), row);
-        text += &local(header, values, table.as_ref(), row);
+        text += &local(header, &summary, table.as_ref(), row);
     }
     show(&text)
 }
 
 /// The waterfall of a row; of several outputs the one with the largest margin.
-fn local(
-    header: &Header,
-    values: ndarray::ArrayView2<'_, f32>,
-    table: Option<&Table>,
-    row: usize,
-) -> String {
+fn local(header: &Header, summary: &Summary, table: Option<&Table>, row: usize) -> String {
+    let values = summary.first();
+    let values = values.index_axis(Axis(0), row);
     let margin = |output: usize| {
         let values = values.column(output);
         header.base_values[output] + values.iter().map(|&value| f64::from(value)).sum::<f64>()
