@@ -1,10 +1,14 @@
 //! The one result of every method: values, and everything that says how they came about.
 
+mod summary;
+
 use ndarray::{Array3, ArrayView3};
 use serde::Serialize;
 
 use crate::data::Table;
 use crate::error::Result;
+
+pub use summary::Summary;
 
 /// What holds for all rows of an explanation, known before the first row is explained.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -94,11 +98,17 @@ impl Explanation {
     /// Equal means keep the order of the features.
     pub fn ranking(&self) -> Vec<(usize, f64)> {
         let rows = self.values.dim().0.max(1) as f64;
-        let mut ranking: Vec<(usize, f64)> = (self.values.axis_iter(ndarray::Axis(1)))
-            .map(|values| values.iter().map(|&v| f64::from(v.abs())).sum::<f64>() / rows)
-            .enumerate()
-            .collect();
-        ranking.sort_by(|a, b| b.1.total_cmp(&a.1));
-        ranking
+        let features = self.values.axis_iter(ndarray::Axis(1));
+        rank(features.map(|values| {
+            let sizes = values.iter().map(|&value| f64::from(value.abs()));
+            sizes.sum::<f64>() / rows
+        }))
     }
+}
+
+/// Features with these means, by mean, descending; equal ones keep their order.
+fn rank(means: impl Iterator<Item = f64>) -> Vec<(usize, f64)> {
+    let mut ranking: Vec<(usize, f64)> = means.enumerate().collect();
+    ranking.sort_by(|a, b| b.1.total_cmp(&a.1));
+    ranking
 }

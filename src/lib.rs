@@ -6,6 +6,7 @@ pub mod error;
 pub mod explain;
 pub mod explanation;
 pub mod model;
+pub mod report;
 
 pub use data::Table;
 pub use device::Device;

@@ -5,6 +5,7 @@
 
 mod catboost;
 mod check;
+mod iteration;
 mod lightgbm;
 mod onnx;
 mod route;

@@ -6,11 +6,14 @@
 )]
 
 mod catboost;
+#[cfg(feature = "cli")]
+mod cli;
 mod corpus;
 mod data;
 mod kernels;
 mod lightgbm;
 mod onnx;
 mod reference;
+mod report;
 mod support;
 mod xgboost;

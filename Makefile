@@ -1,0 +1,46 @@
+# What a person types. `make test` is what CI runs.
+
+.PHONY: demo build test lint format clippy doc python lavapipe bench bench-peers corpus
+
+# A test that needs a GPU adapter, real or lavapipe, fails without one; WHYLIGHT_REQUIRE_GPU=0 skips it instead.
+export WHYLIGHT_REQUIRE_GPU ?= 1
+
+demo: build
+	target/release/whylight demo
+
+build:
+	cargo build --release --bin whylight
+
+# Clippy and the tests see two builds of the dependencies: checked and compiled.
+test: lavapipe lint
+	cargo test --workspace
+
+lint: format python clippy doc
+
+format:
+	cargo fmt --all --check
+
+clippy:
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --workspace --all-targets --no-default-features -- -D warnings
+
+doc:
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+python:
+	scripts/python.sh
+
+lavapipe:
+	scripts/lavapipe.sh
+
+bench:
+	cargo bench
+
+# The peers' environments, then whylight against them on one core; writes benches/record/.
+bench-peers: build
+	benches/peers/setup.sh
+	target/peers/env/bin/python benches/peers/run.py
+
+# The corpus of model files, each made by its own library in its own pinned environment.
+corpus:
+	scripts/corpus.sh

@@ -1,0 +1,220 @@
+//! `whylight explain`: from a model file and a table to an explanation.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use ndarray::Axis;
+use whylight::data::{Reader, Table, read};
+use whylight::explanation::{Header, Sink, Summary, Trailer};
+use whylight::report::{self, Waterfall};
+use whylight::{Explainer, Options, Result};
+
+use super::input::{Input, shown};
+use super::output::{Format, JsonFile};
+use super::value::{self, Method, Output};
+use super::{note, show};
+
+/// Rows whose values are shown on the screen.
+const ROWS: usize = 3;
+/// Features that are shown of a ranking.
+const RANKED: usize = 20;
+/// Features that are shown of a row.
+const STEPS: usize = 8;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    input: Input,
+
+    /// How to explain: auto, or tree (exact path-dependent Tree SHAP)
+    #[arg(long, default_value = "auto", value_parser = value::method)]
+    method: Method,
+
+    /// What the values add up to: raw (the margin)
+    #[arg(long, value_name = "SPACE", default_value = "raw", value_parser = value::output)]
+    output: Output,
+
+    /// Where to compute: auto, cpu, gpu, or gpu:N as `whylight devices` numbers them
+    #[arg(long, default_value = "auto")]
+    device: String,
+
+    /// File to write: .json (the whole result), .npy (the values), .parquet, .arrow or .csv (a row
+    /// per explained row); without it, the ranking and the first rows are shown
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+
+    /// CPU threads; all by default
+    #[arg(long, value_name = "N", value_parser = value::positive)]
+    threads: Option<usize>,
+
+    /// Memory that rows and their values may take, such as 512MiB
+    #[arg(long, value_name = "SIZE", value_parser = value::bytes)]
+    memory_limit: Option<u64>,
+
+    /// Rows whose values are held against the model's float64 margin: a number, or all
+    #[arg(long, value_name = "N", value_parser = value::rows)]
+    additivity_rows: Option<u64>,
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
+    let (Method::Auto | Method::Tree, Output::Raw) = (args.method, args.output);
+    let format = args.out.as_deref().map(Format::of).transpose()?;
+    let model = args.input.model()?;
+    let background = args.input.background(&model)?;
+    let options = Options {
+        device: super::devices::parse(&args.device)?,
+        threads: args.threads.unwrap_or(0),
+        memory_limit: args.memory_limit,
+        additivity_rows: args.additivity_rows,
+        ..Options::default()
+    };
+    let explainer = Explainer::new(model, background.as_ref(), options)?;
+    match (&args.out, format) {
+        (Some(out), Some(format)) => to_file(args, &explainer, out, format),
+        _ => to_screen(args, &explainer),
+    }
+}
+
+fn to_file(args: &Args, explainer: &Explainer, out: &Path, format: Format) -> Result<()> {
+    let options = args.input.reading(explainer.read_options());
+    let start;
+    let trailer = if let Some(mut sink) = format.sink(out, explainer.header())? {
+        let mut reader = Reader::open(&args.input.data, &options)?;
+        start = Instant::now();
+        stream(explainer, &mut reader, &mut *sink)?
+    } else {
+        let file = JsonFile::create(out)?;
+        let table = read(&args.input.data, &options)?;
+        start = Instant::now();
+        let explanation = explainer.explain(&table)?;
+        file.write(&explanation)?;
+        explanation.trailer
+    };
+    let seconds = start.elapsed().as_secs_f64();
+    note(account(explainer.header(), &trailer).trim_end());
+    note(&format!("wrote {} in {seconds:.2} s", shown(out)));
+    Ok(())
+}
+
+fn to_screen(args: &Args, explainer: &Explainer) -> Result<()> {
+    let options = args.input.reading(explainer.read_options());
+    let mut summary = Summary::new(ROWS);
+    let mut reader = Reader::open(&args.input.data, &options)?;
+    let trailer = stream(explainer, &mut reader, &mut summary)?;
+    // The rows are gone by now; the first ones are read again for their cells.
+    let table = Reader::open(&args.input.data, &options)?.next(ROWS)?;
+    let header = explainer.header();
+    let mut text = account(header, &trailer);
+    let _ = writeln!(text, "\nFeatures by mean |value| over {} rows\n", trailer.rows);
+    text += &report::ranking(&header.feature_names, &summary.ranking(), RANKED);
+    for row in 0..summary.first().dim().0 {
+        text += &local(header, &summary, table.as_ref(), row);
+    }
+    show(&text)
+}
+
+/// The waterfall of a row; of several outputs the one with the largest margin.
+fn local(header: &Header, summary: &Summary, table: Option<&Table>, row: usize) -> String {
+    let values = summary.first();
+    let values = values.index_axis(Axis(0), row);
+    let margin = |output: usize| {
+        let values = values.column(output);
+        header.base_values[output] + values.iter().map(|&value| f64::from(value)).sum::<f64>()
+    };
+    let outputs = 0..header.output_names.len();
+    let largest = outputs
+        .max_by(|&a, &b| margin(a).total_cmp(&margin(b)))
+        .unwrap_or(0);
+    let mut text = format!("\nRow {}", row + 1);
+    if header.output_names.len() > 1 {
+        let name = &header.output_names[largest];
+        let _ = write!(
+            text,
+            ", {name} (the largest of {} margins)",
+            header.output_names.len()
+        );
+    }
+    text += "\n\n";
+    text += &report::waterfall(
+        Waterfall {
+            base_value: header.base_values[largest],
+            values: &values.column(largest).to_vec(),
+            features: &header.feature_names,
+            data: table.map(|table| (table, row)),
+        },
+        STEPS,
+    );
+    text
+}
+
+/// Explains with a progress bar, which only a terminal shows.
+fn stream(explainer: &Explainer, reader: &mut Reader, sink: &mut dyn Sink) -> Result<Trailer> {
+    let bar = match reader.rows() {
+        Some(rows) => ProgressBar::new(rows).with_style(style(
+            "{bar:40} {human_pos} of {human_len} rows, {per_sec}, {eta} left",
+        )),
+        None => ProgressBar::no_length().with_style(style("{spinner} {human_pos} rows, {per_sec}")),
+    };
+    let trailer = explainer.explain_into(reader, sink, &mut |rows| bar.set_position(rows));
+    bar.finish_and_clear();
+    trailer
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// What was explained, how, where and how exactly.
+pub(super) fn account(header: &Header, trailer: &Trailer) -> String {
+    let base: Vec<String> = (header.base_values.iter().take(4))
+        .map(|value| format!("{value:.6}"))
+        .collect();
+    let more = if header.base_values.len() > 4 {
+        ", …"
+    } else {
+        ""
+    };
+    let engines: Vec<String> = (trailer.engines.iter())
+        .map(|(engine, trees)| format!("{engine} {trees}"))
+        .collect();
+    let mut text = format!(
+        "model       {}{}, {} features, {} output{}\n\
+         method      {}, {}, exact: {}, output: {}\n\
+         cover       {}\n\
+         device      {} ({})\n\
+         trees       {}\n\
+         rows        {}\n\
+         base value  {}{more}\n\
+         additivity  error {:.1e}, the largest of {} rows checked\n",
+        header.model_format,
+        match header.objective.as_str() {
+            "" => String::new(),
+            objective => format!(" ({objective})"),
+        },
+        header.feature_names.len(),
+        header.output_names.len(),
+        if header.output_names.len() == 1 {
+            ""
+        } else {
+            "s"
+        },
+        header.method,
+        header.value_function,
+        if header.exact { "yes" } else { "no" },
+        header.output,
+        header.cover,
+        header.device,
+        header.device_reason,
+        engines.join(", "),
+        trailer.rows,
+        base.join(", "),
+        trailer.additivity_error,
+        trailer.additivity_rows,
+    );
+    for line in &trailer.notes {
+        let _ = writeln!(text, "note        {line}");
+    }
+    text
+}

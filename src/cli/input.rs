@@ -1,0 +1,112 @@
+//! What `explain` and `bench` read: a model, a table, a background.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use whylight::data::{self, ReadOptions};
+use whylight::model::{self, Model};
+use whylight::{Error, Result, Table};
+
+use super::note;
+use super::value::{self, Header, Iterations};
+
+/// The files and how to read them.
+#[derive(Debug, Args)]
+pub(super) struct Input {
+    /// Model file: XGBoost JSON or UBJSON, LightGBM text, CatBoost JSON, ONNX
+    #[arg(long, value_name = "FILE")]
+    model: PathBuf,
+
+    /// Table with the rows to explain: .csv, .tsv, .npy, .parquet, .arrow
+    #[arg(long, value_name = "FILE")]
+    pub(super) data: PathBuf,
+
+    /// Table with training rows, or a sample of them, for a model file that stores no cover
+    #[arg(long, value_name = "FILE")]
+    background: Option<PathBuf>,
+
+    /// A column of the tables to leave out, by name, or by position from 1 where they have none;
+    /// can be given several times
+    #[arg(long, value_name = "COL")]
+    drop: Vec<String>,
+
+    /// Whether a CSV file begins with column names
+    #[arg(long, value_enum, default_value = "auto")]
+    header: Header,
+
+    /// The boosting iterations to explain: all, best (up to the one that early stopping chose), or
+    /// A..B, counted from 0, without B
+    #[arg(long, value_name = "WHICH", default_value = "all", value_parser = value::iterations)]
+    iterations: Iterations,
+}
+
+impl Input {
+    /// Reads the model and cuts it to the iterations that are asked for.
+    pub(super) fn model(&self) -> Result<Arc<Model>> {
+        let mut model = model::load(&self.model)?;
+        self.cut(&mut model)?;
+        Ok(Arc::new(model))
+    }
+
+    /// Reads the background table of a model.
+    pub(super) fn background(&self, model: &Model) -> Result<Option<Table>> {
+        let read = |path: &PathBuf| {
+            let options = match model {
+                Model::Trees(trees) => ReadOptions::for_features(&trees.features),
+                _ => ReadOptions::default(),
+            };
+            data::read(path, &self.reading(options))
+        };
+        self.background.as_ref().map(read).transpose()
+    }
+
+    /// These options with what the user says about the tables.
+    pub(super) fn reading(&self, options: ReadOptions) -> ReadOptions {
+        ReadOptions {
+            header: self.header.into(),
+            drop: self.drop.clone(),
+            ..options
+        }
+    }
+
+    fn cut(&self, model: &mut Model) -> Result<()> {
+        let Model::Trees(trees) = model else {
+            return match self.iterations {
+                Iterations::All => Ok(()),
+                _ => Err(refused("a model of boosting iterations", "another model")),
+            };
+        };
+        let (best, total) = (trees.best_iteration, trees.iterations());
+        match (&self.iterations, best) {
+            (Iterations::All, Some(best)) if best + 1 < total => {
+                note(&format!(
+                    "note: early stopping chose {} of the model's {total} iterations; all are \
+                     explained; --iterations best explains those",
+                    best + 1
+                ));
+                Ok(())
+            }
+            (Iterations::All, _) => Ok(()),
+            (Iterations::Best, Some(best)) => trees.keep_iterations(0..best + 1),
+            (Iterations::Best, None) => Err(refused(
+                "all, or a range: this model file records no best iteration",
+                "best",
+            )),
+            (Iterations::Range(range), _) => trees.keep_iterations(range.clone()),
+        }
+    }
+}
+
+fn refused(allowed: &str, got: &str) -> Error {
+    Error::Parameter {
+        name: "iterations",
+        got: got.to_owned(),
+        allowed: allowed.to_owned(),
+    }
+}
+
+/// A path as it is shown to a person.
+pub(super) fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

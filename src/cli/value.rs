@@ -1,0 +1,171 @@
+//! Values of options, from text.
+
+use std::ops::Range;
+
+use clap::ValueEnum;
+use whylight::data;
+
+/// `--method`: how to explain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Method {
+    /// What the model's structure allows: Tree SHAP for trees.
+    Auto,
+    /// Tree SHAP.
+    Tree,
+}
+
+/// Methods whose names are taken, so that asking for one is answered and not guessed at.
+const PLANNED: [&str; 6] = ["kernel", "deep", "linear", "permutation", "lime", "mimic"];
+
+pub(super) fn method(text: &str) -> Result<Method, String> {
+    match text {
+        "auto" => Ok(Method::Auto),
+        "tree" => Ok(Method::Tree),
+        planned if PLANNED.contains(&planned) => Err(format!(
+            "this version explains trees, exactly, with `tree`; it does not have `{planned}`"
+        )),
+        _ => Err("expected auto or tree".to_owned()),
+    }
+}
+
+/// `--output`: what the values add up to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Output {
+    /// The margin before any link function.
+    Raw,
+}
+
+pub(super) fn output(text: &str) -> Result<Output, String> {
+    match text {
+        "raw" => Ok(Output::Raw),
+        "probability" => Err(
+            "path-dependent values are shares of the raw margin, which is a sum \
+                              over trees; a probability is not, so they cannot be turned into \
+                              shares of it; use raw"
+                .to_owned(),
+        ),
+        _ => Err("expected raw".to_owned()),
+    }
+}
+
+/// `--iterations`: the part of the model to explain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Iterations {
+    All,
+    /// Up to the one that early stopping chose.
+    Best,
+    Range(Range<u32>),
+}
+
+pub(super) fn iterations(text: &str) -> Result<Iterations, String> {
+    let range = || {
+        let (start, end) = text.split_once("..")?;
+        Some(start.trim().parse().ok()?..end.trim().parse().ok()?)
+    };
+    match text {
+        "all" => Ok(Iterations::All),
+        "best" => Ok(Iterations::Best),
+        _ => range().map(Iterations::Range).ok_or_else(|| {
+            "expected all, best, or A..B: from iteration A, counted from 0, up to but without B"
+                .to_owned()
+        }),
+    }
+}
+
+/// `--header`: whether a CSV file begins with column names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Header {
+    /// It does if any cell of its first row is neither a number nor missing
+    Auto,
+    /// It does
+    Yes,
+    /// Its first row is data
+    No,
+}
+
+impl From<Header> for data::Header {
+    fn from(header: Header) -> Self {
+        match header {
+            Header::Auto => data::Header::Auto,
+            Header::Yes => data::Header::Yes,
+            Header::No => data::Header::No,
+        }
+    }
+}
+
+/// A number of rows, or `all`.
+pub(super) fn rows(text: &str) -> Result<u64, String> {
+    match text {
+        "all" => Ok(u64::MAX),
+        _ => text
+            .parse()
+            .map_err(|_| "expected a number of rows, or all".to_owned()),
+    }
+}
+
+/// At least one row, repeat or thread.
+pub(super) fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err("expected a whole number of at least 1".to_owned()),
+    }
+}
+
+/// `512MiB`, `2GB`, `1000000`.
+pub(super) fn bytes(text: &str) -> Result<u64, String> {
+    let fault = || "expected a size such as 512MiB, 2GiB or 500MB".to_owned();
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: f64 = number.parse().map_err(|_| fault())?;
+    let unit = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "k" | "kib" => 1024.0,
+        "kb" => 1e3,
+        "m" | "mib" => f64::from(1 << 20),
+        "mb" => 1e6,
+        "g" | "gib" => f64::from(1 << 30),
+        "gb" => 1e9,
+        _ => return Err(fault()),
+    };
+    let bytes = number * unit;
+    if bytes < 1.0 {
+        return Err(fault());
+    }
+    Ok(bytes as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_binary_and_decimal_units() {
+        assert_eq!(bytes("512MiB"), Ok(512 << 20));
+        assert_eq!(bytes("1.5 GB"), Ok(1_500_000_000));
+        assert_eq!(bytes("4096"), Ok(4096));
+        for bad in ["", "MiB", "-1", "0", "1TBq", "1.2.3"] {
+            assert!(bytes(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn iterations_are_all_the_best_or_a_range() {
+        assert_eq!(iterations("all"), Ok(Iterations::All));
+        assert_eq!(iterations("best"), Ok(Iterations::Best));
+        assert_eq!(iterations("3..10"), Ok(Iterations::Range(3..10)));
+        for bad in ["", "3", "3..", "-1..2", "a..b"] {
+            assert!(iterations(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_method_or_an_output_that_does_not_exist_is_answered() {
+        assert_eq!(method("tree"), Ok(Method::Tree));
+        assert!(method("kernel").unwrap_err().contains("`kernel`"));
+        assert_eq!(method("shap"), Err("expected auto or tree".to_owned()));
+        assert!(output("probability").unwrap_err().contains("raw margin"));
+        assert_eq!(output("logit"), Err("expected raw".to_owned()));
+    }
+}

@@ -1,0 +1,19 @@
+//! Explanations as bytes and as text: one file per format.
+//!
+//! [`json`] and the text reports return what they make and touch no file; [`Npy`] and [`Columns`]
+//! are sinks, because their files can be larger than the memory.
+
+mod cell;
+mod columns;
+mod json;
+mod npy;
+mod ranking;
+mod text;
+mod waterfall;
+
+pub use cell::Cell;
+pub use columns::{Columns, column_names};
+pub use json::json;
+pub use npy::Npy;
+pub use ranking::ranking;
+pub use waterfall::{Waterfall, waterfall};

@@ -1,0 +1,128 @@
+//! The whole result as one JSON object, whose keys are the names of the Python attributes.
+
+use std::io::{self, Write};
+
+use ndarray::{ArrayView2, Axis};
+use serde::ser::SerializeSeq;
+use serde::{Serialize, Serializer};
+
+use super::cell::{self, Cell};
+use crate::data::Table;
+use crate::explanation::Explanation;
+
+/// Writes an explanation as a JSON object: what was computed first, then `values` and `data` with
+/// one row per line. `values` is (rows, features), or (rows, features, outputs) for several
+/// outputs; `data` is (rows, features) with `null` for missing cells and for numbers that are not
+/// finite.
+///
+/// # Errors
+/// What `out` says.
+pub fn json(explanation: &Explanation, out: &mut dyn Write) -> io::Result<()> {
+    let (header, trailer) = (&explanation.header, &explanation.trailer);
+    let mut object = Object { out, empty: true };
+    object.field("method", &header.method)?;
+    object.field("value_function", &header.value_function)?;
+    object.field("output", &header.output)?;
+    object.field("exact", &header.exact)?;
+    object.field("model_format", &header.model_format)?;
+    object.field("objective", &header.objective)?;
+    object.field("cover", &header.cover)?;
+    object.field("device", &header.device)?;
+    object.field("device_reason", &header.device_reason)?;
+    object.field("engines", &Engines(&trailer.engines))?;
+    object.field("seed", &header.seed)?;
+    object.field("version", &header.version)?;
+    object.field("notes", &trailer.notes)?;
+    object.field("additivity_error", &trailer.additivity_error)?;
+    object.field("additivity_rows", &trailer.additivity_rows)?;
+    object.field("output_names", &header.output_names)?;
+    object.field("base_values", &header.base_values)?;
+    object.field("feature_names", &header.feature_names)?;
+    let values = explanation.values.axis_iter(Axis(0)).map(Values);
+    object.rows("values", values)?;
+    if let Some(table) = &explanation.data {
+        let order = cell::order(&header.feature_names, table);
+        let rows = (0..table.rows()).map(|row| Data {
+            table,
+            order: &order,
+            row,
+        });
+        object.rows("data", rows)?;
+    } else {
+        object.field("data", &())?;
+    }
+    object.end()
+}
+
+struct Object<'a> {
+    out: &'a mut dyn Write,
+    empty: bool,
+}
+
+impl Object<'_> {
+    fn key(&mut self, key: &str) -> io::Result<()> {
+        let before = if self.empty { "{\n  " } else { ",\n  " };
+        self.empty = false;
+        write!(self.out, "{before}\"{key}\": ")
+    }
+
+    fn field(&mut self, key: &str, value: &impl Serialize) -> io::Result<()> {
+        self.key(key)?;
+        serde_json::to_writer(&mut *self.out, value)?;
+        Ok(())
+    }
+
+    fn rows(&mut self, key: &str, rows: impl Iterator<Item = impl Serialize>) -> io::Result<()> {
+        self.key(key)?;
+        self.out.write_all(b"[")?;
+        for (index, row) in rows.enumerate() {
+            let before = if index == 0 { "\n    " } else { ",\n    " };
+            self.out.write_all(before.as_bytes())?;
+            serde_json::to_writer(&mut *self.out, &row)?;
+        }
+        self.out.write_all(b"\n  ]")
+    }
+
+    fn end(self) -> io::Result<()> {
+        self.out.write_all(b"\n}\n")?;
+        self.out.flush()
+    }
+}
+
+/// How many trees each engine took, as an object in the order of the list.
+struct Engines<'a>(&'a [(String, usize)]);
+
+impl Serialize for Engines<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(engine, trees)| (engine, trees)))
+    }
+}
+
+/// The values of a row (features, outputs); without the second dimension for one output.
+struct Values<'a>(ArrayView2<'a, f32>);
+
+impl Serialize for Values<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut row = serializer.serialize_seq(Some(self.0.nrows()))?;
+        for feature in self.0.rows() {
+            match feature.as_slice() {
+                Some([value]) => row.serialize_element(value)?,
+                _ => row.serialize_element(&feature.to_vec())?,
+            }
+        }
+        row.end()
+    }
+}
+
+struct Data<'a> {
+    table: &'a Table,
+    order: &'a [usize],
+    row: usize,
+}
+
+impl Serialize for Data<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let cells = self.order.iter();
+        serializer.collect_seq(cells.map(|&column| Cell::of(self.table, self.row, column)))
+    }
+}

@@ -1,0 +1,47 @@
+//! The values alone, as NumPy reads them.
+
+use std::path::Path;
+
+use ndarray::ArrayView3;
+
+use super::columns::File;
+use crate::error::Result;
+use crate::explanation::{Header, Sink, Trailer};
+
+/// Writes values to an npy file of float32, in constant memory: (rows, features) for one output,
+/// (rows, features, outputs) for several.
+#[derive(Debug)]
+pub struct Npy {
+    file: File,
+}
+
+impl Npy {
+    /// Creates the file.
+    ///
+    /// # Errors
+    /// As [`TableWriter::create`](crate::data::TableWriter::create).
+    pub fn create(path: &Path, header: &Header) -> Result<Self> {
+        let features = header.feature_names.len();
+        let row_shape = match header.output_names.len() {
+            1 => vec![features],
+            outputs => vec![features, outputs],
+        };
+        Ok(Self {
+            file: File::create(path, header, row_shape)?,
+        })
+    }
+}
+
+impl Sink for Npy {
+    fn begin(&mut self, _header: &Header) -> Result<()> {
+        Ok(())
+    }
+
+    fn block(&mut self, values: ArrayView3<'_, f32>) -> Result<()> {
+        self.file.block(&values)
+    }
+
+    fn end(&mut self, _trailer: &Trailer) -> Result<()> {
+        self.file.end()
+    }
+}

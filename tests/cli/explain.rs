@@ -1,0 +1,204 @@
+//! `whylight explain`: every kind of output, read back.
+
+use whylight::data::{Cells, ReadOptions, read};
+
+use super::{Place, corpus, flat};
+
+const CALL: &str = "explain --model model.json --data rows.csv --device cpu";
+
+/// The cells of a table file, row after row, as float32.
+fn cells(place: &Place, name: &str) -> Vec<f32> {
+    let table = read(&place.path(name), &ReadOptions::default()).unwrap();
+    match table.cells {
+        Cells::F32(matrix) => matrix.iter().copied().collect(),
+        Cells::F64(matrix) => matrix.iter().map(|&cell| cell as f32).collect(),
+        Cells::Columns(columns) => {
+            let rows = columns[0].len();
+            let cell = |row: usize, column: &whylight::data::Column| match column {
+                whylight::data::Column::F32(cells) => cells[row],
+                whylight::data::Column::F64(cells) => cells[row] as f32,
+                whylight::data::Column::Labels { .. } => panic!("values are numbers"),
+            };
+            (0..rows)
+                .flat_map(|row| columns.iter().map(move |column| cell(row, column)))
+                .collect()
+        }
+    }
+}
+
+/// The shape and the cells of an npy file of float32.
+fn npy(place: &Place, name: &str) -> (String, Vec<f32>) {
+    let bytes = std::fs::read(place.path(name)).unwrap();
+    assert_eq!(&bytes[..8], b"\x93NUMPY\x01\0");
+    let begin = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let header = String::from_utf8(bytes[10..begin].to_vec()).unwrap();
+    assert!(header.contains("'<f4'") && header.contains("'fortran_order': False"), "{header}");
+    let (_, shape) = header.split_once("'shape': ").unwrap();
+    let shape = shape[..=shape.find(')').unwrap()].to_owned();
+    let cells = bytes[begin..].chunks_exact(4);
+    (shape, cells.map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect())
+}
+
+#[test]
+fn json_holds_the_whole_result_under_the_names_of_the_attributes() {
+    let place = Place::new();
+    place.ok(&format!("{CALL} --out out.json"));
+    let result = place.json("out.json");
+    let mut keys: Vec<&str> = result.as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    insta::assert_snapshot!(keys.join(" "), @"");
+    assert_eq!(result["method"], "tree_shap");
+    assert_eq!(result["value_function"], "path_dependent");
+    assert_eq!(result["output"], "raw");
+    assert_eq!(result["exact"], true);
+    assert_eq!(result["model_format"], "XGBoost JSON");
+    assert_eq!(result["objective"], "binary:logistic");
+    assert_eq!(result["feature_names"][0], "mean radius");
+    assert_eq!(result["values"].as_array().unwrap().len(), 114);
+    assert_eq!(result["values"][0].as_array().unwrap().len(), 30);
+    assert_eq!(result["data"][0][0], 13.82);
+    let trees: u64 = result["engines"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
+    assert_eq!(trees, 100);
+}
+
+#[test]
+fn every_output_file_holds_the_same_values() {
+    let place = Place::new();
+    place.ok(&format!("{CALL} --out out.json"));
+    let values = flat(&place.json("out.json")["values"]);
+    place.ok(&format!("{CALL} --out out.npy"));
+    let (shape, cells_of_npy) = npy(&place, "out.npy");
+    assert_eq!(shape, "(114, 30)");
+    assert_eq!(cells_of_npy, values);
+    let tables: &[&str] = if cfg!(feature = "arrow") {
+        &["out.csv", "out.parquet", "out.arrow"]
+    } else {
+        &["out.csv"]
+    };
+    for name in tables {
+        place.ok(&format!("{CALL} --out {name}"));
+        assert_eq!(cells(&place, name), values, "{name}");
+    }
+    let csv = place.read("out.csv");
+    assert!(csv.starts_with("mean radius,mean texture,"), "{csv}");
+}
+
+#[test]
+fn several_outputs_have_a_dimension_or_a_column_each() {
+    let place = Place::new();
+    let call = format!(
+        "explain --device cpu --model {} --data {}",
+        corpus("xgboost/softprob_1_7/model.ubj"),
+        corpus("xgboost/softprob_1_7/rows.npy")
+    );
+    place.ok(&format!("{call} --out out.json"));
+    let result = place.json("out.json");
+    let outputs = result["output_names"].as_array().unwrap().len();
+    let features = result["feature_names"].as_array().unwrap().len();
+    let rows = result["values"].as_array().unwrap().len();
+    assert!(outputs > 1);
+    assert_eq!(result["values"][0].as_array().unwrap().len(), features);
+    assert_eq!(result["values"][0][0].as_array().unwrap().len(), outputs);
+    assert_eq!(result["base_values"].as_array().unwrap().len(), outputs);
+    let values = flat(&result["values"]);
+    place.ok(&format!("{call} --out out.npy"));
+    let (shape, cells_of_npy) = npy(&place, "out.npy");
+    assert_eq!(shape, format!("({rows}, {features}, {outputs})"));
+    assert_eq!(cells_of_npy, values);
+    place.ok(&format!("{call} --out out.csv"));
+    assert_eq!(cells(&place, "out.csv"), values);
+    let csv = place.read("out.csv");
+    let output = result["output_names"][1].as_str().unwrap();
+    let feature = result["feature_names"][0].as_str().unwrap();
+    assert_eq!(csv.split(',').nth(1).unwrap(), format!("{output} · {feature}"));
+    let shown = place.ok(&call);
+    assert!(shown.contains(&format!("(the largest of {outputs} margins)")), "{shown}");
+}
+
+#[test]
+fn without_out_the_ranking_and_the_first_rows_are_shown() {
+    let place = Place::new();
+    let text = place.ok(CALL);
+    for part in [
+        "Features by mean |value| over 114 rows",
+        "\nRow 1\n",
+        "\nRow 3\n",
+        "worst concave points = 0.1521",
+        "the 22 other features",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    assert!(!text.contains("\nRow 4\n"));
+    for line in text.lines().filter(|line| !line.starts_with("device")) {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+}
+
+#[test]
+fn columns_are_matched_by_name_and_left_out_by_drop() {
+    let place = Place::new();
+    place.ok(&format!("{CALL} --out straight.json"));
+    let turned: String = (place.read("rows.csv").lines().enumerate())
+        .map(|(number, line)| {
+            let mut cells: Vec<&str> = line.split(',').collect();
+            cells.reverse();
+            let target = if number == 0 { "target" } else { "1" };
+            format!("{target},{}\n", cells.join(","))
+        })
+        .collect();
+    place.write("rows.csv", turned);
+    place.ok(&format!("{CALL} --drop target --out turned.json"));
+    assert_eq!(place.json("turned.json"), place.json("straight.json"));
+}
+
+#[test]
+fn a_range_of_iterations_is_explained_alone() {
+    let place = Place::new();
+    let trees = |options: &str| {
+        place.ok(&format!("{CALL} --out out.json {options}"));
+        let result = place.json("out.json");
+        let engines = result["engines"].as_object().unwrap().clone();
+        engines.values().map(|n| n.as_u64().unwrap()).sum::<u64>()
+    };
+    assert_eq!(trees("--iterations 10..30"), 20);
+    assert_eq!(trees("--iterations all"), 100);
+}
+
+#[test]
+fn the_best_iteration_is_the_one_of_early_stopping() {
+    let place = Place::new();
+    let call = format!(
+        "explain --device cpu --model {} --data {} --out out.json",
+        corpus("xgboost/early_stopping_all_3_4/model.json"),
+        corpus("xgboost/early_stopping_all_3_4/rows.npy")
+    );
+    let all = place.run(&call);
+    assert_eq!(all.code, 0, "{}", all.stderr);
+    assert!(all.stderr.contains("--iterations best"), "{}", all.stderr);
+    let whole = flat(&place.json("out.json")["values"]);
+    let best = place.run(&format!("{call} --iterations best"));
+    assert_eq!(best.code, 0, "{}", best.stderr);
+    assert!(!best.stderr.contains("note"), "{}", best.stderr);
+    assert_ne!(flat(&place.json("out.json")["values"]), whole);
+}
+
+#[test]
+fn memory_limit_and_threads_do_not_change_the_values() {
+    let place = Place::new();
+    place.ok(&format!("{CALL} --out out.npy"));
+    let before = std::fs::read(place.path("out.npy")).unwrap();
+    place.ok(&format!("{CALL} --out out.npy --memory-limit 1MiB --threads 1 --additivity-rows all"));
+    assert_eq!(std::fs::read(place.path("out.npy")).unwrap(), before);
+}
+
+#[test]
+fn a_file_is_written_beside_and_named_at_the_end() {
+    let place = Place::new();
+    place.write("out.json", "before");
+    place.write("bad.csv", "1,2\n");
+    for out in ["out.json", "out.npy", "out.csv"] {
+        place.fails(&format!("explain --model model.json --data bad.csv --out {out}"));
+    }
+    assert_eq!(place.read("out.json"), "before");
+    assert_eq!(place.files(), ["bad.csv", "model.json", "out.json", "rows.csv"]);
+}
