@@ -89,7 +89,9 @@ impl Place {
 
 /// A file of the corpus.
 fn corpus(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/corpus")
+        .join(name);
     path.to_str().unwrap().to_owned()
 }
 

@@ -88,7 +88,11 @@ fn columns_are_features_or_outputs_of_features() {
 
 #[test]
 fn the_ranking_is_a_bar_table() {
-    let features = names(&["age", "income", "a name so long that no table has a place for it"]);
+    let features = names(&[
+        "age",
+        "income",
+        "a name so long that no table has a place for it",
+    ]);
     let ranking = [(2, 12.5), (0, 3.0), (1, 0.0)];
     insta::assert_snapshot!(report::ranking(&features, &ranking, 9), @"");
     insta::assert_snapshot!(report::ranking(&features, &ranking, 1), @"");
@@ -171,14 +175,21 @@ fn a_summary_ranks_like_the_whole_result_and_keeps_the_first_rows() {
     }
     summary.end(&explanation.trailer).unwrap();
     assert_eq!(summary.ranking(), explanation.ranking());
-    assert_eq!(summary.first(), explanation.values.slice(ndarray::s![..3, .., ..]));
+    assert_eq!(
+        summary.first(),
+        explanation.values.slice(ndarray::s![..3, .., ..])
+    );
 }
 
 #[test]
 fn data_without_names_keeps_its_order() {
     let mut explanation = single();
     explanation.data = Some(
-        Table::new(None, Cells::F64(arr2(&[[1.0, 2.0, 3.0], [4.0, 5.0, f64::NAN]]))).unwrap(),
+        Table::new(
+            None,
+            Cells::F64(arr2(&[[1.0, 2.0, 3.0], [4.0, 5.0, f64::NAN]])),
+        )
+        .unwrap(),
     );
     let result: serde_json::Value = serde_json::from_str(&json(&explanation)).unwrap();
     assert_eq!(result["data"].to_string(), "[[1.0,2.0,3.0],[4.0,5.0,null]]");

@@ -76,6 +76,7 @@ pub(crate) trait Simd: Copy + 'static {
     fn store(v: Self::V, to: &mut [f32]);
     fn add(a: Self::V, b: Self::V) -> Self::V;
     fn mul(a: Self::V, b: Self::V) -> Self::V;
+    fn div(a: Self::V, b: Self::V) -> Self::V;
     /// a · b + c, fused where the machine can.
     fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// x < t.
@@ -163,6 +164,7 @@ mod tests {
             let results = [
                 S::add(a, b),
                 S::mul(a, b),
+                S::div(a, b),
                 S::select(S::below(a, b), a, b),
                 S::select(S::below_or_nan(a, b), a, b),
                 S::select(S::and(mask, S::below(a, b)), a, b),

@@ -107,7 +107,11 @@ fn to_screen(args: &Args, explainer: &Explainer) -> Result<()> {
     let table = Reader::open(&args.input.data, &options)?.next(ROWS)?;
     let header = explainer.header();
     let mut text = account(header, &trailer);
-    let _ = writeln!(text, "\nFeatures by mean |value| over {} rows\n", trailer.rows);
+    let _ = writeln!(
+        text,
+        "\nFeatures by mean |value| over {} rows\n",
+        trailer.rows
+    );
     text += &report::ranking(&header.feature_names, &summary.ranking(), RANKED);
     for row in 0..summary.first().dim().0 {
         text += &local(header, &summary, table.as_ref(), row);

@@ -7,18 +7,11 @@ use std::path::{Path, PathBuf};
 use ::arrow::array::RecordBatch;
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
-<<<<<<< HEAD
 use ::parquet::basic::Compression;
 
 use super::arrow::{Batched, Batches, Columns, fault, guarded};
 use super::reader::ReadOptions;
 use crate::error::{Error, Result};
-=======
-
-use super::arrow::{Batched, Batches, Columns, fault, guarded};
-use super::reader::ReadOptions;
-use crate::error::Result;
->>>>>>> cli
 
 /// Cells that are decoded at a time.
 const CELLS: usize = 1 << 21;
@@ -61,14 +54,11 @@ pub(super) fn open(path: &Path, file: File, options: &ReadOptions) -> Result<Bat
                 format!("{rows} rows; write the file again"),
             )
         })?;
-<<<<<<< HEAD
         for group in builder.metadata().row_groups() {
             for chunk in group.columns() {
                 check(path, chunk.compression())?;
             }
         }
-=======
->>>>>>> cli
         let mask = ProjectionMask::roots(builder.parquet_schema(), columns.kept.iter().copied());
         let height = (CELLS / columns.kept.len()).clamp(1, ROWS);
         let batches = builder
@@ -88,7 +78,6 @@ pub(super) fn open(path: &Path, file: File, options: &ReadOptions) -> Result<Bat
     })
 }
 
-<<<<<<< HEAD
 /// Refuses the compressions that this build has no decoder for.
 fn check(path: &Path, compression: Compression) -> Result<()> {
     match compression {
@@ -105,8 +94,6 @@ fn check(path: &Path, compression: Compression) -> Result<()> {
     }
 }
 
-=======
->>>>>>> cli
 impl Batches for Parquet {
     fn rows(&self) -> u64 {
         self.rows

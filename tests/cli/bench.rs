@@ -26,7 +26,9 @@ fn keys(value: &Value) -> Vec<String> {
 #[test]
 fn one_device_is_one_object() {
     let place = Place::new();
-    let text = place.ok(&format!("{CALL} --rows 250 --threads 1 --device cpu --json"));
+    let text = place.ok(&format!(
+        "{CALL} --rows 250 --threads 1 --device cpu --json"
+    ));
     let result: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(keys(&result), KEYS);
     assert_eq!(result["rows"], 250);
@@ -36,7 +38,12 @@ fn one_device_is_one_object() {
     assert!((number("rows_per_second_end_to_end") * number("seconds") - 250.0).abs() < 1e-6);
     assert!(number("rows_per_second_resident") > 0.0);
     assert!(number("build_seconds") > 0.0 && number("build_seconds") < number("seconds"));
-    let trees: u64 = result["engines"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
+    let trees: u64 = result["engines"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|n| n.as_u64().unwrap())
+        .sum();
     assert_eq!(trees, 100);
     if cfg!(target_os = "linux") {
         assert!(result["peak_rss_bytes"].as_u64().unwrap() > 1 << 20);
@@ -61,7 +68,12 @@ fn all_devices_are_compared() {
 #[test]
 fn a_person_reads_a_table() {
     let text = Place::new().ok(&format!("{CALL} --device cpu"));
-    for line in ["device ", "rows/s, end to end ", "rows/s, resident ", "trees by engine "] {
+    for line in [
+        "device ",
+        "rows/s, end to end ",
+        "rows/s, resident ",
+        "trees by engine ",
+    ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
 }

@@ -37,7 +37,9 @@ fn demo_shows_device_ranking_and_a_waterfall_that_adds_up() {
         .skip(1)
         .take_while(|line| !line.starts_with("margin"))
         .map(|line| {
-            let numbers = line.split_whitespace().filter_map(|word| word.parse::<f64>().ok());
+            let numbers = line
+                .split_whitespace()
+                .filter_map(|word| word.parse::<f64>().ok());
             numbers.rev().nth(1).unwrap()
         })
         .sum();
@@ -61,7 +63,10 @@ fn demo_shows_device_ranking_and_a_waterfall_that_adds_up() {
 fn demo_writes_into_the_current_folder() {
     let place = Place::new();
     place.ok("demo");
-    assert_eq!(place.files(), ["explanation.json", "model.json", "rows.csv"]);
+    assert_eq!(
+        place.files(),
+        ["explanation.json", "model.json", "rows.csv"]
+    );
 }
 
 #[test]

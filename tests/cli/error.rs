@@ -3,7 +3,9 @@
 use super::Place;
 
 fn explain(place: &Place, options: &str) -> String {
-    place.fails(&format!("explain --model model.json --data rows.csv {options}"))
+    place.fails(&format!(
+        "explain --model model.json --data rows.csv {options}"
+    ))
 }
 
 #[test]
@@ -22,10 +24,16 @@ fn a_file_that_is_no_model_is_refused() {
 #[test]
 fn columns_that_do_not_fit_are_listed() {
     let place = Place::new();
-    let renamed = place.read("rows.csv").replace("mean radius,", "Mean Radius,");
+    let renamed = place
+        .read("rows.csv")
+        .replace("mean radius,", "Mean Radius,");
     place.write("renamed.csv", &renamed);
     insta::assert_snapshot!(place.fails("explain --model model.json --data renamed.csv"), @"");
-    let longer: String = place.read("rows.csv").lines().map(|line| line.to_owned() + ",1\n").collect();
+    let longer: String = place
+        .read("rows.csv")
+        .lines()
+        .map(|line| line.to_owned() + ",1\n")
+        .collect();
     place.write("longer.csv", longer.replacen(",1\n", ",target\n", 1));
     insta::assert_snapshot!(place.fails("explain --model model.json --data longer.csv"), @"");
     place.write("short.csv", "1,2,3\n4,5,6\n");
@@ -35,7 +43,10 @@ fn columns_that_do_not_fit_are_listed() {
 #[test]
 fn a_cell_that_is_no_number_is_named() {
     let place = Place::new();
-    place.write("cell.csv", place.read("rows.csv").replacen("13.82", "13;82", 1));
+    place.write(
+        "cell.csv",
+        place.read("rows.csv").replacen("13.82", "13;82", 1),
+    );
     insta::assert_snapshot!(place.fails("explain --model model.json --data cell.csv"), @"");
 }
 
@@ -86,7 +97,10 @@ fn a_value_that_an_option_does_not_take_is_usage() {
 #[test]
 fn a_device_that_does_not_exist_is_refused() {
     let message = explain(&Place::new(), "--device tpu");
-    assert!(message.starts_with("1: error: ") || message.starts_with("2: error: "), "{message}");
+    assert!(
+        message.starts_with("1: error: ") || message.starts_with("2: error: "),
+        "{message}"
+    );
     assert!(message.contains("tpu"), "{message}");
 }
 
@@ -94,5 +108,9 @@ fn a_device_that_does_not_exist_is_refused() {
 fn a_call_without_a_subcommand_is_usage() {
     let done = Place::new().run("");
     assert_eq!(done.code, 2);
-    assert!(done.stderr.contains("Usage: whylight <COMMAND>"), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("Usage: whylight <COMMAND>"),
+        "{}",
+        done.stderr
+    );
 }

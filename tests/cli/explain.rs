@@ -32,11 +32,19 @@ fn npy(place: &Place, name: &str) -> (String, Vec<f32>) {
     assert_eq!(&bytes[..8], b"\x93NUMPY\x01\0");
     let begin = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
     let header = String::from_utf8(bytes[10..begin].to_vec()).unwrap();
-    assert!(header.contains("'<f4'") && header.contains("'fortran_order': False"), "{header}");
+    assert!(
+        header.contains("'<f4'") && header.contains("'fortran_order': False"),
+        "{header}"
+    );
     let (_, shape) = header.split_once("'shape': ").unwrap();
     let shape = shape[..=shape.find(')').unwrap()].to_owned();
     let cells = bytes[begin..].chunks_exact(4);
-    (shape, cells.map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect())
+    (
+        shape,
+        cells
+            .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
+            .collect(),
+    )
 }
 
 #[test]
@@ -44,7 +52,12 @@ fn json_holds_the_whole_result_under_the_names_of_the_attributes() {
     let place = Place::new();
     place.ok(&format!("{CALL} --out out.json"));
     let result = place.json("out.json");
-    let mut keys: Vec<&str> = result.as_object().unwrap().keys().map(String::as_str).collect();
+    let mut keys: Vec<&str> = result
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
     keys.sort_unstable();
     insta::assert_snapshot!(keys.join(" "), @"");
     assert_eq!(result["method"], "tree_shap");
@@ -57,7 +70,12 @@ fn json_holds_the_whole_result_under_the_names_of_the_attributes() {
     assert_eq!(result["values"].as_array().unwrap().len(), 114);
     assert_eq!(result["values"][0].as_array().unwrap().len(), 30);
     assert_eq!(result["data"][0][0], 13.82);
-    let trees: u64 = result["engines"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
+    let trees: u64 = result["engines"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|n| n.as_u64().unwrap())
+        .sum();
     assert_eq!(trees, 100);
 }
 
@@ -110,9 +128,15 @@ fn several_outputs_have_a_dimension_or_a_column_each() {
     let csv = place.read("out.csv");
     let output = result["output_names"][1].as_str().unwrap();
     let feature = result["feature_names"][0].as_str().unwrap();
-    assert_eq!(csv.split(',').nth(1).unwrap(), format!("{output} · {feature}"));
+    assert_eq!(
+        csv.split(',').nth(1).unwrap(),
+        format!("{output} · {feature}")
+    );
     let shown = place.ok(&call);
-    assert!(shown.contains(&format!("(the largest of {outputs} margins)")), "{shown}");
+    assert!(
+        shown.contains(&format!("(the largest of {outputs} margins)")),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -187,7 +211,9 @@ fn memory_limit_and_threads_do_not_change_the_values() {
     let place = Place::new();
     place.ok(&format!("{CALL} --out out.npy"));
     let before = std::fs::read(place.path("out.npy")).unwrap();
-    place.ok(&format!("{CALL} --out out.npy --memory-limit 1MiB --threads 1 --additivity-rows all"));
+    place.ok(&format!(
+        "{CALL} --out out.npy --memory-limit 1MiB --threads 1 --additivity-rows all"
+    ));
     assert_eq!(std::fs::read(place.path("out.npy")).unwrap(), before);
 }
 
@@ -197,8 +223,13 @@ fn a_file_is_written_beside_and_named_at_the_end() {
     place.write("out.json", "before");
     place.write("bad.csv", "1,2\n");
     for out in ["out.json", "out.npy", "out.csv"] {
-        place.fails(&format!("explain --model model.json --data bad.csv --out {out}"));
+        place.fails(&format!(
+            "explain --model model.json --data bad.csv --out {out}"
+        ));
     }
     assert_eq!(place.read("out.json"), "before");
-    assert_eq!(place.files(), ["bad.csv", "model.json", "out.json", "rows.csv"]);
+    assert_eq!(
+        place.files(),
+        ["bad.csv", "model.json", "out.json", "rows.csv"]
+    );
 }

@@ -25,5 +25,8 @@ fn demo_lists_its_options() {
 #[test]
 fn the_version_is_the_crates() {
     let version = Place::new().ok("--version");
-    assert_eq!(version.trim(), concat!("whylight ", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        version.trim(),
+        concat!("whylight ", env!("CARGO_PKG_VERSION"))
+    );
 }

@@ -40,6 +40,10 @@ impl Simd for Portable {
         lanes(|i| a[i] * b[i])
     }
     #[inline(always)]
+    fn div(a: Self::V, b: Self::V) -> Self::V {
+        lanes(|i| a[i] / b[i])
+    }
+    #[inline(always)]
     fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         // Not f32::mul_add: without the instruction it is a function call.
         lanes(|i| a[i] * b[i] + c[i])

@@ -6,23 +6,31 @@ use crate::forest::Forest;
 use crate::legendre::Rule;
 use crate::simd::{Simd, instances};
 
+/// Marks a split whose feature does not occur above it.
+const FIRST: u32 = u32::MAX;
+
 /// A split on the path of the walk.
+#[derive(Clone, Copy)]
 struct Frame<S: Simd> {
+    /// Product of the factors above, and sum over the leaves below.
+    down: S::V,
+    up: S::V,
+    /// Factor of the visited edge.
+    factor: S::V,
+    /// 1/A₁(z₀) where the feature occurs above and was met there.
+    inverse: S::V,
     node: u32,
-    /// Depth of the last split above on the same feature.
-    previous: Option<u32>,
+    /// Depth of the last split above on the same feature, or [`FIRST`].
+    previous: u32,
+    /// Merged fraction of the feature above the split, and below the visited edge.
+    before: f64,
+    z: f64,
+    /// Whether the row meets all splits so far on the feature: above, and on the visited edge.
+    met_before: bool,
+    met: bool,
     goes_left: bool,
     /// Whether the child that is being visited is the right one.
     right: bool,
-    /// Merged fraction of the feature below the visited edge, and whether the row meets it.
-    z: f64,
-    met: bool,
-    /// Product of the factors above; factor of the visited edge; 1/A₁(z₀)².
-    down: S::V,
-    factor: S::V,
-    inverse_square: S::V,
-    /// Sum over the leaves below.
-    up: S::V,
 }
 
 /// A rule in chunks of [`POINTS`], padded with points of weight 0.
@@ -61,12 +69,13 @@ fn run_on<S: Simd>(
     );
     let features = forest.features as usize;
     let mut rules: Vec<Vec<Pass<S>>> = Vec::new();
+    let zero = S::splat(0.0);
     let mut walk = Walk::<S> {
         forest,
         thresholds,
-        frames: Vec::new(),
-        last: vec![None; features],
-        sums: vec![S::splat(0.0); features],
+        frames: vec![Frame::empty(zero)],
+        last: vec![FIRST; features],
+        sums: vec![zero; features],
         used: Vec::new(),
         is_used: vec![false; features],
     };
@@ -117,12 +126,33 @@ impl<S: Simd> Pass<S> {
     }
 }
 
+impl<S: Simd> Frame<S> {
+    #[inline(always)]
+    fn empty(zero: S::V) -> Self {
+        Self {
+            down: zero,
+            up: zero,
+            factor: zero,
+            inverse: zero,
+            node: 0,
+            previous: FIRST,
+            before: 1.0,
+            z: 1.0,
+            met_before: true,
+            met: true,
+            goes_left: false,
+            right: false,
+        }
+    }
+}
+
 struct Walk<'a, S: Simd> {
     forest: &'a Forest,
     thresholds: &'a [f32],
+    /// By depth; longer than any path so far.
     frames: Vec<Frame<S>>,
-    /// Depth of the last split on each feature on the path.
-    last: Vec<Option<u32>>,
+    /// Depth of the last split on each feature on the path, or [`FIRST`].
+    last: Vec<u32>,
     /// Per feature, one partial sum per point.
     sums: Vec<S::V>,
     used: Vec<u32>,
@@ -132,105 +162,126 @@ struct Walk<'a, S: Simd> {
 impl<S: Simd> Walk<'_, S> {
     #[inline(always)]
     fn tree(&mut self, root: u32, block: Block<'_>, row: usize, pass: &Pass<S>) {
-        let mut down = pass.weight;
-        let mut n = root;
+        if self.forest.nodes[root as usize].is_leaf() {
+            return;
+        }
+        let mut depth = 0;
+        self.open(0, root, pass.weight, block, row, pass);
         loop {
-            // Down to a leaf, always left first.
-            let mut node = &self.forest.nodes[n as usize];
-            while !node.is_leaf() {
-                let feature = node.feature as usize;
-                if !self.is_used[feature] {
-                    self.is_used[feature] = true;
-                    self.used.push(node.feature);
-                }
-                let x = block.column(node.column)[row];
-                let threshold = self.thresholds[n as usize];
-                let previous = self.last[feature];
-                self.last[feature] = Some(self.frames.len() as u32);
-                self.frames.push(Frame {
-                    node: n,
-                    previous,
-                    goes_left: node.test.left(x, threshold, &self.forest.sets),
-                    right: false,
-                    z: 1.0,
-                    met: false,
-                    down,
-                    factor: down,
-                    inverse_square: down,
-                    up: S::splat(0.0),
-                });
-                down = self.enter(pass);
-                n = node.left;
-                node = &self.forest.nodes[n as usize];
+            let node = &self.forest.nodes[self.frames[depth].node as usize];
+            let child = if self.frames[depth].right {
+                node.right
+            } else {
+                node.left
+            };
+            self.enter(depth, child, pass);
+            let below = &self.forest.nodes[child as usize];
+            if !below.is_leaf() {
+                let frame = &self.frames[depth];
+                let down = S::mul(frame.down, frame.factor);
+                depth += 1;
+                self.open(depth, child, down, block, row, pass);
+                continue;
             }
             // Up to the next split whose right child is still to visit.
-            let mut up = S::splat(node.value as f32);
+            let mut up = S::splat(below.value as f32);
             loop {
-                let Some(depth) = self.frames.len().checked_sub(1) else {
-                    return;
-                };
                 self.leave(depth, up);
                 let frame = &mut self.frames[depth];
-                let node = &self.forest.nodes[frame.node as usize];
                 if !frame.right {
                     frame.right = true;
-                    n = node.right;
-                    down = self.enter(pass);
                     break;
                 }
                 up = frame.up;
-                self.last[node.feature as usize] = frame.previous;
-                self.frames.pop();
+                let feature = self.forest.nodes[frame.node as usize].feature;
+                self.last[feature as usize] = frame.previous;
+                match depth.checked_sub(1) {
+                    Some(above) => depth = above,
+                    None => return,
+                }
             }
         }
     }
 
-    /// Prepares the last frame for the child to visit and returns the product for it.
+    /// Comes to a split.
     #[inline(always)]
-    fn enter(&mut self, pass: &Pass<S>) -> S::V {
-        let depth = self.frames.len() - 1;
-        let (above, frame) = self.frames.split_at_mut(depth);
-        let frame = &mut frame[0];
-        let node = &self.forest.nodes[frame.node as usize];
-        let child = if frame.right { node.right } else { node.left };
-        let fraction = self.forest.nodes[child as usize].fraction;
-        let takes = frame.goes_left != frame.right;
-        match frame.previous.map(|previous| &above[previous as usize]) {
-            None => {
-                frame.z = fraction;
-                frame.met = takes;
-                frame.factor = pass.a(fraction, takes);
-                frame.inverse_square = S::splat(1.0);
-            }
-            Some(before) => {
-                frame.z = before.z * fraction;
-                frame.met = takes && before.met;
-                if before.met {
-                    let mut lanes = [0.0; POINTS];
-                    S::store(pass.a(before.z, true), &mut lanes);
-                    let inverse = S::load(&lanes.map(|a| if a > 0.0 { 1.0 / a } else { 0.0 }));
-                    frame.factor = S::mul(pass.a(frame.z, frame.met), inverse);
-                    frame.inverse_square = S::mul(inverse, inverse);
-                } else {
-                    frame.factor = S::splat(if before.z > 0.0 { fraction as f32 } else { 0.0 });
-                    frame.inverse_square = S::splat(0.0);
-                }
+    fn open(
+        &mut self,
+        depth: usize,
+        n: u32,
+        down: S::V,
+        block: Block<'_>,
+        row: usize,
+        pass: &Pass<S>,
+    ) {
+        if depth == self.frames.len() {
+            self.frames.push(Frame::empty(down));
+        }
+        let node = &self.forest.nodes[n as usize];
+        let feature = node.feature as usize;
+        if !self.is_used[feature] {
+            self.is_used[feature] = true;
+            self.used.push(node.feature);
+        }
+        let previous = std::mem::replace(&mut self.last[feature], depth as u32);
+        let (mut before, mut met_before, mut inverse) = (1.0, true, down);
+        if previous != FIRST {
+            let above = &self.frames[previous as usize];
+            (before, met_before) = (above.z, above.met);
+            if met_before {
+                inverse = S::div(S::splat(1.0), pass.a(before, true));
             }
         }
-        S::mul(frame.down, frame.factor)
+        let x = block.column(node.column)[row];
+        let threshold = self.thresholds[n as usize];
+        let frame = &mut self.frames[depth];
+        frame.down = down;
+        frame.up = S::splat(0.0);
+        frame.inverse = inverse;
+        frame.node = n;
+        frame.previous = previous;
+        frame.before = before;
+        frame.met_before = met_before;
+        frame.goes_left = node.test.left(x, threshold, &self.forest.sets);
+        frame.right = false;
+    }
+
+    /// Prepares the frame of a split for one of its children.
+    #[inline(always)]
+    fn enter(&mut self, depth: usize, child: u32, pass: &Pass<S>) {
+        let fraction = self.forest.nodes[child as usize].fraction;
+        let frame = &mut self.frames[depth];
+        frame.z = frame.before * fraction;
+        frame.met = frame.met_before && frame.goes_left != frame.right;
+        if frame.met_before {
+            frame.factor = pass.a(frame.z, frame.met);
+            if frame.previous != FIRST {
+                frame.factor = S::mul(frame.factor, frame.inverse);
+            }
+        } else {
+            let factor = if frame.before > 0.0 {
+                fraction as f32
+            } else {
+                0.0
+            };
+            frame.factor = S::splat(factor);
+        }
     }
 
     /// Takes the sum `up` over the leaves below the visited child.
     #[inline(always)]
     fn leave(&mut self, depth: usize, up: S::V) {
-        let frame = &self.frames[depth];
-        let before = frame.previous.map_or(1.0, |d| self.frames[d as usize].z);
-        let difference = (if frame.met { before } else { 0.0 }) - frame.z;
-        let feature = self.forest.nodes[frame.node as usize].feature as usize;
-        let integrand = S::mul(S::mul(frame.down, frame.inverse_square), up);
-        let difference = S::splat(difference as f32);
-        self.sums[feature] = S::mul_add(integrand, difference, self.sums[feature]);
         let frame = &mut self.frames[depth];
+        if frame.met_before {
+            let feature = self.forest.nodes[frame.node as usize].feature as usize;
+            let difference = (if frame.met { frame.before } else { 0.0 }) - frame.z;
+            let mut integrand = S::mul(frame.down, up);
+            if frame.previous != FIRST {
+                integrand = S::mul(integrand, S::mul(frame.inverse, frame.inverse));
+            }
+            let difference = S::splat(difference as f32);
+            self.sums[feature] = S::mul_add(integrand, difference, self.sums[feature]);
+        }
         frame.up = S::mul_add(up, frame.factor, frame.up);
     }
 

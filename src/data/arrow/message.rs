@@ -1,27 +1,17 @@
 //! The messages of Arrow's IPC formats, with every size checked before it is believed.
 //!
-<<<<<<< HEAD
 //! A stream is a sequence of messages, each a header and a body, of which the first holds the
 //! schema. A file is a magic number, messages, and a footer that holds the schema and the places of
 //! the others; what stands between them is not always a stream, so only the footer is believed
 //! (Arrow columnar format, "Serialization and Interprocess Communication").
-=======
-//! A stream is a sequence of messages, each a header and a body; a file is a stream between a
-//! magic number and a footer, so one reader serves both (Arrow columnar format, "Serialization and
-//! Interprocess Communication").
->>>>>>> cli
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-<<<<<<< HEAD
 use ::arrow::ipc::{
     Footer, Message as Header, RecordBatch, Schema, root_as_footer, root_as_message,
 };
-=======
-use ::arrow::ipc::{Message as Header, RecordBatch, Schema, root_as_message};
->>>>>>> cli
 
 use super::fault;
 use crate::data::reader::io;
@@ -33,13 +23,8 @@ const PACKED: u64 = 1 << 15;
 const BUFFER_LIMIT: u64 = 1 << 31;
 /// What stands before the messages of a file: the magic number and two bytes of padding.
 const PREAMBLE: u64 = 8;
-<<<<<<< HEAD
 /// What stands after the footer: its size and the magic number.
 const TRAILER: u64 = 10;
-=======
-/// Some writers go on padding to a multiple of this.
-const PADDING: u64 = 64;
->>>>>>> cli
 
 /// A message in its parts.
 pub(super) struct Message {
@@ -51,7 +36,6 @@ pub(super) struct Message {
 pub(super) struct Messages {
     path: PathBuf,
     file: BufReader<File>,
-<<<<<<< HEAD
     /// Bytes of messages that may be read yet, so that no message of a file is read many times.
     left: u64,
     start: Start,
@@ -65,28 +49,16 @@ enum Start {
     File { footer: Vec<u8>, places: Vec<u64> },
     /// The first message of a stream.
     Stream { schema: Vec<u8> },
-=======
-    /// Bytes that were not read yet.
-    left: u64,
-    /// Whether the end must be marked, as it is in a file.
-    is_file: bool,
-    schema: Vec<u8>,
->>>>>>> cli
 }
 
 /// Reads the header of a message.
 pub(super) fn parse<'a>(path: &Path, header: &'a [u8]) -> Result<Header<'a>> {
     root_as_message(header).map_err(|error| {
-<<<<<<< HEAD
         let reason = format!("{error:?}; write the file again");
-=======
-        let reason = format!("{error}; write the file again");
->>>>>>> cli
         fault(path, "the header of a message", reason)
     })
 }
 
-<<<<<<< HEAD
 fn parse_footer<'a>(path: &Path, footer: &'a [u8]) -> Result<Footer<'a>> {
     root_as_footer(footer).map_err(|error| {
         let reason = format!("{error:?}; write the file again");
@@ -172,45 +144,6 @@ impl Messages {
             Start::Stream { schema } => parse(&self.path, schema)?.header_as_schema(),
         };
         schema.ok_or_else(|| self.damaged("it does not begin with a schema"))
-=======
-impl Messages {
-    pub(super) fn new(path: &Path, mut file: File) -> Result<Self> {
-        let failed = |source| io(path, source);
-        let left = file.metadata().map_err(failed)?.len();
-        file.rewind().map_err(failed)?;
-        let mut file = BufReader::new(file);
-        let mut start = [0; PREAMBLE as usize];
-        let is_file = left >= PREAMBLE && {
-            file.read_exact(&mut start).map_err(failed)?;
-            start.starts_with(b"ARROW1")
-        };
-        let skipped = if is_file { PREAMBLE } else { 0 };
-        file.seek(SeekFrom::Start(skipped)).map_err(failed)?;
-        let mut messages = Self {
-            path: path.to_owned(),
-            file,
-            left: left - skipped,
-            is_file,
-            schema: Vec::new(),
-        };
-        let mut schema = messages.header()?;
-        // Zeros are the end of the messages elsewhere, and padding before the first.
-        while is_file && schema.is_none() && left - messages.left <= PADDING {
-            schema = messages.header()?;
-        }
-        let (header, body) =
-            schema.ok_or_else(|| messages.damaged("it holds no message; expected a schema"))?;
-        messages.skip(body)?;
-        messages.schema = header;
-        Ok(messages)
-    }
-
-    /// The schema that the first message holds.
-    pub(super) fn schema(&self) -> Result<Schema<'_>> {
-        parse(&self.path, &self.schema)?
-            .header_as_schema()
-            .ok_or_else(|| self.damaged("its first message is no schema"))
->>>>>>> cli
     }
 
     /// The sum of the rows of all batches that follow; reading goes on where it was.
@@ -220,11 +153,7 @@ impl Messages {
             move |source| io(&path, source)
         };
         let place = self.file.stream_position().map_err(failed(&self.path))?;
-<<<<<<< HEAD
         let (left, read) = (self.left, self.read);
-=======
-        let left = self.left;
->>>>>>> cli
         let mut rows = 0u64;
         while let Some((header, body)) = self.header()? {
             if let Some(batch) = parse(&self.path, &header)?.header_as_record_batch() {
@@ -238,11 +167,7 @@ impl Messages {
         self.file
             .seek(SeekFrom::Start(place))
             .map_err(failed(&self.path))?;
-<<<<<<< HEAD
         (self.left, self.read) = (left, read);
-=======
-        self.left = left;
->>>>>>> cli
         Ok(rows)
     }
 
@@ -263,7 +188,6 @@ impl Messages {
 
     /// The next header and the size of the body that follows; `None` at the end.
     fn header(&mut self) -> Result<Option<(Vec<u8>, u64)>> {
-<<<<<<< HEAD
         if let Start::File { places, .. } = &self.start {
             let Some(&place) = places.get(self.read) else {
                 return Ok(None);
@@ -272,9 +196,6 @@ impl Messages {
             let found = self.file.seek(SeekFrom::Start(place));
             found.map_err(|source| io(&self.path, source))?;
         } else if self.left == 0 {
-=======
-        if self.left == 0 && !self.is_file {
->>>>>>> cli
             return Ok(None);
         }
         let mut size = self.number()?;
@@ -283,14 +204,10 @@ impl Messages {
             size = self.number()?;
         }
         if size == 0 {
-<<<<<<< HEAD
             return match self.start {
                 Start::Stream { .. } => Ok(None),
                 Start::File { .. } => Err(self.damaged("a message has no header")),
             };
-=======
-            return Ok(None);
->>>>>>> cli
         }
         let header = self.take(u64::from(size))?;
         let body = parse(&self.path, &header)?.bodyLength();
