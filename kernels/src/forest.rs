@@ -78,10 +78,8 @@ impl Test {
     #[inline]
     pub fn left(self, x: f32, threshold: f32, sets: &[u32]) -> bool {
         match self {
-            Test::Below {
-                missing_left: false,
-            } => x < threshold,
-            Test::Below { missing_left: true } => !(x >= threshold),
+            // One expression for both directions: which it is cannot be predicted.
+            Test::Below { missing_left } => (x < threshold) | (missing_left & !(x >= threshold)),
             Test::Category { missing_left, .. } if x.is_nan() => missing_left,
             Test::Category {
                 first,

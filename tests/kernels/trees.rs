@@ -15,7 +15,7 @@ fn tables(level: Level, forest: &Forest, thresholds: &[f32], block: Block<'_>) -
     let mut pack = tree_tables::Pack::default();
     for output in 0..forest.outputs {
         for tree in (0..forest.trees()).filter(|&tree| forest.tree_outputs[tree] == output) {
-            let cover = tree_tables::cover(forest, thresholds, tree)?;
+            let cover = tree_tables::cover(forest, thresholds, tree, 1000)?;
             pack.push(forest, thresholds, tree, &cover);
         }
     }

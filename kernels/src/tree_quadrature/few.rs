@@ -6,10 +6,11 @@ use crate::forest::Forest;
 use crate::legendre::Rule;
 use crate::simd::{Simd, instances};
 
-/// Marks a split whose feature does not occur above it.
-const FIRST: u32 = u32::MAX;
-
 /// A split on the path of the walk.
+///
+/// Which way a row goes cannot be predicted, so nothing here branches on it: a feature that does
+/// not occur above refers to frame 0, which has met everything with fraction 1, and what does not
+/// apply is multiplied with 0.
 #[derive(Clone, Copy)]
 struct Frame<S: Simd> {
     /// Product of the factors above, and sum over the leaves below.
@@ -17,10 +18,10 @@ struct Frame<S: Simd> {
     up: S::V,
     /// Factor of the visited edge.
     factor: S::V,
-    /// 1/A₁(z₀) where the feature occurs above and was met there.
+    /// 1/A₁(z₀) where the row has met the feature above, else 0.
     inverse: S::V,
     node: u32,
-    /// Depth of the last split above on the same feature, or [`FIRST`].
+    /// The frame of the last split above on the same feature.
     previous: u32,
     /// Merged fraction of the feature above the split, and below the visited edge.
     before: f64,
@@ -33,7 +34,7 @@ struct Frame<S: Simd> {
     right: bool,
 }
 
-/// A rule in chunks of [`POINTS`], padded with points of weight 0.
+/// [`POINTS`] points of a rule.
 struct Pass<S: Simd> {
     u: S::V,
     rest: S::V,
@@ -74,7 +75,7 @@ fn run_on<S: Simd>(
         forest,
         thresholds,
         frames: vec![Frame::empty(zero)],
-        last: vec![FIRST; features],
+        last: vec![0; features],
         sums: vec![zero; features],
         used: Vec::new(),
         is_used: vec![false; features],
@@ -121,7 +122,7 @@ impl<S: Simd> Pass<S> {
     /// A_e(z) at the points.
     #[inline(always)]
     fn a(&self, z: f64, met: bool) -> S::V {
-        let u = if met { self.u } else { S::splat(0.0) };
+        let u = S::mul(self.u, S::splat(f32::from(u8::from(met))));
         S::mul_add(S::splat(z as f32), self.rest, u)
     }
 }
@@ -135,7 +136,7 @@ impl<S: Simd> Frame<S> {
             factor: zero,
             inverse: zero,
             node: 0,
-            previous: FIRST,
+            previous: 0,
             before: 1.0,
             z: 1.0,
             met_before: true,
@@ -149,9 +150,9 @@ impl<S: Simd> Frame<S> {
 struct Walk<'a, S: Simd> {
     forest: &'a Forest,
     thresholds: &'a [f32],
-    /// By depth; longer than any path so far.
+    /// By depth from 1; longer than any path so far.
     frames: Vec<Frame<S>>,
-    /// Depth of the last split on each feature on the path, or [`FIRST`].
+    /// The frame of the last split on each feature on the path; 0 where there is none.
     last: Vec<u32>,
     /// Per feature, one partial sum per point.
     sums: Vec<S::V>,
@@ -165,8 +166,8 @@ impl<S: Simd> Walk<'_, S> {
         if self.forest.nodes[root as usize].is_leaf() {
             return;
         }
-        let mut depth = 0;
-        self.open(0, root, pass.weight, block, row, pass);
+        let mut depth = 1;
+        self.open(1, root, pass.weight, block, row, pass);
         loop {
             let node = &self.forest.nodes[self.frames[depth].node as usize];
             let child = if self.frames[depth].right {
@@ -195,9 +196,9 @@ impl<S: Simd> Walk<'_, S> {
                 up = frame.up;
                 let feature = self.forest.nodes[frame.node as usize].feature;
                 self.last[feature as usize] = frame.previous;
-                match depth.checked_sub(1) {
-                    Some(above) => depth = above,
-                    None => return,
+                depth -= 1;
+                if depth == 0 {
+                    return;
                 }
             }
         }
@@ -224,14 +225,10 @@ impl<S: Simd> Walk<'_, S> {
             self.used.push(node.feature);
         }
         let previous = std::mem::replace(&mut self.last[feature], depth as u32);
-        let (mut before, mut met_before, mut inverse) = (1.0, true, down);
-        if previous != FIRST {
-            let above = &self.frames[previous as usize];
-            (before, met_before) = (above.z, above.met);
-            if met_before {
-                inverse = S::div(S::splat(1.0), pass.a(before, true));
-            }
-        }
+        let above = &self.frames[previous as usize];
+        let (before, met_before) = (above.z, above.met);
+        let one = S::splat(f32::from(u8::from(met_before)));
+        let inverse = S::div(one, pass.a(before, true));
         let x = block.column(node.column)[row];
         let threshold = self.thresholds[n as usize];
         let frame = &mut self.frames[depth];
@@ -252,36 +249,22 @@ impl<S: Simd> Walk<'_, S> {
         let fraction = self.forest.nodes[child as usize].fraction;
         let frame = &mut self.frames[depth];
         frame.z = frame.before * fraction;
-        frame.met = frame.met_before && frame.goes_left != frame.right;
-        if frame.met_before {
-            frame.factor = pass.a(frame.z, frame.met);
-            if frame.previous != FIRST {
-                frame.factor = S::mul(frame.factor, frame.inverse);
-            }
-        } else {
-            let factor = if frame.before > 0.0 {
-                fraction as f32
-            } else {
-                0.0
-            };
-            frame.factor = S::splat(factor);
-        }
+        frame.met = frame.met_before & (frame.goes_left != frame.right);
+        let unmet = f32::from(u8::from(!frame.met_before)) * fraction as f32;
+        let factor = pass.a(frame.z, frame.met);
+        frame.factor = S::mul_add(factor, frame.inverse, S::splat(unmet));
     }
 
     /// Takes the sum `up` over the leaves below the visited child.
     #[inline(always)]
     fn leave(&mut self, depth: usize, up: S::V) {
         let frame = &mut self.frames[depth];
-        if frame.met_before {
-            let feature = self.forest.nodes[frame.node as usize].feature as usize;
-            let difference = (if frame.met { frame.before } else { 0.0 }) - frame.z;
-            let mut integrand = S::mul(frame.down, up);
-            if frame.previous != FIRST {
-                integrand = S::mul(integrand, S::mul(frame.inverse, frame.inverse));
-            }
-            let difference = S::splat(difference as f32);
-            self.sums[feature] = S::mul_add(integrand, difference, self.sums[feature]);
-        }
+        let feature = self.forest.nodes[frame.node as usize].feature as usize;
+        let difference = frame.before * f64::from(u8::from(frame.met)) - frame.z;
+        let square = S::mul(frame.inverse, frame.inverse);
+        let integrand = S::mul(S::mul(frame.down, up), square);
+        let difference = S::splat(difference as f32);
+        self.sums[feature] = S::mul_add(integrand, difference, self.sums[feature]);
         frame.up = S::mul_add(up, frame.factor, frame.up);
     }
 

@@ -41,8 +41,9 @@ struct Draft {
 }
 
 /// Divides a tree into groups, largest subtrees first; `None` if some leaf's own path already has
-/// more than [`MAX_BITS`] distinct tests or [`SLOTS`] features.
-pub fn cover(forest: &Forest, thresholds: &[f32], tree: usize) -> Option<Cover> {
+/// more than [`MAX_BITS`] distinct tests or [`SLOTS`] features, or if the tree takes more than
+/// `max_groups` groups.
+pub fn cover(forest: &Forest, thresholds: &[f32], tree: usize, max_groups: usize) -> Option<Cover> {
     let mut groups = Vec::new();
     // A leaf beside the path waits for a group of its sibling's subtree, which has all its tests.
     let mut stack = vec![(forest.roots[tree], Vec::new(), Vec::new())];
@@ -52,7 +53,8 @@ pub fn cover(forest: &Forest, thresholds: &[f32], tree: usize) -> Option<Cover> 
             continue;
         }
         let node = &forest.nodes[top as usize];
-        if node.is_leaf() || path.len() > 2 * MAX_BITS {
+        let more = groups.len() + stack.len() + 2;
+        if node.is_leaf() || path.len() > 2 * MAX_BITS || more > max_groups {
             return None;
         }
         let children = [(node.left, true), (node.right, false)];

@@ -4,7 +4,10 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use whylight_kernels::{Forest, Node as KernelNode, Test as KernelTest, forest::LEAF};
+use whylight_kernels::{
+    Forest, Node as KernelNode, Test as KernelTest,
+    forest::{LEAF, Shape},
+};
 
 use crate::model::{CategorySet, Fraction, Missing, Node, Output, Precision, Split, Test, Trees};
 
@@ -34,6 +37,7 @@ pub(super) enum Kind {
 pub(super) struct Compiled {
     pub(super) forest: Forest,
     pub(super) columns: Vec<Column>,
+    pub(super) shapes: Vec<Shape>,
     /// Thresholds by node for columns that hold the numbers themselves.
     pub(super) thresholds: Vec<f32>,
     /// The same in float64, as the model has them.
@@ -63,6 +67,7 @@ impl Compiled {
                 ..Forest::default()
             },
             columns: Vec::new(),
+            shapes: Vec::new(),
             thresholds: Vec::new(),
             exact: Vec::new(),
             ranks: OnceLock::new(),
@@ -86,6 +91,7 @@ impl Compiled {
         }
         compiled.forest.columns = columns.list.len() as u32;
         compiled.columns = columns.list;
+        compiled.shapes = compiled.forest.shapes();
         compiled
     }
 

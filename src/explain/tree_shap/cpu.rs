@@ -12,7 +12,7 @@ use crate::data::Batch;
 use crate::error::Result;
 
 /// Up to this many rows no pack pays for itself.
-const FEW_ROWS: u64 = 12;
+const FEW_ROWS: u64 = 24;
 
 /// From this many rows on the build of a table is small beside its use.
 const MANY_ROWS: u64 = 1500;
@@ -20,6 +20,9 @@ const MANY_ROWS: u64 = 1500;
 /// Bytes of all tables, and of all factors, of an explainer. Trees beyond take the next engine,
 /// which needs less.
 const PACK_BYTES: usize = 384 << 20;
+
+/// Groups of a tree at most; beyond, its tables would not stay in the cache.
+const MAX_GROUPS: usize = 1000;
 
 /// Trees that one thread packs at a time.
 const TREES_PER_TASK: usize = 8;
@@ -121,7 +124,7 @@ impl Cpu {
 impl Packs {
     fn new(compiled: &Compiled, amount: Amount) -> Self {
         let forest = &compiled.forest;
-        let shapes = forest.shapes();
+        let shapes = &compiled.shapes;
         let mut order: Vec<usize> = (0..forest.trees()).collect();
         order.sort_by_key(|&tree| forest.tree_outputs[tree]);
         if amount == Amount::Few {
@@ -134,10 +137,17 @@ impl Packs {
         // Tables and factors do not depend on the scale, only on which tests are the same; equal
         // thresholds have equal ranks.
         let thresholds = &compiled.thresholds;
+        // To find a division costs as much as some hundred rows of quadrature; a tree that is one
+        // group is found at once.
+        let max_groups = if amount == Amount::Some {
+            1
+        } else {
+            MAX_GROUPS
+        };
         let covers: Vec<Option<tree_tables::Cover>> = (order.par_iter())
             .map(|&tree| {
                 let points = tree_quadrature::points(shapes[tree].path_features as usize);
-                tree_tables::cover(forest, thresholds, tree)
+                tree_tables::cover(forest, thresholds, tree, max_groups)
                     .filter(|cover| pays(cover, shapes[tree].leaves as usize, points, amount))
             })
             .collect();
