@@ -1,9 +1,17 @@
 #![doc = include_str!("../README.md")]
 
 pub mod data;
+pub mod device;
 pub mod error;
+#[cfg(feature = "gpu")]
+pub mod gpu;
+#[cfg(feature = "gpu")]
+pub mod gpu_trees;
+#[cfg(feature = "gpu")]
+pub mod kernel;
 pub mod model;
 
 pub use data::Table;
+pub use device::Device;
 pub use error::{Error, Result};
 pub use model::Model;

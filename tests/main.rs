@@ -9,5 +9,9 @@ mod corpus;
 mod data;
 mod kernels;
 mod reference;
+#[cfg(feature = "gpu")]
+mod shaders;
 mod support;
+#[cfg(feature = "gpu")]
+mod twins;
 mod xgboost;

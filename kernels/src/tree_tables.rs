@@ -8,12 +8,44 @@
 //! Explaining a row is one pattern, one entry and at most eight additions per group.
 
 mod pack;
+pub mod words;
 
+use crate::binding::{bindings, params};
 use crate::block::{Block, ROWS};
 use crate::forest::Forest;
 use crate::simd::{Level, Simd, dispatch};
 pub use crate::tree_patterns::{MAX_BITS, Step};
 pub use pack::{Cover, cover};
+
+bindings! {
+    lists: Read, slots: Read, tables: Read, patterns: Read, high: Write, low: Write,
+}
+
+params! {
+    /// What one launch works on.
+    {
+        /// Blocks of rows.
+        blocks,
+        /// Groups of all trees.
+        groups,
+        /// Value cells per row: features times outputs.
+        cells,
+        /// Lists of slots.
+        lists,
+        /// 0; see shaders/common/sum.wgsl.
+        zero,
+    }
+}
+
+/// A group as one of its features sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub struct Slot {
+    /// The group; flag [`crate::words::LAST`] where the partial sum ends.
+    pub group: u32,
+    /// Where the feature's values by pattern begin.
+    pub table: u32,
+}
 
 /// Features of a group: the lanes of a table entry.
 pub const SLOTS: usize = 8;
