@@ -5,6 +5,12 @@ pub mod device;
 pub mod error;
 pub mod explain;
 pub mod explanation;
+#[cfg(feature = "gpu")]
+pub mod gpu;
+#[cfg(feature = "gpu")]
+pub mod gpu_trees;
+#[cfg(feature = "gpu")]
+pub mod kernel;
 pub mod model;
 pub mod report;
 

@@ -15,5 +15,9 @@ mod lightgbm;
 mod onnx;
 mod reference;
 mod report;
+#[cfg(feature = "gpu")]
+mod shaders;
 mod support;
+#[cfg(feature = "gpu")]
+mod twins;
 mod xgboost;

@@ -10,6 +10,7 @@
 //! | [`tree_quadrature`] | the factors of every edge at the quadrature points | deep trees; few rows |
 //! | [`predict_trees`] | nothing | margins |
 
+pub mod binding;
 pub mod block;
 pub mod forest;
 pub mod legendre;
@@ -18,6 +19,7 @@ mod simd;
 pub mod tree_patterns;
 pub mod tree_quadrature;
 pub mod tree_tables;
+pub mod words;
 
 pub use block::{Block, ROWS};
 pub use forest::{Forest, Node, Test};

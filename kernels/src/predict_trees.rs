@@ -1,8 +1,52 @@
 //! Raw margins: the leaf that each row reaches in each tree, summed in float64.
 //! Twin: shaders/predict_trees.wgsl
 
+pub mod words;
+
+use crate::binding::{bindings, params};
 use crate::block::{Block, ROWS};
 use crate::forest::Forest;
+
+bindings! {
+    lists: Read, roots: Read, nodes: Read, sets: Read, cells: Read, high: Write, low: Write,
+}
+
+params! {
+    /// What one launch works on.
+    {
+        /// Blocks of rows.
+        blocks,
+        /// Prepared columns.
+        columns,
+        /// Outputs.
+        outputs,
+        /// Lists of trees.
+        lists,
+        /// 0; see shaders/common/sum.wgsl.
+        zero,
+    }
+}
+
+/// A node in the shader's form: a split, or a [`Leaf`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub struct Node {
+    /// Column and flags.
+    pub test: u32,
+    /// What the cell is compared with.
+    pub bound: u32,
+    /// The left child.
+    pub left: u32,
+    /// The right child.
+    pub right: u32,
+}
+
+/// The value of a leaf as a pair of float32 whose sum it is.
+#[derive(Debug, Clone, Copy)]
+struct Leaf {
+    high: f32,
+    low: f32,
+}
 
 /// Adds the leaf values of every tree to `margins`, laid out (output, [`ROWS`]).
 ///

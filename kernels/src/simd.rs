@@ -172,13 +172,10 @@ mod tests {
                 S::select_or_zero(S::not(mask), S::splat(2.0)),
             ];
             for (k, v) in results.into_iter().enumerate() {
-                S::store(v, &mut lanes[..]);
-                bits.extend(
-                    lanes[..S::LANES]
-                        .iter()
-                        .enumerate()
-                        .map(|(i, v)| (k * 32 + at + i, v)),
-                );
+                S::store(v, &mut lanes);
+                for (i, &lane) in lanes[..S::LANES].iter().enumerate() {
+                    bits.push((k * 32 + at + i, lane));
+                }
             }
         }
         bits.sort_by_key(|(position, _)| *position);

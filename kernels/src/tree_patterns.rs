@@ -5,9 +5,57 @@
 //! one bit per distinct test on the way to its leaves; a bit is set where the row goes left. The
 //! patterns of a tree are computed by a straight run of [`Step`]s without branches on the rows.
 
+use crate::binding::{bindings, params};
 use crate::block::{Block, ROWS};
 use crate::forest::{Forest, Test};
 use crate::simd::Simd;
+
+bindings! {
+    trees: Read, ops: Read, sets: Read, cells: Read, patterns: Write,
+}
+
+params! {
+    /// What one launch works on.
+    {
+        /// Blocks of rows.
+        blocks,
+        /// Prepared columns.
+        columns,
+        /// Trees.
+        trees,
+        /// Groups of all trees.
+        groups,
+        /// 0; see shaders/common/sum.wgsl.
+        zero,
+    }
+}
+
+/// Where a tree begins in the lists of ops and of groups; one more than the trees marks the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub struct Tree {
+    /// The first op.
+    pub first: u32,
+    /// The first group.
+    pub group: u32,
+}
+
+/// A step in the shader's form, for one register in place of slots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub struct Op {
+    /// Column and flags.
+    pub test: u32,
+    /// What the cell is compared with.
+    pub bound: u32,
+    /// Position of the bit, above which the register is cleared; [`NO_BIT`] if nothing is tested.
+    pub bit: u32,
+    /// The bits of the group whose pattern is complete; 0 if none is.
+    pub mask: u32,
+}
+
+/// In [`Op::bit`]: nothing is tested.
+pub const NO_BIT: u32 = 8;
 
 /// Bits of a pattern: one byte per row and group.
 pub const MAX_BITS: usize = 8;

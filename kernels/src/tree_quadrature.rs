@@ -21,13 +21,50 @@
 pub mod few;
 mod pack;
 mod walk;
+pub mod words;
 
 use std::ops::Range;
 
+use crate::binding::{bindings, params};
 use crate::block::{Block, ROWS};
 use crate::forest::Forest;
 use crate::simd::{Simd, instances};
 pub use pack::Pack;
+
+bindings! {
+    segments: Read,
+    leaves: Read,
+    conditions: Read,
+    rules: Read,
+    sets: Read,
+    cells: Read,
+    high: Write,
+    low: Write,
+}
+
+params! {
+    /// What one launch works on: the segments of one output.
+    {
+        /// Blocks of rows.
+        blocks,
+        /// Prepared columns.
+        columns,
+        /// Features.
+        features,
+        /// Outputs.
+        outputs,
+        /// The output.
+        output,
+        /// First segment.
+        first,
+        /// End of the segments.
+        end,
+        /// Tiles of features.
+        tiles,
+        /// 0; see shaders/common/sum.wgsl.
+        zero,
+    }
+}
 
 /// Points of one pass; rules with more points take several.
 const POINTS: usize = 8;

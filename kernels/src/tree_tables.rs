@@ -8,15 +8,47 @@
 //! Explaining a row is one pattern, one entry and at most eight additions per group.
 
 mod pack;
+pub mod words;
 
 use std::ops::Range;
 
+use crate::binding::{bindings, params};
 use crate::block::{Block, ROWS};
 use crate::forest::Forest;
 use crate::simd::{Simd, instances};
 use crate::tree_patterns;
 pub use crate::tree_patterns::{MAX_BITS, Step};
 pub use pack::{Cover, cover};
+
+bindings! {
+    lists: Read, slots: Read, tables: Read, patterns: Read, high: Write, low: Write,
+}
+
+params! {
+    /// What one launch works on.
+    {
+        /// Blocks of rows.
+        blocks,
+        /// Groups of all trees.
+        groups,
+        /// Value cells per row: features times outputs.
+        cells,
+        /// Lists of slots.
+        lists,
+        /// 0; see shaders/common/sum.wgsl.
+        zero,
+    }
+}
+
+/// A group as one of its features sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub struct Slot {
+    /// The group; flag [`crate::words::LAST`] where the partial sum ends.
+    pub group: u32,
+    /// Where the feature's values by pattern begin.
+    pub table: u32,
+}
 
 /// Features of a group: the lanes of a table entry.
 pub const SLOTS: usize = 8;
@@ -105,8 +137,7 @@ fn run_on<S: Simd>(
     scratch.is_used.resize(forest.features as usize, false);
     let mut pending = 0;
     for tree in &pack.trees[trees] {
-        let steps = &pack.steps[tree.steps.0 as usize..tree.steps.1 as usize];
-        let groups = &pack.groups[tree.groups.0 as usize..tree.groups.1 as usize];
+        let (steps, groups) = pack.parts(tree);
         tree_patterns::run::<S>(forest, thresholds, steps, block, &mut scratch.slots);
         for group in groups {
             add_group::<S>(pack, group, block.rows(), scratch);

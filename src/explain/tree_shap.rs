@@ -4,6 +4,9 @@
 mod columns;
 mod compile;
 mod cpu;
+#[cfg(feature = "gpu")]
+mod gpu;
+mod plan;
 
 use std::sync::Arc;
 
@@ -11,9 +14,13 @@ use ndarray::{Array3, ArrayView3};
 use rayon::ThreadPool;
 
 use self::compile::Compiled;
-use self::cpu::{Amount, Cpu};
+use self::cpu::Cpu;
+#[cfg(feature = "gpu")]
+use self::gpu::GpuPacks;
+use self::plan::Amount;
 use super::Options;
 use crate::data::{Batch, Encoder, ReadOptions, Reader, Table};
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::explanation::{Explanation, Header, Sink, Trailer};
 use crate::model::{Model, Trees};
@@ -24,6 +31,14 @@ const BATCH_BYTES: u64 = 100 << 20;
 /// Rows of a table whose additivity is checked by default.
 const CHECKED_ROWS: u64 = 256;
 
+/// The engines of a device.
+#[derive(Debug)]
+enum Engines {
+    Cpu(Cpu),
+    #[cfg(feature = "gpu")]
+    Gpu(GpuPacks),
+}
+
 /// A tree ensemble made ready for a device.
 #[derive(Debug)]
 pub(super) struct TreeShap {
@@ -31,7 +46,7 @@ pub(super) struct TreeShap {
     /// The model with covers counted from a background, where it has none of its own.
     counted: Option<Trees>,
     compiled: Compiled,
-    cpu: Cpu,
+    engines: Engines,
     header: Header,
     options: Options,
     pool: Option<ThreadPool>,
@@ -85,6 +100,13 @@ impl TreeShap {
             seed: options.seed,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
+        let engines = match &options.device {
+            Device::Cpu { .. } => Engines::Cpu(Cpu::default()),
+            #[cfg(feature = "gpu")]
+            Device::Gpu { gpu, .. } => {
+                Engines::Gpu(GpuPacks::new(gpu.clone(), options.memory_limit))
+            }
+        };
         let pool = match options.threads {
             0 => None,
             threads => Some(pool(threads)?),
@@ -93,7 +115,7 @@ impl TreeShap {
             model,
             counted,
             compiled,
-            cpu: Cpu::default(),
+            engines,
             header,
             options,
             pool,
@@ -131,7 +153,7 @@ impl TreeShap {
         check.batch(self, &batch, values.view())?;
         Ok(Explanation {
             header: self.header.clone(),
-            trailer: self.trailer(batch.rows() as u64, amount, &check),
+            trailer: self.trailer(batch.rows() as u64, amount, &check)?,
             values,
             data: Some(table.clone()),
         })
@@ -164,7 +186,7 @@ impl TreeShap {
             rows += batch.rows() as u64;
             progress(rows);
         }
-        let trailer = self.trailer(rows, amount, &check);
+        let trailer = self.trailer(rows, amount, &check)?;
         sink.end(&trailer)?;
         Ok(trailer)
     }
@@ -188,20 +210,33 @@ impl TreeShap {
     }
 
     fn values(&self, batch: &Batch<'_>, amount: Amount, out: &mut [f32]) -> Result<()> {
+        let work = |out: &mut [f32]| match &self.engines {
+            Engines::Cpu(cpu) => cpu.values(&self.compiled, batch, amount, out),
+            #[cfg(feature = "gpu")]
+            Engines::Gpu(gpu) => gpu.values(&self.compiled, batch, amount, out),
+        };
         match &self.pool {
-            Some(pool) => pool.install(|| self.cpu.values(&self.compiled, batch, amount, out)),
-            None => self.cpu.values(&self.compiled, batch, amount, out),
+            Some(pool) => pool.install(|| work(out)),
+            None => work(out),
         }
     }
 
-    fn trailer(&self, rows: u64, amount: Amount, check: &Check) -> Trailer {
-        Trailer {
+    fn trailer(&self, rows: u64, amount: Amount, check: &Check) -> Result<Trailer> {
+        let (engines, notes) = match &self.engines {
+            Engines::Cpu(cpu) => (cpu.packs(&self.compiled, amount).engines(), Vec::new()),
+            #[cfg(feature = "gpu")]
+            Engines::Gpu(gpu) => {
+                let pack = gpu.pack(&self.compiled, amount)?;
+                (pack.engines(), pack.notes())
+            }
+        };
+        Ok(Trailer {
             rows,
             additivity_error: check.error,
             additivity_rows: check.rows,
-            engines: self.cpu.packs(&self.compiled, amount).engines(),
-            notes: Vec::new(),
-        }
+            engines,
+            notes,
+        })
     }
 }
 

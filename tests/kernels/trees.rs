@@ -20,22 +20,19 @@ fn tables(level: Level, forest: &Forest, thresholds: &[f32], block: Block<'_>) -
         }
     }
     pack.finish();
-    let spans = pack.spans(1 << 16);
     let mut scratch = tree_tables::Scratch::default();
     Some(per_output(forest, |output, values| {
-        for (_, trees) in spans.iter().filter(|span| span.0 == output) {
-            let trees = trees.clone();
-            tree_tables::run(
-                level,
-                forest,
-                thresholds,
-                &pack,
-                trees,
-                block,
-                &mut scratch,
-                values,
-            );
-        }
+        let trees = pack.trees_of(output);
+        tree_tables::run(
+            level,
+            forest,
+            thresholds,
+            &pack,
+            trees,
+            block,
+            &mut scratch,
+            values,
+        );
     }))
 }
 
@@ -50,18 +47,17 @@ fn quadrature(level: Level, forest: &Forest, thresholds: &[f32], block: Block<'_
     }
     let mut scratch = tree_quadrature::Scratch::default();
     per_output(forest, |output, values| {
-        for tree in (0..pack.len()).filter(|&tree| pack.output(tree) == output) {
-            tree_quadrature::run(
-                level,
-                forest,
-                thresholds,
-                &pack,
-                tree..tree + 1,
-                block,
-                &mut scratch,
-                values,
-            );
-        }
+        let trees = pack.trees_of(output);
+        tree_quadrature::run(
+            level,
+            forest,
+            thresholds,
+            &pack,
+            trees,
+            block,
+            &mut scratch,
+            values,
+        );
     })
 }
 

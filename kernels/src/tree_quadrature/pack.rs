@@ -1,5 +1,7 @@
 //! The walk of a tree as a list of steps, and the factors of every edge.
 
+use std::ops::Range;
+
 use super::POINTS;
 use crate::forest::Forest;
 use crate::legendre::Rule;
@@ -119,6 +121,12 @@ impl Pack {
             used_end: tree.used_end + ends.2,
             ..*tree
         }));
+    }
+
+    /// The packed trees of an output.
+    pub fn trees_of(&self, output: u32) -> Range<usize> {
+        let first = self.trees.partition_point(|tree| tree.output < output);
+        first..self.trees.partition_point(|tree| tree.output <= output)
     }
 
     /// The output that a packed tree adds to.

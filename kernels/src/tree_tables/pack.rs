@@ -224,6 +224,20 @@ impl Pack {
 }
 
 impl Pack {
+    /// The trees of an output.
+    pub fn trees_of(&self, output: u32) -> Range<usize> {
+        let first = self.trees.partition_point(|tree| tree.output < output);
+        first..self.trees.partition_point(|tree| tree.output <= output)
+    }
+
+    /// The steps and groups of a tree.
+    pub fn parts(&self, tree: &PackedTree) -> (&[Step], &[Group]) {
+        (
+            &self.steps[tree.steps.0 as usize..tree.steps.1 as usize],
+            &self.groups[tree.groups.0 as usize..tree.groups.1 as usize],
+        )
+    }
+
     /// Makes the pack ready to run: behind each group's first entry, as many entries as a pattern
     /// can name, so that no pattern needs a check.
     pub fn finish(&mut self) {
@@ -237,7 +251,7 @@ impl Pack {
         let mut spans: Vec<(u32, Range<usize>)> = Vec::new();
         let mut taken = 0;
         for (t, tree) in self.trees.iter().enumerate() {
-            let groups = &self.groups[tree.groups.0 as usize..tree.groups.1 as usize];
+            let (_, groups) = self.parts(tree);
             let entries: usize = groups.iter().map(|group| 1 << group.bits).sum();
             taken += entries * size_of::<[f32; SLOTS]>();
             match spans.last_mut() {

@@ -203,6 +203,15 @@ impl Compiled {
         (column, test, 0.0)
     }
 
+    /// Numbers by node that are equal exactly where thresholds are: float32 would make one of two
+    /// float64 thresholds that lie close together.
+    pub(super) fn tests(&self) -> &[f32] {
+        match self.precision {
+            Precision::F32 => &self.thresholds,
+            Precision::F64 => &self.ranks().thresholds,
+        }
+    }
+
     /// Thresholds and steps for columns of ranks, made when first needed.
     pub(super) fn ranks(&self) -> &Ranks {
         self.ranks.get_or_init(|| {

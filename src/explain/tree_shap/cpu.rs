@@ -1,4 +1,4 @@
-//! Tree SHAP on the CPU: which engine takes which tree, and the blocks of rows.
+//! Tree SHAP on the CPU: the packs of the engines, and the tiles of rows.
 
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -8,43 +8,12 @@ use whylight_kernels::{Block, Level, ROWS, tree_quadrature, tree_tables};
 
 use super::columns::{self, Scale};
 use super::compile::Compiled;
+use super::plan::{self, Amount, Engine};
 use crate::data::Batch;
 use crate::error::Result;
 
-/// Up to this many rows no pack pays for itself.
-const FEW_ROWS: u64 = 24;
-
-/// From this many rows on the build of a table is small beside its use.
-const MANY_ROWS: u64 = 1500;
-
-/// Bytes of all tables, and of all factors, of an explainer. Trees beyond take the next engine,
-/// which needs less.
-const PACK_BYTES: usize = 384 << 20;
-
-/// Groups of a tree at most; beyond, its tables would not stay in the cache.
-const MAX_GROUPS: usize = 1000;
-
 /// Trees that one thread packs at a time.
 const TREES_PER_TASK: usize = 8;
-
-/// How many rows one call explains, as far as it matters for the choice of engines. It depends on
-/// the rows of the whole call alone, so neither batches nor threads change a bit of the values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Amount {
-    Few,
-    Some,
-    Many,
-}
-
-impl Amount {
-    pub(super) fn of(rows: Option<u64>) -> Self {
-        match rows {
-            Some(rows) if rows <= FEW_ROWS => Amount::Few,
-            Some(rows) if rows < MANY_ROWS => Amount::Some,
-            _ => Amount::Many,
-        }
-    }
-}
 
 /// The packs for each amount of rows, made when first needed.
 #[derive(Debug, Default)]
@@ -60,14 +29,6 @@ pub(super) struct Packs {
     quadrature: tree_quadrature::Pack,
     /// Trees without a pack, with the features of their longest path.
     few: Vec<(u32, u32)>,
-}
-
-/// Which engine takes a tree.
-#[derive(Debug)]
-enum Engine {
-    Tables(tree_tables::Cover),
-    Quadrature,
-    Few,
 }
 
 /// Bytes of the cells and sums of a tile: with the tables of a span they stay in the cache, so that
@@ -89,7 +50,8 @@ struct Scratch {
 
 impl Cpu {
     pub(super) fn packs(&self, compiled: &Compiled, amount: Amount) -> &Packs {
-        self.packs[amount as usize].get_or_init(|| Packs::new(compiled, amount))
+        self.packs[amount as usize]
+            .get_or_init(|| Packs::new(compiled, &plan::choose(compiled, amount)))
     }
 
     /// Writes the values of a batch to `out`, laid out (rows, features, outputs).
@@ -100,7 +62,18 @@ impl Cpu {
         amount: Amount,
         out: &mut [f32],
     ) -> Result<()> {
-        let packs = self.packs(compiled, amount);
+        self.packs(compiled, amount).values(compiled, batch, out)
+    }
+}
+
+impl Packs {
+    /// Writes the values of a batch to `out`, laid out (rows, features, outputs).
+    pub(super) fn values(
+        &self,
+        compiled: &Compiled,
+        batch: &Batch<'_>,
+        out: &mut [f32],
+    ) -> Result<()> {
         let forest = &compiled.forest;
         let width = (forest.features * forest.outputs) as usize;
         if width == 0 {
@@ -110,7 +83,7 @@ impl Cpu {
         let block_bytes = ROWS * (forest.columns as usize * 4 + width * 8);
         let tile = ROWS * (TILE_BYTES / block_bytes).clamp(1, 16);
         let work = |scratch: &mut Scratch, (t, out): (usize, &mut [f32])| {
-            packs.tile(compiled, batch, scale, t * tile, width, scratch, out)
+            self.tile(compiled, batch, scale, t * tile, width, scratch, out)
         };
         if out.len() <= tile * width {
             return work(&mut Scratch::default(), (0, out));
@@ -122,72 +95,27 @@ impl Cpu {
 }
 
 impl Packs {
-    fn new(compiled: &Compiled, amount: Amount) -> Self {
+    pub(super) fn new(compiled: &Compiled, plan: &[(u32, Engine)]) -> Self {
         let forest = &compiled.forest;
-        let shapes = &compiled.shapes;
-        let mut order: Vec<usize> = (0..forest.trees()).collect();
-        order.sort_by_key(|&tree| forest.tree_outputs[tree]);
-        if amount == Amount::Few {
-            let few = |&tree: &usize| (tree as u32, shapes[tree].path_features);
-            return Self {
-                few: order.iter().map(few).collect(),
-                ..Self::default()
-            };
-        }
-        // Tables and factors do not depend on the scale, only on which tests are the same; equal
-        // thresholds have equal ranks.
-        let thresholds = &compiled.thresholds;
-        // To find a division costs as much as some hundred rows of quadrature; a tree that is one
-        // group is found at once.
-        let max_groups = if amount == Amount::Some {
-            1
-        } else {
-            MAX_GROUPS
-        };
-        let covers: Vec<Option<tree_tables::Cover>> = (order.par_iter())
-            .map(|&tree| {
-                let points = tree_quadrature::points(shapes[tree].path_features as usize);
-                tree_tables::cover(forest, thresholds, tree, max_groups)
-                    .filter(|cover| pays(cover, shapes[tree].leaves as usize, points, amount))
-            })
-            .collect();
-        let (mut table_bytes, mut factor_bytes) = (0, 0);
-        let mut engines = Vec::with_capacity(order.len());
-        for (&tree, cover) in order.iter().zip(covers) {
-            let shape = shapes[tree];
-            let points = tree_quadrature::points(shape.path_features as usize);
-            let factors = shape.leaves as usize * (160 + 16 * points);
-            engines.push(match cover {
-                Some(cover) if table_bytes + cover.entries * 32 <= PACK_BYTES => {
-                    table_bytes += cover.entries * 32;
-                    Engine::Tables(cover)
-                }
-                _ if factor_bytes + factors <= PACK_BYTES => {
-                    factor_bytes += factors;
-                    Engine::Quadrature
-                }
-                _ => Engine::Few,
-            });
-        }
-        let work: Vec<(usize, Engine)> = order.into_iter().zip(engines).collect();
-        let parts: Vec<Self> = work
-            .par_chunks(TREES_PER_TASK)
-            .map(|work| {
-                let mut part = Self::default();
-                for (tree, engine) in work {
-                    let features = shapes[*tree].path_features;
-                    match engine {
-                        Engine::Tables(cover) => part.tables.push(forest, thresholds, *tree, cover),
-                        Engine::Quadrature => {
-                            let points = tree_quadrature::points(features as usize);
-                            part.quadrature.push(forest, *tree, points);
-                        }
-                        Engine::Few => part.few.push((*tree as u32, features)),
+        let tests = compiled.tests();
+        let pack = |plan: &[(u32, Engine)]| {
+            let mut part = Self::default();
+            for (tree, engine) in plan {
+                let features = compiled.shapes[*tree as usize].path_features;
+                match engine {
+                    Engine::Tables(cover) => {
+                        part.tables.push(forest, tests, *tree as usize, cover);
                     }
+                    Engine::Quadrature => {
+                        let points = tree_quadrature::points(features as usize);
+                        part.quadrature.push(forest, *tree as usize, points);
+                    }
+                    Engine::Few => part.few.push((*tree, features)),
                 }
-                part
-            })
-            .collect();
+            }
+            part
+        };
+        let parts: Vec<Self> = plan.par_chunks(TREES_PER_TASK).map(pack).collect();
         let mut packs = Self::default();
         for part in parts {
             packs.tables.append(&part.tables);
@@ -197,6 +125,12 @@ impl Packs {
         packs.tables.finish();
         packs.table_spans = packs.tables.spans(SPAN_BYTES);
         packs
+    }
+
+    /// The trees that are explained by tables.
+    #[cfg(feature = "gpu")]
+    pub(super) fn tables(&self) -> &tree_tables::Pack {
+        &self.tables
     }
 
     /// How many trees each engine takes.
@@ -292,20 +226,6 @@ impl Packs {
         }
         Ok(())
     }
-}
-
-/// Whether tables are cheaper than quadrature, in nanoseconds per row as measured on one AVX2 core
-/// (benches/kernels.rs), the build shared by the rows.
-fn pays(cover: &tree_tables::Cover, leaves: usize, points: usize, amount: Amount) -> bool {
-    let rows = match amount {
-        Amount::Few => return false,
-        Amount::Some => 300.0,
-        Amount::Many => 5000.0,
-    };
-    let entries = cover.entries as f64;
-    let tables = 1.2 * cover.groups() as f64 + 0.1 * leaves as f64 + 30.0 * entries / rows;
-    let quadrature = (0.2 + 0.3 * points as f64) * leaves as f64 * (1.0 + 100.0 / rows);
-    tables < quadrature
 }
 
 /// `values` (output, feature, row) to `out` (row, feature, output).

@@ -1,0 +1,162 @@
+//! Cells and tests as the 32-bit words that the shaders compare.
+//!
+//! Shading languages may flush subnormal numbers and need not honour NaN, so the shaders compare
+//! integers: the [`key`] of a number grows with the number, and a missing cell is [`MISSING`].
+//! Twin: shaders/common/cell.wgsl
+
+use std::collections::HashMap;
+
+use crate::forest::{Forest, Node, Test};
+
+/// The key of NaN, above all others.
+pub const MISSING: u32 = u32::MAX;
+/// The bits of a test's word that hold the column.
+pub const COLUMN: u32 = 0x0FFF_FFFF;
+/// Flag: missing cells go left (of a condition: meet it).
+pub const MISSING_LEFT: u32 = 0x1000_0000;
+/// Flag: members of the category set go left (of a condition: meet it).
+pub const MEMBERS_LEFT: u32 = 0x2000_0000;
+/// Flag: the test is membership in a category set.
+pub const CATEGORY: u32 = 0x4000_0000;
+/// Flag: the last item of a list within a list; a leaf.
+pub const LAST: u32 = 0x8000_0000;
+/// Key of 0.
+pub const ZERO_KEY: u32 = 0x8000_0000;
+/// Key of 2³¹, from which on no category is a member of any set.
+pub const END_KEY: u32 = 0xCF00_0000;
+
+/// The constants that shaders repeat, by name; a test compares them.
+pub const CONSTANTS: &[(&str, u32)] = &[
+    ("ROWS", crate::ROWS as u32),
+    ("QUADS", crate::ROWS as u32 / 4),
+    ("MISSING", MISSING),
+    ("COLUMN", COLUMN),
+    ("MISSING_LEFT", MISSING_LEFT),
+    ("MEMBERS_LEFT", MEMBERS_LEFT),
+    ("CATEGORY", CATEGORY),
+    ("LAST", LAST),
+    ("ZERO_KEY", ZERO_KEY),
+    ("END_KEY", END_KEY),
+    ("NO_BIT", crate::tree_patterns::NO_BIT),
+    ("SUMS", crate::tree_quadrature::words::SUMS),
+    ("REMEMBERED", crate::tree_quadrature::words::REMEMBERED),
+];
+
+/// A number as an integer: `key(a) < key(b)` exactly if `a < b`; 0 and −0 have one key.
+#[inline]
+pub fn key(x: f32) -> u32 {
+    let bits = x.to_bits();
+    if x.is_nan() {
+        MISSING
+    } else if x == 0.0 {
+        ZERO_KEY
+    } else if bits >> 31 == 1 {
+        !bits
+    } else {
+        bits | ZERO_KEY
+    }
+}
+
+/// Turns float32 cells into keys in place.
+pub fn encode(cells: &mut [f32]) {
+    for word in bytemuck::cast_slice_mut::<f32, u32>(cells) {
+        *word = key(f32::from_bits(*word));
+    }
+}
+
+/// The word of a split's column and flags.
+pub(crate) fn test(node: &Node) -> u32 {
+    let flag = |set: bool, flag: u32| if set { flag } else { 0 };
+    node.column
+        | match node.test {
+            Test::Below { missing_left } => flag(missing_left, MISSING_LEFT),
+            Test::Category {
+                members_left,
+                missing_left,
+                ..
+            } => CATEGORY | flag(members_left, MEMBERS_LEFT) | flag(missing_left, MISSING_LEFT),
+        }
+}
+
+/// The word that a split compares with: the key of its threshold, or the place of its set.
+pub(crate) fn bound(node: &Node, threshold: f32, sets: &Sets) -> u32 {
+    match node.test {
+        // Nothing is below NaN, and nothing is at or above it.
+        Test::Below { missing_left } if threshold.is_nan() && !missing_left => 0,
+        Test::Below { .. } => key(threshold),
+        Test::Category { first, words, .. } => sets.place(first, words),
+    }
+}
+
+/// The category sets of a forest, each with its length before it.
+#[derive(Debug, Clone, Default)]
+pub struct Sets {
+    /// The words; never empty.
+    pub words: Vec<u32>,
+    places: HashMap<(u32, u32), u32>,
+}
+
+impl Sets {
+    /// The sets that the nodes of a forest use.
+    pub fn new(forest: &Forest) -> Self {
+        let mut sets = Self {
+            words: vec![0],
+            places: HashMap::new(),
+        };
+        for node in &forest.nodes {
+            if let Test::Category { first, words, .. } = node.test
+                && !node.is_leaf()
+                && !sets.places.contains_key(&(first, words))
+            {
+                sets.places.insert((first, words), sets.words.len() as u32);
+                sets.words.push(words);
+                let (first, words) = (first as usize, words as usize);
+                sets.words.extend(&forest.sets[first..first + words]);
+            }
+        }
+        sets
+    }
+
+    fn place(&self, first: u32, words: u32) -> u32 {
+        // The empty set at 0 is never asked for: every set of a split is known.
+        self.places.get(&(first, words)).copied().unwrap_or(0)
+    }
+}
+
+/// A run of items that one invocation goes through, and where its sum goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub struct List {
+    /// First item.
+    pub first: u32,
+    /// End of the items.
+    pub end: u32,
+    /// The output, or the value cell (feature · outputs + output).
+    pub to: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MISSING, encode, key};
+
+    #[test]
+    fn keys_compare_as_the_numbers_do() {
+        let mut numbers = vec![f32::NEG_INFINITY, f32::MIN, -1.5, -1.0, -1e-45, -0.0, 0.0];
+        numbers.extend([1e-45, f32::MIN_POSITIVE, 1.0, 1.0_f32.next_up(), f32::MAX]);
+        numbers.push(f32::INFINITY);
+        for &a in &numbers {
+            for &b in &numbers {
+                assert_eq!(a < b, key(a) < key(b), "{a} < {b}");
+                assert_eq!(a == b, key(a) == key(b), "{a} == {b}");
+            }
+            assert!(key(a) < MISSING);
+        }
+    }
+
+    #[test]
+    fn every_nan_is_missing() {
+        let mut cells = [0xFFC0_0001, 0x7F80_0001, 0x7FFF_FFFF].map(f32::from_bits);
+        encode(&mut cells);
+        assert_eq!(cells.map(f32::to_bits), [MISSING; 3]);
+    }
+}

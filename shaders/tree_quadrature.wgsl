@@ -1,0 +1,197 @@
+// Path-dependent Shapley values of trees of any depth, by quadrature over the paths to the leaves.
+// Twin: kernels/src/tree_quadrature.rs
+//
+// One invocation owns one row of a tile of features. A leaf's path is a list of its distinct
+// features, each with the conditions that a row has to meet and the merged cover fraction z. With
+// A_e(z) = z (1 - u) + e u, P = value * product of A over the features, and the sums over the
+// points u of a Gauss-Legendre rule:
+//
+//     met:    (1 - z) * sum of weight * P / A_1(z)
+//     unmet:       -    sum of weight * P / (1 - u)
+//
+// The CPU walks the tree instead and shares the products of common paths; here a path needs no
+// stack, so nothing limits depth or number of features.
+
+struct Params {
+    blocks: u32,
+    columns: u32,
+    features: u32,
+    outputs: u32,
+    output: u32,
+    first: u32,
+    end: u32,
+    tiles: u32,
+    zero: u32,
+}
+
+// Leaves that share a plain partial sum.
+struct Segment {
+    first: u32,
+    end: u32,
+}
+
+struct Leaf {
+    first: u32,
+    end: u32,
+    value: f32,
+    rule: u32,
+    chunks: u32,
+}
+
+// A condition of a feature; LAST in `test` where it is the feature's last one. Numbers meet it
+// from `low` up to below `high`; categories by membership in the set at `low`.
+struct Condition {
+    test: u32,
+    low: u32,
+    high: u32,
+    feature: u32,
+    z: f32,
+}
+
+// Four points of a rule.
+struct Points {
+    u: vec4<f32>,
+    rest: vec4<f32>,
+    weight: vec4<f32>,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> segments: array<Segment>;
+@group(0) @binding(2) var<storage, read> leaves: array<Leaf>;
+@group(0) @binding(3) var<storage, read> conditions: array<Condition>;
+@group(0) @binding(4) var<storage, read> rules: array<Points>;
+@group(0) @binding(5) var<storage, read> sets: array<u32>;
+@group(0) @binding(6) var<storage, read> cells: array<u32>;
+@group(0) @binding(7) var<storage, read_write> high: array<f32>;
+@group(0) @binding(8) var<storage, read_write> low: array<f32>;
+
+// Partial sums of a workgroup: those of SUMS / WORKGROUP features.
+const SUMS: u32 = 4096u;
+var<workgroup> sums: array<f32, SUMS>;
+
+// Features whose conditions are remembered; those beyond are evaluated again.
+const REMEMBERED: u32 = 32u;
+
+fn is_met(condition: Condition, cell: u32) -> bool {
+    if cell == MISSING {
+        return (condition.test & MISSING_LEFT) != 0u;
+    }
+    if (condition.test & CATEGORY) != 0u {
+        return is_member(condition.low, cell) == ((condition.test & MEMBERS_LEFT) != 0u);
+    }
+    return condition.low <= cell && cell < condition.high;
+}
+
+// Whether a row meets all conditions of the feature whose first one is at `first`.
+fn feature_is_met(first: u32, column_0: u32) -> bool {
+    var i = first;
+    var met = true;
+    loop {
+        let condition = conditions[i];
+        let cell = cells[column_0 + (condition.test & COLUMN) * ROWS];
+        met = met && is_met(condition, cell);
+        if (condition.test & LAST) != 0u {
+            break;
+        }
+        i++;
+    }
+    return met;
+}
+
+// The place of the last condition of a feature.
+fn last(first: u32) -> u32 {
+    var i = first;
+    while (conditions[i].test & LAST) == 0u {
+        i++;
+    }
+    return i;
+}
+
+fn add_leaf(leaf: Leaf, column_0: u32, first_feature: u32, end_feature: u32, local: u32) {
+    var met = 0u;
+    for (var chunk = 0u; chunk < leaf.chunks; chunk++) {
+        let points = rules[leaf.rule + chunk];
+        var product = points.weight * leaf.value;
+        var k = 0u;
+        for (var i = leaf.first; i < leaf.end; i++) {
+            var is_met_here: bool;
+            if chunk > 0u && k < REMEMBERED {
+                is_met_here = ((met >> k) & 1u) == 1u;
+            } else {
+                is_met_here = feature_is_met(i, column_0);
+                if k < REMEMBERED {
+                    met |= select(0u, 1u, is_met_here) << k;
+                }
+            }
+            i = last(i);
+            let z = conditions[i].z;
+            product *= z * points.rest + select(vec4<f32>(0.0), points.u, is_met_here);
+            k++;
+        }
+        let unmet = -dot(product / points.rest, vec4<f32>(1.0));
+        k = 0u;
+        for (var i = leaf.first; i < leaf.end; i++) {
+            let first = i;
+            i = last(i);
+            let feature = conditions[i].feature;
+            if feature >= first_feature && feature < end_feature {
+                var value = unmet;
+                var is_met_here: bool;
+                if k < REMEMBERED {
+                    is_met_here = ((met >> k) & 1u) == 1u;
+                } else {
+                    is_met_here = feature_is_met(first, column_0);
+                }
+                if is_met_here {
+                    let z = conditions[i].z;
+                    let factor = z * points.rest + points.u;
+                    value = (1.0 - z) * dot(product / factor, vec4<f32>(1.0));
+                }
+                sums[(feature - first_feature) * WORKGROUP + local] += value;
+            }
+            k++;
+        }
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn tree_quadrature(
+    @builtin(workgroup_id) id: vec3<u32>,
+    @builtin(num_workgroups) count: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let group = group_number(id, count);
+    let tiles = params.blocks * ROWS / WORKGROUP;
+    if group >= tiles * params.tiles {
+        return;
+    }
+    let width = SUMS / WORKGROUP;
+    let first_feature = group / tiles * width;
+    let end_feature = min(first_feature + width, params.features);
+    let row = group % tiles * WORKGROUP + local;
+    let block = row / ROWS;
+    let in_block = row % ROWS;
+    let column_0 = block * params.columns * ROWS + in_block;
+    let sum_0 = block * params.features * params.outputs * ROWS + in_block;
+
+    for (var i = local; i < SUMS; i += WORKGROUP) {
+        sums[i] = 0.0;
+    }
+    for (var s = params.first; s < params.end; s++) {
+        let segment = segments[s];
+        for (var l = segment.first; l < segment.end; l++) {
+            add_leaf(leaves[l], column_0, first_feature, end_feature, local);
+        }
+        for (var feature = first_feature; feature < end_feature; feature++) {
+            let i = (feature - first_feature) * WORKGROUP + local;
+            let partial = sums[i];
+            if partial != 0.0 {
+                let at = sum_0 + (feature * params.outputs + params.output) * ROWS;
+                let sum = add(Sum(high[at], low[at]), partial);
+                high[at] = sum.high;
+                low[at] = sum.low;
+                sums[i] = 0.0;
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Which engine takes which tree.
+
+use rayon::prelude::*;
+use whylight_kernels::{tree_quadrature, tree_tables};
+
+use super::compile::Compiled;
+
+/// Up to this many rows no pack pays for itself.
+const FEW_ROWS: u64 = 24;
+
+/// From this many rows on the build of a table is small beside its use.
+const MANY_ROWS: u64 = 1500;
+
+/// Bytes of all tables, and of all factors, of an explainer. Trees beyond take the next engine,
+/// which needs less.
+const PACK_BYTES: usize = 384 << 20;
+
+/// Groups of a tree at most; beyond, its tables would not stay in the cache.
+const MAX_GROUPS: usize = 1000;
+
+/// How many rows one call explains, as far as it matters for the choice of engines. It depends on
+/// the rows of the whole call alone, so neither batches nor threads change a bit of the values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Amount {
+    Few,
+    Some,
+    Many,
+}
+
+impl Amount {
+    pub(super) fn of(rows: Option<u64>) -> Self {
+        match rows {
+            Some(rows) if rows <= FEW_ROWS => Amount::Few,
+            Some(rows) if rows < MANY_ROWS => Amount::Some,
+            _ => Amount::Many,
+        }
+    }
+}
+
+/// Which engine takes a tree.
+#[derive(Debug)]
+pub(super) enum Engine {
+    Tables(tree_tables::Cover),
+    Quadrature,
+    Few,
+}
+
+/// The engine of each tree, by output.
+pub(super) fn choose(compiled: &Compiled, amount: Amount) -> Vec<(u32, Engine)> {
+    let forest = &compiled.forest;
+    let mut order: Vec<u32> = (0..forest.trees() as u32).collect();
+    order.sort_by_key(|&tree| forest.tree_outputs[tree as usize]);
+    if amount == Amount::Few {
+        return order.into_iter().map(|tree| (tree, Engine::Few)).collect();
+    }
+    let tests = compiled.tests();
+    // To find a division costs as much as some hundred rows of quadrature; a tree that is one
+    // group is found at once.
+    let max_groups = if amount == Amount::Some {
+        1
+    } else {
+        MAX_GROUPS
+    };
+    let covers: Vec<Option<tree_tables::Cover>> = (order.par_iter())
+        .map(|&tree| {
+            let shape = compiled.shapes[tree as usize];
+            let points = tree_quadrature::points(shape.path_features as usize);
+            tree_tables::cover(forest, tests, tree as usize, max_groups)
+                .filter(|cover| pays(cover, shape.leaves as usize, points, amount))
+        })
+        .collect();
+    let (mut table_bytes, mut factor_bytes) = (0, 0);
+    let mut engine = |tree: u32, cover: Option<tree_tables::Cover>| {
+        let shape = compiled.shapes[tree as usize];
+        let points = tree_quadrature::points(shape.path_features as usize);
+        let factors = shape.leaves as usize * (160 + 16 * points);
+        match cover {
+            Some(cover) if table_bytes + cover.entries * 32 <= PACK_BYTES => {
+                table_bytes += cover.entries * 32;
+                Engine::Tables(cover)
+            }
+            _ if factor_bytes + factors <= PACK_BYTES => {
+                factor_bytes += factors;
+                Engine::Quadrature
+            }
+            _ => Engine::Few,
+        }
+    };
+    let trees = order.into_iter().zip(covers);
+    trees
+        .map(|(tree, cover)| (tree, engine(tree, cover)))
+        .collect()
+}
+
+/// Whether tables are cheaper than quadrature, in nanoseconds per row as measured on one AVX2 core
+/// (benches/kernels.rs), the build shared by the rows.
+fn pays(cover: &tree_tables::Cover, leaves: usize, points: usize, amount: Amount) -> bool {
+    let rows = match amount {
+        Amount::Few => return false,
+        Amount::Some => 300.0,
+        Amount::Many => 5000.0,
+    };
+    let entries = cover.entries as f64;
+    let tables = 1.2 * cover.groups() as f64 + 0.1 * leaves as f64 + 30.0 * entries / rows;
+    let quadrature = (0.2 + 0.3 * points as f64) * leaves as f64 * (1.0 + 100.0 / rows);
+    tables < quadrature
+}

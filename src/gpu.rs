@@ -1,0 +1,513 @@
+//! A GPU: its context, buffers and launches. The only file that knows wgpu.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wgpu::util::{BufferInitDescriptor, DeviceExt};
+use whylight_kernels::binding::{Access, Binding};
+
+use crate::error::{Error, Result};
+
+/// A GPU that kernels run on. A clone is another handle to the same context.
+#[derive(Clone)]
+pub struct Gpu(Arc<Context>);
+
+struct Context {
+    adapter: Adapter,
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    pipelines: Mutex<HashMap<&'static str, Arc<Pipeline>>>,
+    /// The first error that no one was waiting for.
+    failure: Arc<Mutex<Option<String>>>,
+}
+
+/// What the system offers, as [`Gpu::adapters`] lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adapter {
+    /// Its number, as in `gpu:N`.
+    pub index: usize,
+    /// Its name.
+    pub name: String,
+    /// The programming interface it is reached through.
+    pub backend: String,
+    /// The driver and its version.
+    pub driver: String,
+    /// What it is made of.
+    pub kind: AdapterKind,
+    /// What it can hold.
+    pub limits: Limits,
+}
+
+/// What an adapter is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AdapterKind {
+    /// A card with memory of its own.
+    Discrete,
+    /// A GPU that shares the CPU's memory.
+    Integrated,
+    /// A GPU shared with other machines.
+    Virtual,
+    /// Unknown.
+    Other,
+    /// The CPU itself, in software.
+    Software,
+}
+
+/// What an adapter can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one buffer that a kernel sees.
+    pub binding_bytes: u64,
+    /// Bytes of one buffer.
+    pub buffer_bytes: u64,
+    /// Bytes of memory shared by a workgroup.
+    pub workgroup_bytes: u32,
+    /// Invocations of a workgroup.
+    pub invocations: u32,
+    /// Workgroups along one dimension of a launch.
+    pub workgroups: u32,
+    /// Storage buffers of one kernel.
+    pub storage_buffers: u32,
+}
+
+struct Pipeline {
+    pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+}
+
+/// What a kernel is compiled from.
+pub(crate) struct Program<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) source: &'a dyn Fn() -> String,
+    pub(crate) bindings: &'static [Binding],
+    pub(crate) workgroup: u32,
+}
+
+/// Memory of a GPU.
+#[derive(Debug)]
+pub(crate) struct Buffer(wgpu::Buffer);
+
+/// Launches and copies that are submitted together, in their order.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    encoder: wgpu::CommandEncoder,
+    /// Work since the last submission, in the caller's measure.
+    work: u64,
+}
+
+/// A submitted batch whose last copy went to a buffer that the host can read.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    index: wgpu::SubmissionIndex,
+    mapped: Arc<Mutex<Option<Result<(), wgpu::BufferAsyncError>>>>,
+}
+
+impl fmt::Debug for Gpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Gpu").field(&self.0.adapter).finish()
+    }
+}
+
+impl fmt::Display for AdapterKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            AdapterKind::Discrete => "discrete GPU",
+            AdapterKind::Integrated => "integrated GPU",
+            AdapterKind::Virtual => "virtual GPU",
+            AdapterKind::Other => "adapter of unknown kind",
+            AdapterKind::Software => "software adapter on the CPU",
+        })
+    }
+}
+
+impl Adapter {
+    fn of(index: usize, adapter: &wgpu::Adapter) -> Self {
+        let info = adapter.get_info();
+        let limits = adapter.limits();
+        let is_software =
+            info.device_type == wgpu::DeviceType::Cpu || info.name.contains("llvmpipe");
+        Self {
+            index,
+            kind: match info.device_type {
+                _ if is_software => AdapterKind::Software,
+                wgpu::DeviceType::DiscreteGpu => AdapterKind::Discrete,
+                wgpu::DeviceType::IntegratedGpu => AdapterKind::Integrated,
+                wgpu::DeviceType::VirtualGpu => AdapterKind::Virtual,
+                _ => AdapterKind::Other,
+            },
+            name: info.name,
+            backend: info.backend.to_string(),
+            driver: format!("{} {}", info.driver, info.driver_info)
+                .trim()
+                .to_owned(),
+            limits: Limits {
+                binding_bytes: limits.max_storage_buffer_binding_size,
+                buffer_bytes: limits.max_buffer_size,
+                workgroup_bytes: limits.max_compute_workgroup_storage_size,
+                invocations: limits.max_compute_invocations_per_workgroup,
+                workgroups: limits.max_compute_workgroups_per_dimension,
+                storage_buffers: limits.max_storage_buffers_per_shader_stage,
+            },
+        }
+    }
+}
+
+fn found() -> Vec<wgpu::Adapter> {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+        // Validation layers are for the development of wgpu, and absent from most machines.
+        flags: wgpu::InstanceFlags::empty(),
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    });
+    pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY))
+}
+
+impl Gpu {
+    /// What the system offers, software adapters included. Empty where no driver can be loaded.
+    pub fn adapters() -> Vec<Adapter> {
+        let found = found();
+        found
+            .iter()
+            .enumerate()
+            .map(|(i, a)| Adapter::of(i, a))
+            .collect()
+    }
+
+    /// Opens an adapter by its number in [`Gpu::adapters`], with all that it can hold.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if there is no such adapter or its driver refuses.
+    pub fn open(index: usize) -> Result<Self> {
+        let found = found();
+        let wanted = format!("gpu:{index}");
+        let Some(adapter) = found.get(index) else {
+            return Err(Error::Device {
+                wanted,
+                reason: format!(
+                    "there are {} adapters, numbered from 0; `whylight devices` lists them",
+                    found.len()
+                ),
+            });
+        };
+        let description = wgpu::DeviceDescriptor {
+            label: Some("whylight"),
+            required_limits: adapter.limits(),
+            memory_hints: wgpu::MemoryHints::MemoryUsage,
+            ..Default::default()
+        };
+        let opened = pollster::block_on(adapter.request_device(&description));
+        let (device, queue) = opened.map_err(|error| Error::Device {
+            wanted,
+            reason: format!(
+                "its driver refuses: {error}; update the driver, or take another device"
+            ),
+        })?;
+        let failure = Arc::new(Mutex::new(None));
+        let keep = |failure: &Arc<Mutex<Option<String>>>| {
+            let failure = Arc::clone(failure);
+            move |message: String| {
+                lock(&failure).get_or_insert(message);
+            }
+        };
+        let first = keep(&failure);
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            first(error.to_string());
+        }));
+        let first = keep(&failure);
+        device.set_device_lost_callback(move |reason, message| {
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                first(format!("the device was lost: {message}"));
+            }
+        });
+        Ok(Self(Arc::new(Context {
+            adapter: Adapter::of(index, adapter),
+            device,
+            queue,
+            pipelines: Mutex::default(),
+            failure,
+        })))
+    }
+
+    /// The adapter.
+    pub fn adapter(&self) -> &Adapter {
+        &self.0.adapter
+    }
+
+    fn error(&self, doing: &str, reason: &dyn fmt::Display) -> Error {
+        Error::Gpu {
+            adapter: self.0.adapter.name.clone(),
+            doing: doing.to_owned(),
+            reason: reason.to_string(),
+        }
+    }
+
+    /// Fails with what has gone wrong since it was last asked, if anything has.
+    pub(crate) fn check(&self, doing: &str) -> Result<()> {
+        match lock(&self.0.failure).take() {
+            Some(reason) => Err(self.error(doing, &reason)),
+            None => Ok(()),
+        }
+    }
+
+    /// A buffer that holds `items`, for kernels to read. It has at least one item's worth of bytes,
+    /// for a binding may not be empty.
+    pub(crate) fn upload<T: bytemuck::Pod>(&self, label: &str, items: &[T]) -> Buffer {
+        let empty = [0_u8; 64];
+        let contents = match bytemuck::cast_slice(items) {
+            [] => &empty,
+            bytes => bytes,
+        };
+        Buffer(self.0.device.create_buffer_init(&BufferInitDescriptor {
+            label: Some(label),
+            contents,
+            usage: wgpu::BufferUsages::STORAGE,
+        }))
+    }
+
+    /// A buffer for kernels to read and write.
+    pub(crate) fn storage(&self, label: &str, bytes: u64) -> Buffer {
+        self.buffer(
+            label,
+            bytes,
+            wgpu::BufferUsages::STORAGE
+                | wgpu::BufferUsages::COPY_SRC
+                | wgpu::BufferUsages::COPY_DST,
+        )
+    }
+
+    /// A buffer for the host to read.
+    pub(crate) fn readable(&self, label: &str, bytes: u64) -> Buffer {
+        self.buffer(
+            label,
+            bytes,
+            wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+        )
+    }
+
+    fn buffer(&self, label: &str, bytes: u64, usage: wgpu::BufferUsages) -> Buffer {
+        Buffer(self.0.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size: bytes.max(64).next_multiple_of(4),
+            usage,
+            mapped_at_creation: false,
+        }))
+    }
+
+    /// Writes to the beginning of a buffer, before the next batch.
+    pub(crate) fn write<T: bytemuck::Pod>(&self, to: &Buffer, items: &[T]) {
+        let bytes = bytemuck::cast_slice(items);
+        self.0.queue.write_buffer(&to.0, 0, bytes);
+    }
+
+    pub(crate) fn batch(&self) -> Batch {
+        Batch {
+            encoder: self.encoder(),
+            work: 0,
+        }
+    }
+
+    fn encoder(&self) -> wgpu::CommandEncoder {
+        let description = wgpu::CommandEncoderDescriptor::default();
+        self.0.device.create_command_encoder(&description)
+    }
+
+    /// Adds `work` to a batch and submits what it has so far when that exceeds `most`: drivers
+    /// kill a submission that takes seconds.
+    pub(crate) fn pace(&self, batch: &mut Batch, work: u64, most: u64) {
+        batch.work += work;
+        if batch.work > most {
+            let full = std::mem::replace(&mut batch.encoder, self.encoder());
+            self.0.queue.submit([full.finish()]);
+            batch.work = 0;
+        }
+    }
+
+    /// Submits a batch and asks for the first `bytes` of `readable` when it is done.
+    pub(crate) fn submit(&self, batch: Batch, readable: &Buffer, bytes: u64) -> Ticket {
+        let index = self.0.queue.submit([batch.encoder.finish()]);
+        let mapped = Arc::new(Mutex::new(None));
+        let to = Arc::clone(&mapped);
+        readable
+            .0
+            .map_async(wgpu::MapMode::Read, ..bytes, move |result| {
+                *lock(&to) = Some(result);
+            });
+        Ticket { index, mapped }
+    }
+
+    /// Waits for a batch and hands out the words that it copied to `readable`.
+    pub(crate) fn read<R>(
+        &self,
+        doing: &str,
+        ticket: Ticket,
+        readable: &Buffer,
+        bytes: u64,
+        take: impl FnOnce(&[f32]) -> R,
+    ) -> Result<R> {
+        let polled = self.0.device.poll(wgpu::PollType::Wait {
+            submission_index: Some(ticket.index),
+            timeout: None,
+        });
+        self.check(doing)?;
+        polled.map_err(|error| self.error(doing, &error))?;
+        match lock(&ticket.mapped).take() {
+            Some(mapped) => mapped.map_err(|error| self.error(doing, &error))?,
+            None => return Err(self.error(doing, &"its result was never handed over")),
+        }
+        let view = readable.0.get_mapped_range(..bytes);
+        let view = view.map_err(|error| self.error(doing, &error))?;
+        let result = take(bytemuck::cast_slice(&view));
+        drop(view);
+        readable.0.unmap();
+        Ok(result)
+    }
+
+    /// Adds a launch to a batch: bindings are the parameters, then `buffers` in their order.
+    pub(crate) fn launch(
+        &self,
+        batch: &mut Batch,
+        program: &Program<'_>,
+        params: &[u8],
+        buffers: &[&Buffer],
+        workgroups: u64,
+    ) -> Result<()> {
+        let pipeline = self.pipeline(program)?;
+        let grid = self.grid(program.name, workgroups)?;
+        let params = self.0.device.create_buffer_init(&BufferInitDescriptor {
+            label: Some("params"),
+            contents: &padded(params),
+            usage: wgpu::BufferUsages::UNIFORM,
+        });
+        let buffers = buffers.iter().map(|buffer| &buffer.0);
+        let entries: Vec<_> = (0..)
+            .zip(std::iter::once(&params).chain(buffers))
+            .map(|(binding, buffer)| wgpu::BindGroupEntry {
+                binding,
+                resource: buffer.as_entire_binding(),
+            })
+            .collect();
+        let group = self.0.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(program.name),
+            layout: &pipeline.layout,
+            entries: &entries,
+        });
+        let mut pass = batch
+            .encoder
+            .begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        pass.set_pipeline(&pipeline.pipeline);
+        pass.set_bind_group(0, &group, &[]);
+        pass.dispatch_workgroups(grid.0, grid.1, 1);
+        Ok(())
+    }
+
+    /// A grid of at least `workgroups`; what exceeds one dimension is folded into the second.
+    fn grid(&self, kernel: &str, workgroups: u64) -> Result<(u32, u32)> {
+        let widest = u64::from(self.0.adapter.limits.workgroups);
+        let folds = workgroups.div_ceil(widest);
+        if folds > widest {
+            let reason = format!("{workgroups} workgroups, at most {} fit", widest * widest);
+            return Err(self.error(&format!("kernel {kernel}"), &reason));
+        }
+        let width = workgroups.div_ceil(folds.max(1));
+        Ok((width as u32, folds as u32))
+    }
+
+    fn pipeline(&self, program: &Program<'_>) -> Result<Arc<Pipeline>> {
+        let mut pipelines = lock(&self.0.pipelines);
+        if let Some(known) = pipelines.get(program.name) {
+            return Ok(Arc::clone(known));
+        }
+        let scope = self
+            .0
+            .device
+            .push_error_scope(wgpu::ErrorFilter::Validation);
+        let inner = self.0.device.push_error_scope(wgpu::ErrorFilter::Internal);
+        let pipeline = self.compile(program);
+        for scope in [inner, scope] {
+            if let Some(error) = pollster::block_on(scope.pop()) {
+                return Err(self.error(&format!("compiling kernel {}", program.name), &error));
+            }
+        }
+        let pipeline = Arc::new(pipeline);
+        pipelines.insert(program.name, Arc::clone(&pipeline));
+        Ok(pipeline)
+    }
+
+    fn compile(&self, program: &Program<'_>) -> Pipeline {
+        let device = &self.0.device;
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(program.name),
+            source: wgpu::ShaderSource::Wgsl((program.source)().into()),
+        });
+        let entry = |(binding, declared): (u32, &Binding)| wgpu::BindGroupLayoutEntry {
+            binding,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer {
+                ty: match declared.access {
+                    Access::Uniform => wgpu::BufferBindingType::Uniform,
+                    access => wgpu::BufferBindingType::Storage {
+                        read_only: access == Access::Read,
+                    },
+                },
+                has_dynamic_offset: false,
+                min_binding_size: None,
+            },
+            count: None,
+        };
+        let entries: Vec<_> = (0..).zip(program.bindings).map(entry).collect();
+        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some(program.name),
+            entries: &entries,
+        });
+        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(program.name),
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(program.name),
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some(program.name),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: &[("WORKGROUP", f64::from(program.workgroup))],
+                // No kernel reads workgroup memory that it has not written.
+                zero_initialize_workgroup_memory: false,
+            },
+            cache: None,
+        });
+        Pipeline { pipeline, layout }
+    }
+}
+
+impl Buffer {
+    /// Size in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.size()
+    }
+}
+
+impl Batch {
+    /// Fills the first `bytes` of a buffer with 0.
+    pub(crate) fn clear(&mut self, buffer: &Buffer, bytes: u64) {
+        self.encoder.clear_buffer(&buffer.0, 0, Some(bytes));
+    }
+
+    /// Copies the first `bytes` of a buffer to `offset` in another.
+    pub(crate) fn copy(&mut self, from: &Buffer, to: &Buffer, offset: u64, bytes: u64) {
+        self.encoder
+            .copy_buffer_to_buffer(&from.0, 0, &to.0, offset, bytes);
+    }
+}
+
+/// Uniform buffers come in multiples of 16 bytes.
+fn padded(params: &[u8]) -> Vec<u8> {
+    let mut padded = params.to_vec();
+    padded.resize(params.len().next_multiple_of(16), 0);
+    padded
+}
+
+/// A panic elsewhere leaves these values whole: each is replaced in one step.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

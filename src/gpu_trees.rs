@@ -1,0 +1,282 @@
+//! Trees on a GPU: the model stays there, rows stream through it.
+//!
+//! A [`GpuTrees`] holds the tables and paths of a forest in the memory of a GPU. What exceeds the
+//! largest buffer that a kernel may see is divided into parts, one after the other in a fixed
+//! order; neither that nor the size of a batch changes a bit of the result.
+
+mod part;
+mod stream;
+
+use std::sync::Mutex;
+
+use whylight_kernels::words::{COLUMN, Sets};
+use whylight_kernels::{Forest, ROWS, predict_trees, tree_quadrature, tree_tables};
+
+use self::part::{Paths, Tables, Walks};
+use self::stream::{Job, Workspace};
+use crate::error::{Error, Result};
+use crate::gpu::{Buffer, Gpu};
+
+/// Bytes of rows and values on the GPU when no limit is given.
+const MEMORY: u64 = 512 << 20;
+
+/// Blocks of a batch at most: more rows do not make a GPU busier.
+const MOST_BLOCKS: u64 = 256;
+
+/// Groups of a part that aims at whole batches in the smallest buffers that GPUs offer.
+const GROUPS: u32 = 4096;
+
+/// Conditions of a tree's paths at most: 640 MB of them. A deeper tree is left to the CPU.
+const MOST_CONDITIONS: u64 = 1 << 25;
+
+/// What a [`GpuTrees`] is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan<'a> {
+    /// The trees.
+    pub forest: &'a Forest,
+    /// One or more kinds of thresholds, each with one number per node: which one holds is told
+    /// with the rows. Equal thresholds of one kind are equal in all.
+    pub thresholds: &'a [&'a [f32]],
+    /// The trees that are explained by tables.
+    pub tables: &'a tree_tables::Pack,
+    /// The numbers of the trees that are explained by quadrature.
+    pub quadrature: &'a [u32],
+    /// Whether [`GpuTrees::margins`] will be asked for.
+    pub margins: bool,
+    /// Bytes of rows and values on the GPU; the model comes on top.
+    pub memory_limit: Option<u64>,
+    /// Bytes of one buffer; `None` for as many as the adapter allows.
+    pub buffer_limit: Option<u64>,
+}
+
+/// How a model lies on a GPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// Parts of the tables, the paths and the nodes: more than one each where a buffer is too
+    /// small.
+    pub parts: [usize; 3],
+    /// Bytes of the model.
+    pub model_bytes: u64,
+    /// Rows of a batch at most.
+    pub batch_rows: usize,
+}
+
+/// A forest on a GPU, ready for rows.
+#[derive(Debug)]
+pub struct GpuTrees {
+    gpu: Gpu,
+    columns: u32,
+    features: u32,
+    outputs: u32,
+    kinds: usize,
+    sets: Buffer,
+    tables: Vec<Tables>,
+    paths: Vec<Paths>,
+    walks: Vec<Walks>,
+    left: Vec<u32>,
+    groups: u32,
+    batch_blocks: u64,
+    workspace: Mutex<Option<Workspace>>,
+}
+
+impl GpuTrees {
+    /// Lays a forest out and uploads it.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if a single row, or the tables of a single tree, exceed what the GPU
+    /// can hold; [`Error::Gpu`] if the GPU fails.
+    pub fn new(gpu: &Gpu, plan: &Plan<'_>) -> Result<Self> {
+        let forest = plan.forest;
+        let limits = &gpu.adapter().limits;
+        let limit = limits.binding_bytes.min(limits.buffer_bytes);
+        let limit = plan.buffer_limit.unwrap_or(limit).min(limit);
+        let refuse = |what: &str, instead: &str| Error::Unsupported {
+            what: what.to_owned(),
+            by: format!("GPU {} with buffers of {limit} bytes", gpu.adapter().name),
+            instead: instead.to_owned(),
+        };
+        let sets = Sets::new(forest);
+        let width = u64::from(forest.features) * u64::from(forest.outputs);
+        let block = 4 * ROWS as u64 * width.max(u64::from(forest.columns)).max(1);
+        if block > limit || forest.columns > COLUMN || sets.words.len() as u64 * 4 > limit {
+            return Err(refuse(
+                &format!(
+                    "{} columns, {} features, {} outputs",
+                    forest.columns, forest.features, forest.outputs
+                ),
+                "use device cpu",
+            ));
+        }
+        let kinds = plan.thresholds;
+        let tables = tree_tables::words::divide(
+            forest,
+            kinds,
+            &sets,
+            plan.tables,
+            tree_tables::words::Limits {
+                bytes: limit,
+                groups: GROUPS,
+            },
+        )
+        .ok_or_else(|| refuse("a tree with such large tables", "explain it by quadrature"))?;
+        let trees = plan.quadrature;
+        let most = MOST_CONDITIONS;
+        let (paths, left) =
+            tree_quadrature::words::divide(forest, kinds, &sets, trees, limit, most);
+        let mut walks = Vec::new();
+        if plan.margins {
+            let (parts, too_large) = predict_trees::words::divide(forest, kinds, &sets, limit);
+            if !too_large.is_empty() {
+                return Err(refuse("a tree with so many nodes", "use device cpu"));
+            }
+            walks = parts;
+        }
+        let groups = tables.iter().map(|part| part.groups).max().unwrap_or(0);
+        let mut trees = Self {
+            columns: forest.columns,
+            features: forest.features,
+            outputs: forest.outputs,
+            kinds: kinds.len(),
+            sets: gpu.upload("sets", &sets.words),
+            tables: tables.iter().map(|part| Tables::new(gpu, part)).collect(),
+            paths: paths.iter().map(|part| Paths::new(gpu, part)).collect(),
+            walks: walks.iter().map(|part| Walks::new(gpu, part)).collect(),
+            left,
+            groups,
+            batch_blocks: 0,
+            workspace: Mutex::new(None),
+            gpu: gpu.clone(),
+        };
+        gpu.check("uploading the model")?;
+        trees.batch_blocks = trees.blocks_within(plan.memory_limit.unwrap_or(MEMORY), limit);
+        Ok(trees)
+    }
+
+    /// Blocks of a batch under a memory limit, at least one.
+    fn blocks_within(&self, memory: u64, limit: u64) -> u64 {
+        let cells = 4 * ROWS as u64 * u64::from(self.columns);
+        let values = 4 * ROWS as u64 * u64::from(self.features) * u64::from(self.outputs);
+        let patterns = ROWS as u64 * u64::from(self.groups);
+        // Cells are staged on their way in, values on their way out, two batches at a time; the
+        // values are pairs.
+        let block = 3 * cells + 4 * values + patterns;
+        let largest = cells.max(values).max(patterns);
+        (memory / block.max(1))
+            .min(limit / largest.max(1))
+            .clamp(1, MOST_BLOCKS)
+    }
+
+    /// The trees of [`Plan::quadrature`] whose paths are too long for the GPU: their values are not
+    /// in the result of [`GpuTrees::values`], and the caller adds them.
+    pub fn left(&self) -> &[u32] {
+        &self.left
+    }
+
+    /// How the model lies on the GPU.
+    pub fn layout(&self) -> Layout {
+        let tables = self.tables.iter().map(Tables::bytes).sum::<u64>();
+        let paths = self.paths.iter().map(Paths::bytes).sum::<u64>();
+        let walks = self.walks.iter().map(Walks::bytes).sum::<u64>();
+        Layout {
+            parts: [self.tables.len(), self.paths.len(), self.walks.len()],
+            model_bytes: self.sets.bytes() + tables + paths + walks,
+            batch_rows: self.batch_blocks as usize * ROWS,
+        }
+    }
+
+    /// Writes the values of `rows` rows to `out`, laid out (row, feature, output).
+    ///
+    /// `kind` is a position in [`Plan::thresholds`]. `fill` writes the prepared cells of a block:
+    /// it is given the first row, the number of rows (at most [`ROWS`]) and the cells to write,
+    /// laid out (column, [`ROWS`]), NaN where missing. It is called from several threads.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `out` does not have that many numbers; what `fill` says;
+    /// [`Error::Gpu`] if the GPU fails.
+    pub fn values<F>(&self, kind: usize, rows: usize, fill: F, out: &mut [f32]) -> Result<()>
+    where
+        F: Fn(usize, usize, &mut [f32]) -> Result<()> + Sync,
+    {
+        let width = self.features as usize * self.outputs as usize;
+        self.expect(kind, "values", rows * width, out.len())?;
+        let job = Job {
+            doing: "explaining rows",
+            width: width as u64,
+            pairs: false,
+            patterns: self.groups,
+        };
+        self.stream(
+            &job,
+            rows,
+            &fill,
+            &|batch, space, blocks| {
+                for part in &self.tables {
+                    part.launch(self, kind, batch, space, blocks)?;
+                }
+                for part in &self.paths {
+                    part.launch(self, kind, batch, space, blocks)?;
+                }
+                Ok(())
+            },
+            &mut |start, rows, high, _| {
+                let out = &mut out[start * width..][..rows * width];
+                stream::transpose(high, width, out);
+            },
+        )
+    }
+
+    /// Writes the raw margins of `rows` rows, without any base, to `out`, laid out (row, output).
+    /// `kind` and `fill` as for [`GpuTrees::values`].
+    ///
+    /// # Errors
+    /// As [`GpuTrees::values`]; [`Error::Parameter`] if the plan did not ask for margins.
+    pub fn margins<F>(&self, kind: usize, rows: usize, fill: F, out: &mut [f64]) -> Result<()>
+    where
+        F: Fn(usize, usize, &mut [f32]) -> Result<()> + Sync,
+    {
+        let width = self.outputs as usize;
+        self.expect(kind, "margins", rows * width, out.len())?;
+        let job = Job {
+            doing: "predicting rows",
+            width: width as u64,
+            pairs: true,
+            patterns: 0,
+        };
+        self.stream(
+            &job,
+            rows,
+            &fill,
+            &|batch, space, blocks| {
+                let mut parts = self.walks.iter();
+                parts.try_for_each(|part| part.launch(self, kind, batch, space, blocks))
+            },
+            &mut |start, rows, high, low| {
+                for row in 0..rows {
+                    for output in 0..width {
+                        let at = (row / ROWS * width + output) * ROWS + row % ROWS;
+                        out[(start + row) * width + output] =
+                            f64::from(high[at]) + f64::from(low[at]);
+                    }
+                }
+            },
+        )
+    }
+
+    fn expect(&self, kind: usize, what: &str, expected: usize, got: usize) -> Result<()> {
+        if kind >= self.kinds {
+            return Err(Error::Parameter {
+                name: "kind",
+                got: kind.to_string(),
+                allowed: format!("there are {} kinds of thresholds", self.kinds),
+            });
+        }
+        if expected != got {
+            return Err(Error::Shape {
+                what: format!("the buffer for the {what}"),
+                expected: format!("{expected} numbers"),
+                got: format!("{got}"),
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,259 @@
+//! The parts of a model on a GPU, and the launches that go through them.
+
+use whylight_kernels::words::List;
+use whylight_kernels::{ROWS, predict_trees, tree_patterns, tree_quadrature, tree_tables};
+
+use super::GpuTrees;
+use super::stream::Workspace;
+use crate::error::Result;
+use crate::gpu::{Batch, Buffer, Gpu};
+use crate::kernel;
+
+/// Conditions times rows of one launch: a fraction of a second on a small GPU, whose driver kills
+/// what takes longer than a few seconds.
+const WORK: u64 = 1 << 31;
+
+/// Tables and the steps to their patterns.
+#[derive(Debug)]
+pub(super) struct Tables {
+    count: u32,
+    trees: Buffer,
+    ops: Vec<Buffer>,
+    groups: u32,
+    list_count: u32,
+    lists: Buffer,
+    slots: Buffer,
+    tables: Buffer,
+}
+
+impl Tables {
+    pub(super) fn new(gpu: &Gpu, words: &tree_tables::words::Words) -> Self {
+        Self {
+            count: words.trees.len() as u32 - 1,
+            trees: gpu.upload("trees", &words.trees),
+            ops: uploads(gpu, "ops", &words.ops),
+            groups: words.groups,
+            list_count: words.lists.len() as u32,
+            lists: gpu.upload("lists", &words.lists),
+            slots: gpu.upload("slots", &words.slots),
+            tables: gpu.upload("tables", &words.tables),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        let rest = [&self.trees, &self.lists, &self.slots, &self.tables];
+        rest.into_iter().chain(&self.ops).map(Buffer::bytes).sum()
+    }
+
+    pub(super) fn launch(
+        &self,
+        model: &GpuTrees,
+        kind: usize,
+        batch: &mut Batch,
+        space: &Workspace,
+        blocks: u32,
+    ) -> Result<()> {
+        let quads = u64::from(blocks) * ROWS as u64 / 4;
+        kernel::tree_patterns.launch(
+            &model.gpu,
+            batch,
+            tree_patterns::Params {
+                blocks,
+                columns: model.columns,
+                trees: self.count,
+                groups: self.groups,
+                zero: 0,
+            },
+            &[
+                &self.trees,
+                &self.ops[kind],
+                &model.sets,
+                &space.cells,
+                &space.patterns,
+            ],
+            quads * u64::from(self.count),
+        )?;
+        kernel::tree_tables.launch(
+            &model.gpu,
+            batch,
+            tree_tables::Params {
+                blocks,
+                groups: self.groups,
+                cells: model.features * model.outputs,
+                lists: self.list_count,
+                zero: 0,
+            },
+            &[
+                &self.lists,
+                &self.slots,
+                &self.tables,
+                &space.patterns,
+                &space.high,
+                &space.low,
+            ],
+            quads * u64::from(self.list_count),
+        )
+    }
+}
+
+/// Paths for quadrature.
+#[derive(Debug)]
+pub(super) struct Paths {
+    launches: Vec<Launch>,
+    segments: Buffer,
+    leaves: Buffer,
+    conditions: Vec<Buffer>,
+    rules: Buffer,
+}
+
+/// Segments of one output that one launch takes for one block of rows, and their work per row.
+#[derive(Debug, Clone, Copy)]
+struct Launch {
+    list: List,
+    work: u64,
+}
+
+impl Paths {
+    pub(super) fn new(gpu: &Gpu, words: &tree_quadrature::words::Words) -> Self {
+        let work = |segment: u32| {
+            let segment = words.segments[segment as usize];
+            let leaves = &words.leaves[segment.first as usize..segment.end as usize];
+            let work = |leaf: &tree_quadrature::words::Leaf| {
+                u64::from(leaf.end - leaf.first) * u64::from(leaf.chunks)
+            };
+            leaves.iter().map(work).sum::<u64>()
+        };
+        let mut launches: Vec<Launch> = Vec::new();
+        for list in &words.lists {
+            let mut sum = 0;
+            let mut first = list.first;
+            for segment in list.first..list.end {
+                sum += work(segment);
+                if segment + 1 == list.end || (sum + work(segment + 1)) * ROWS as u64 > WORK {
+                    let list = List {
+                        first,
+                        end: segment + 1,
+                        to: list.to,
+                    };
+                    launches.push(Launch { list, work: sum });
+                    (first, sum) = (segment + 1, 0);
+                }
+            }
+        }
+        Self {
+            launches,
+            segments: gpu.upload("segments", &words.segments),
+            leaves: gpu.upload("leaves", &words.leaves),
+            conditions: uploads(gpu, "conditions", &words.conditions),
+            rules: gpu.upload("rules", &words.rules),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        let rest = [&self.segments, &self.leaves, &self.rules];
+        let conditions = self.conditions.iter();
+        rest.into_iter().chain(conditions).map(Buffer::bytes).sum()
+    }
+
+    pub(super) fn launch(
+        &self,
+        model: &GpuTrees,
+        kind: usize,
+        batch: &mut Batch,
+        space: &Workspace,
+        blocks: u32,
+    ) -> Result<()> {
+        let tiles = model.features.div_ceil(kernel::quadrature_tile());
+        let rows = u64::from(blocks) * ROWS as u64;
+        for launch in &self.launches {
+            kernel::tree_quadrature.launch(
+                &model.gpu,
+                batch,
+                tree_quadrature::Params {
+                    blocks,
+                    columns: model.columns,
+                    features: model.features,
+                    outputs: model.outputs,
+                    output: launch.list.to,
+                    first: launch.list.first,
+                    end: launch.list.end,
+                    tiles,
+                    zero: 0,
+                },
+                &[
+                    &self.segments,
+                    &self.leaves,
+                    &self.conditions[kind],
+                    &self.rules,
+                    &model.sets,
+                    &space.cells,
+                    &space.high,
+                    &space.low,
+                ],
+                rows * u64::from(tiles),
+            )?;
+            model.gpu.pace(batch, launch.work * rows, WORK);
+        }
+        Ok(())
+    }
+}
+
+/// Nodes for margins.
+#[derive(Debug)]
+pub(super) struct Walks {
+    list_count: u32,
+    lists: Buffer,
+    roots: Buffer,
+    nodes: Vec<Buffer>,
+}
+
+impl Walks {
+    pub(super) fn new(gpu: &Gpu, words: &predict_trees::words::Words) -> Self {
+        Self {
+            list_count: words.lists.len() as u32,
+            lists: gpu.upload("lists", &words.lists),
+            roots: gpu.upload("roots", &words.roots),
+            nodes: uploads(gpu, "nodes", &words.nodes),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        let rest = [&self.lists, &self.roots];
+        rest.into_iter().chain(&self.nodes).map(Buffer::bytes).sum()
+    }
+
+    pub(super) fn launch(
+        &self,
+        model: &GpuTrees,
+        kind: usize,
+        batch: &mut Batch,
+        space: &Workspace,
+        blocks: u32,
+    ) -> Result<()> {
+        kernel::predict_trees.launch(
+            &model.gpu,
+            batch,
+            predict_trees::Params {
+                blocks,
+                columns: model.columns,
+                outputs: model.outputs,
+                lists: self.list_count,
+                zero: 0,
+            },
+            &[
+                &self.lists,
+                &self.roots,
+                &self.nodes[kind],
+                &model.sets,
+                &space.cells,
+                &space.high,
+                &space.low,
+            ],
+            u64::from(blocks) * ROWS as u64 * u64::from(self.list_count),
+        )
+    }
+}
+
+fn uploads<T: bytemuck::Pod>(gpu: &Gpu, label: &str, kinds: &[Vec<T>]) -> Vec<Buffer> {
+    kinds.iter().map(|items| gpu.upload(label, items)).collect()
+}

@@ -1,0 +1,92 @@
+//! The one list of kernels that have a shader. Adding a kernel is a line here, a file in shaders/
+//! and its twin in kernels/src/.
+
+use whylight_kernels::binding::{Binding, Params};
+
+use crate::error::Result;
+use crate::gpu::{Batch, Buffer, Gpu, Program};
+
+/// A kernel that runs on a GPU.
+#[derive(Debug, Clone, Copy)]
+pub struct Kernel {
+    /// The stem of its two files, and the shader's entry point.
+    pub name: &'static str,
+    /// The parts of its source: shared ones, then its own.
+    parts: &'static [&'static str],
+    /// What the shader binds.
+    pub bindings: &'static [Binding],
+    /// Name and offset of each member of its parameters.
+    pub params: &'static [(&'static str, usize)],
+}
+
+/// Invocations of a workgroup: a divisor of the rows of a block, and of a quarter of them.
+const WORKGROUP: u32 = 64;
+
+macro_rules! kernels {
+    ($($name:ident: $($common:ident)*;)+) => {
+        $(
+            #[expect(non_upper_case_globals, reason = "named as its files are")]
+            #[doc = concat!("shaders/", stringify!($name), ".wgsl")]
+            pub const $name: Kernel = Kernel {
+                name: stringify!($name),
+                parts: &[
+                    $(include_str!(concat!("../shaders/common/", stringify!($common), ".wgsl")),)*
+                    include_str!(concat!("../shaders/", stringify!($name), ".wgsl")),
+                ],
+                bindings: whylight_kernels::$name::BINDINGS,
+                params: <whylight_kernels::$name::Params as Params>::MEMBERS,
+            };
+        )+
+
+        /// All kernels.
+        pub const ALL: &[Kernel] = &[$($name),+];
+    };
+}
+
+kernels! {
+    predict_trees: work cell sum;
+    tree_patterns: work cell;
+    tree_tables: work sum;
+    tree_quadrature: work cell sum;
+}
+
+impl Kernel {
+    /// The whole source in WGSL.
+    pub fn source(&self) -> String {
+        self.parts.join("\n")
+    }
+
+    /// Adds a launch to a batch. `buffers` are the bindings after the parameters; `invocations`
+    /// are those that have work, in whole workgroups.
+    pub(crate) fn launch<P: Params>(
+        &self,
+        gpu: &Gpu,
+        batch: &mut Batch,
+        params: P,
+        buffers: &[&Buffer],
+        invocations: u64,
+    ) -> Result<()> {
+        let program = Program {
+            name: self.name,
+            source: &|| self.source(),
+            bindings: self.bindings,
+            workgroup: WORKGROUP,
+        };
+        let workgroups = invocations.div_ceil(u64::from(WORKGROUP));
+        if workgroups == 0 {
+            return Ok(());
+        }
+        gpu.launch(
+            batch,
+            &program,
+            bytemuck::bytes_of(&params),
+            buffers,
+            workgroups,
+        )
+    }
+}
+
+/// Features that one workgroup of `tree_quadrature` holds partial sums of.
+pub(crate) fn quadrature_tile() -> u32 {
+    whylight_kernels::tree_quadrature::words::SUMS / WORKGROUP
+}
