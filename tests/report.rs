@@ -70,20 +70,49 @@ fn json(explanation: &Explanation) -> String {
 
 #[test]
 fn json_has_a_row_per_line_and_null_for_what_is_no_number() {
-    insta::assert_snapshot!(json(&single()), @"");
+    insta::assert_snapshot!(json(&single()), @r#"
+{
+  "method": "tree_shap",
+  "value_function": "path_dependent",
+  "output": "raw",
+  "exact": true,
+  "model_format": "XGBoost JSON",
+  "objective": "binary:logistic",
+  "cover": "model",
+  "device": "cpu (avx2)",
+  "device_reason": "no GPU was found",
+  "engines": {"tables":7,"quadrature":3},
+  "seed": 0,
+  "version": "0.1.0",
+  "notes": ["a note"],
+  "additivity_error": 2.5e-7,
+  "additivity_rows": 2,
+  "output_names": ["output 0"],
+  "base_values": [0.5],
+  "feature_names": ["age","city","very \"quoted\" name"],
+  "values": [
+    [1.5,-0.25,0.0],
+    [-2.0,0.125,1e-9]
+  ],
+  "data": [
+    [41.0,"Köln",null],
+    [0.1,null,null]
+  ]
+}
+"#);
 }
 
 #[test]
 fn json_of_several_outputs_nests_once_more() {
     let result: serde_json::Value = serde_json::from_str(&json(&several())).unwrap();
-    insta::assert_snapshot!(result["values"], @"");
+    insta::assert_snapshot!(result["values"], @"[[[1.5,-1.0],[-0.25,0.5],[0.0,2.0]]]");
     assert!(result["data"].is_null());
 }
 
 #[test]
 fn columns_are_features_or_outputs_of_features() {
-    insta::assert_snapshot!(report::column_names(&single().header).join(" | "), @"");
-    insta::assert_snapshot!(report::column_names(&several().header).join(" | "), @"");
+    insta::assert_snapshot!(report::column_names(&single().header).join(" | "), @r#"age | city | very "quoted" name"#);
+    insta::assert_snapshot!(report::column_names(&several().header).join(" | "), @r#"cat · age | dog · age | cat · city | dog · city | cat · very "quoted" name | dog · very "quoted" name"#);
 }
 
 #[test]
@@ -94,9 +123,22 @@ fn the_ranking_is_a_bar_table() {
         "a name so long that no table has a place for it",
     ]);
     let ranking = [(2, 12.5), (0, 3.0), (1, 0.0)];
-    insta::assert_snapshot!(report::ranking(&features, &ranking, 9), @"");
-    insta::assert_snapshot!(report::ranking(&features, &ranking, 1), @"");
-    insta::assert_snapshot!(report::ranking(&features, &[(0, 0.0), (1, 0.0)], 9), @"");
+    insta::assert_snapshot!(report::ranking(&features, &ranking, 9), @r"
+feature                               mean |value|
+a name so long that no table has a …        12.500  ████████████████████████████
+age                                          3.000  ██████▊
+income                                       0.000
+");
+    insta::assert_snapshot!(report::ranking(&features, &ranking, 1), @r"
+feature                               mean |value|
+a name so long that no table has a …        12.500  ████████████████████████████
+the 2 others together                        3.000  ██████▊
+");
+    insta::assert_snapshot!(report::ranking(&features, &[(0, 0.0), (1, 0.0)], 9), @r"
+feature  mean |value|
+age            0.0000
+income         0.0000
+");
 }
 
 #[test]
@@ -114,8 +156,21 @@ fn the_waterfall_runs_from_the_base_value_to_the_margin() {
             top,
         )
     };
-    insta::assert_snapshot!(waterfall(0, 9), @"");
-    insta::assert_snapshot!(waterfall(1, 1), @"");
+    insta::assert_snapshot!(waterfall(0, 9), @r#"
+feature = value               contribution     sum
+base value                                  0.5000
+age = 41                           +1.5000  2.0000  ████████████████████████████
+city = Köln                        -0.2500  1.7500                         ░░░░░
+very "quoted" name = missing       +0.0000  1.7500
+margin                                      1.7500
+"#);
+    insta::assert_snapshot!(waterfall(1, 1), @r"
+feature = value       contribution      sum
+base value                           0.5000
+age = 0.1                  -2.0000  -1.5000  ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░
+the 2 other features       +0.1250  -1.3750  ██
+margin                              -1.3750
+");
 }
 
 #[test]
@@ -126,7 +181,13 @@ fn a_waterfall_of_nothing_is_the_base_value() {
         features: &names(&["a", "b"]),
         data: None,
     };
-    insta::assert_snapshot!(report::waterfall(row, 5), @"");
+    insta::assert_snapshot!(report::waterfall(row, 5), @r"
+feature = value  contribution       sum
+base value                     -0.75000
+a                    +0.00000  -0.75000
+b                    +0.00000  -0.75000
+margin                         -0.75000
+");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `whylight demo`: a model and a table that are built in, explained from end to end.
 
 use std::fmt::Write;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,7 +34,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let out = args.out.join("explanation.json");
     std::fs::create_dir_all(&args.out).map_err(|source| Error::Io {
         path: args.out.clone(),
-        source,
+        source: match source.kind() {
+            ErrorKind::AlreadyExists => io::Error::other("not a folder; name a folder"),
+            _ => source,
+        },
     })?;
     let file = JsonFile::create(&out)?;
     let model = Arc::new(model::parse(MODEL, Path::new("<demo>/model.json"))?);
@@ -82,8 +86,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     );
     let _ = writeln!(
         text,
-        "\nThe margin {margin:.4} is the log-odds of being benign: 1 / (1 + exp({:.4})) = \
-         {benign:.3}.",
+        "\nThe margin is the log-odds of being benign: 1 / (1 + exp({:.4})) = {benign:.3}.",
         -margin
     );
     file.write(&explanation)?;

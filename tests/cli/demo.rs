@@ -73,5 +73,5 @@ fn demo_writes_into_the_current_folder() {
 fn demo_says_when_it_cannot_write() {
     let place = Place::new();
     place.write("occupied", "");
-    insta::assert_snapshot!(place.fails("demo --out occupied"), @"");
+    insta::assert_snapshot!(place.fails("demo --out occupied"), @"1: error: occupied: not a folder; name a folder");
 }

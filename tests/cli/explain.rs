@@ -59,7 +59,7 @@ fn json_holds_the_whole_result_under_the_names_of_the_attributes() {
         .map(String::as_str)
         .collect();
     keys.sort_unstable();
-    insta::assert_snapshot!(keys.join(" "), @"");
+    insta::assert_snapshot!(keys.join(" "), @"additivity_error additivity_rows base_values cover data device device_reason engines exact feature_names method model_format notes objective output output_names seed value_function values version");
     assert_eq!(result["method"], "tree_shap");
     assert_eq!(result["value_function"], "path_dependent");
     assert_eq!(result["output"], "raw");
@@ -87,7 +87,20 @@ fn every_output_file_holds_the_same_values() {
     place.ok(&format!("{CALL} --out out.npy"));
     let (shape, cells_of_npy) = npy(&place, "out.npy");
     assert_eq!(shape, "(114, 30)");
-    assert_eq!(cells_of_npy, values);
+    // A table whose number of rows is known beforehand can be explained by another engine than a
+    // CSV file that is read as it comes: the last bits differ.
+    assert_eq!(values.len(), cells_of_npy.len());
+    for (row, other) in values.chunks(30).zip(cells_of_npy.chunks(30)) {
+        let scale = row
+            .iter()
+            .fold(0.0_f32, |scale, value| scale.max(value.abs()));
+        for (value, other) in row.iter().zip(other) {
+            assert!(
+                (value - other).abs() <= 1e-5 * scale,
+                "{value} is not {other}"
+            );
+        }
+    }
     let tables: &[&str] = if cfg!(feature = "arrow") {
         &["out.csv", "out.parquet", "out.arrow"]
     } else {
@@ -95,7 +108,7 @@ fn every_output_file_holds_the_same_values() {
     };
     for name in tables {
         place.ok(&format!("{CALL} --out {name}"));
-        assert_eq!(cells(&place, name), values, "{name}");
+        assert!(cells(&place, name) == cells_of_npy, "{name}");
     }
     let csv = place.read("out.csv");
     assert!(csv.starts_with("mean radius,mean texture,"), "{csv}");
@@ -122,9 +135,9 @@ fn several_outputs_have_a_dimension_or_a_column_each() {
     place.ok(&format!("{call} --out out.npy"));
     let (shape, cells_of_npy) = npy(&place, "out.npy");
     assert_eq!(shape, format!("({rows}, {features}, {outputs})"));
-    assert_eq!(cells_of_npy, values);
+    assert!(cells_of_npy == values);
     place.ok(&format!("{call} --out out.csv"));
-    assert_eq!(cells(&place, "out.csv"), values);
+    assert!(cells(&place, "out.csv") == values);
     let csv = place.read("out.csv");
     let output = result["output_names"][1].as_str().unwrap();
     let feature = result["feature_names"][0].as_str().unwrap();
