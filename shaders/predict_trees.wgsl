@@ -7,6 +7,7 @@ struct Params {
     blocks: u32,
     columns: u32,
     outputs: u32,
+    first: u32,
     lists: u32,
     zero: u32,
 }
@@ -45,7 +46,7 @@ fn predict_trees(
     if group >= tiles * params.lists {
         return;
     }
-    let list = lists[group / tiles];
+    let list = lists[params.first + group / tiles];
     let row = group % tiles * WORKGROUP + local;
     let block = row / ROWS;
     let in_block = row % ROWS;

@@ -82,73 +82,55 @@ fn is_met(condition: Condition, cell: u32) -> bool {
     return condition.low <= cell && cell < condition.high;
 }
 
-// Whether a row meets all conditions of the feature whose first one is at `first`.
-fn feature_is_met(first: u32, column_0: u32) -> bool {
-    var i = first;
-    var met = true;
-    loop {
-        let condition = conditions[i];
-        let cell = cells[column_0 + (condition.test & COLUMN) * ROWS];
-        met = met && is_met(condition, cell);
-        if (condition.test & LAST) != 0u {
-            break;
-        }
-        i++;
-    }
-    return met;
-}
-
-// The place of the last condition of a feature.
-fn last(first: u32) -> u32 {
-    var i = first;
-    while (conditions[i].test & LAST) == 0u {
-        i++;
-    }
-    return i;
-}
-
 fn add_leaf(leaf: Leaf, column_0: u32, first_feature: u32, end_feature: u32, local: u32) {
     var met = 0u;
     for (var chunk = 0u; chunk < leaf.chunks; chunk++) {
         let points = rules[leaf.rule + chunk];
         var product = points.weight * leaf.value;
         var k = 0u;
+        var met_so_far = true;
         for (var i = leaf.first; i < leaf.end; i++) {
-            var is_met_here: bool;
-            if chunk > 0u && k < REMEMBERED {
-                is_met_here = ((met >> k) & 1u) == 1u;
-            } else {
-                is_met_here = feature_is_met(i, column_0);
-                if k < REMEMBERED {
-                    met |= select(0u, 1u, is_met_here) << k;
-                }
+            let condition = conditions[i];
+            let is_remembered = k < REMEMBERED && chunk > 0u;
+            if !is_remembered {
+                let cell = cells[column_0 + (condition.test & COLUMN) * ROWS];
+                met_so_far = met_so_far && is_met(condition, cell);
             }
-            i = last(i);
-            let z = conditions[i].z;
-            product *= z * points.rest + select(vec4<f32>(0.0), points.u, is_met_here);
-            k++;
+            if (condition.test & LAST) != 0u {
+                if is_remembered {
+                    met_so_far = ((met >> k) & 1u) == 1u;
+                } else if k < REMEMBERED {
+                    met |= select(0u, 1u, met_so_far) << k;
+                }
+                product *= condition.z * points.rest
+                    + select(vec4<f32>(0.0), points.u, met_so_far);
+                met_so_far = true;
+                k++;
+            }
         }
         let unmet = -dot(product / points.rest, vec4<f32>(1.0));
         k = 0u;
         for (var i = leaf.first; i < leaf.end; i++) {
-            let first = i;
-            i = last(i);
-            let feature = conditions[i].feature;
-            if feature >= first_feature && feature < end_feature {
-                var value = unmet;
-                var is_met_here: bool;
-                if k < REMEMBERED {
-                    is_met_here = ((met >> k) & 1u) == 1u;
-                } else {
-                    is_met_here = feature_is_met(first, column_0);
-                }
-                if is_met_here {
-                    let z = conditions[i].z;
-                    let factor = z * points.rest + points.u;
-                    value = (1.0 - z) * dot(product / factor, vec4<f32>(1.0));
-                }
-                sums[(feature - first_feature) * WORKGROUP + local] += value;
+            let condition = conditions[i];
+            if k >= REMEMBERED {
+                let cell = cells[column_0 + (condition.test & COLUMN) * ROWS];
+                met_so_far = met_so_far && is_met(condition, cell);
             }
+            if (condition.test & LAST) == 0u {
+                continue;
+            }
+            if k < REMEMBERED {
+                met_so_far = ((met >> k) & 1u) == 1u;
+            }
+            if condition.feature >= first_feature && condition.feature < end_feature {
+                var value = unmet;
+                if met_so_far {
+                    let factor = condition.z * points.rest + points.u;
+                    value = (1.0 - condition.z) * dot(product / factor, vec4<f32>(1.0));
+                }
+                sums[(condition.feature - first_feature) * WORKGROUP + local] += value;
+            }
+            met_so_far = true;
             k++;
         }
     }

@@ -9,6 +9,7 @@ struct Params {
     blocks: u32,
     groups: u32,
     cells: u32,
+    first: u32,
     lists: u32,
     zero: u32,
 }
@@ -44,7 +45,7 @@ fn tree_tables(
     if group >= tiles * params.lists {
         return;
     }
-    let list = lists[group / tiles];
+    let list = lists[params.first + group / tiles];
     let quad = group % tiles * WORKGROUP + local;
     let block = quad / QUADS;
     let in_block = quad % QUADS;

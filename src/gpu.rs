@@ -1,13 +1,18 @@
-//! A GPU: its context, buffers and launches. The only file that knows wgpu.
+//! A GPU: its context, buffers and launches. Nothing outside knows wgpu.
+
+mod adapter;
+mod pipeline;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wgpu::util::{BufferInitDescriptor, DeviceExt};
-use whylight_kernels::binding::{Access, Binding};
 
+use self::pipeline::Pipeline;
 use crate::error::{Error, Result};
+pub use adapter::{Adapter, AdapterKind, Limits};
+pub(crate) use pipeline::Program;
 
 /// A GPU that kernels run on. A clone is another handle to the same context.
 #[derive(Clone)]
@@ -20,68 +25,6 @@ struct Context {
     pipelines: Mutex<HashMap<&'static str, Arc<Pipeline>>>,
     /// The first error that no one was waiting for.
     failure: Arc<Mutex<Option<String>>>,
-}
-
-/// What the system offers, as [`Gpu::adapters`] lists it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Adapter {
-    /// Its number, as in `gpu:N`.
-    pub index: usize,
-    /// Its name.
-    pub name: String,
-    /// The programming interface it is reached through.
-    pub backend: String,
-    /// The driver and its version.
-    pub driver: String,
-    /// What it is made of.
-    pub kind: AdapterKind,
-    /// What it can hold.
-    pub limits: Limits,
-}
-
-/// What an adapter is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum AdapterKind {
-    /// A card with memory of its own.
-    Discrete,
-    /// A GPU that shares the CPU's memory.
-    Integrated,
-    /// A GPU shared with other machines.
-    Virtual,
-    /// Unknown.
-    Other,
-    /// The CPU itself, in software.
-    Software,
-}
-
-/// What an adapter can hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of one buffer that a kernel sees.
-    pub binding_bytes: u64,
-    /// Bytes of one buffer.
-    pub buffer_bytes: u64,
-    /// Bytes of memory shared by a workgroup.
-    pub workgroup_bytes: u32,
-    /// Invocations of a workgroup.
-    pub invocations: u32,
-    /// Workgroups along one dimension of a launch.
-    pub workgroups: u32,
-    /// Storage buffers of one kernel.
-    pub storage_buffers: u32,
-}
-
-struct Pipeline {
-    pipeline: wgpu::ComputePipeline,
-    layout: wgpu::BindGroupLayout,
-}
-
-/// What a kernel is compiled from.
-pub(crate) struct Program<'a> {
-    pub(crate) name: &'static str,
-    pub(crate) source: &'a dyn Fn() -> String,
-    pub(crate) bindings: &'static [Binding],
-    pub(crate) workgroup: u32,
 }
 
 /// Memory of a GPU.
@@ -106,50 +49,6 @@ pub(crate) struct Ticket {
 impl fmt::Debug for Gpu {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Gpu").field(&self.0.adapter).finish()
-    }
-}
-
-impl fmt::Display for AdapterKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            AdapterKind::Discrete => "discrete GPU",
-            AdapterKind::Integrated => "integrated GPU",
-            AdapterKind::Virtual => "virtual GPU",
-            AdapterKind::Other => "adapter of unknown kind",
-            AdapterKind::Software => "software adapter on the CPU",
-        })
-    }
-}
-
-impl Adapter {
-    fn of(index: usize, adapter: &wgpu::Adapter) -> Self {
-        let info = adapter.get_info();
-        let limits = adapter.limits();
-        let is_software =
-            info.device_type == wgpu::DeviceType::Cpu || info.name.contains("llvmpipe");
-        Self {
-            index,
-            kind: match info.device_type {
-                _ if is_software => AdapterKind::Software,
-                wgpu::DeviceType::DiscreteGpu => AdapterKind::Discrete,
-                wgpu::DeviceType::IntegratedGpu => AdapterKind::Integrated,
-                wgpu::DeviceType::VirtualGpu => AdapterKind::Virtual,
-                _ => AdapterKind::Other,
-            },
-            name: info.name,
-            backend: info.backend.to_string(),
-            driver: format!("{} {}", info.driver, info.driver_info)
-                .trim()
-                .to_owned(),
-            limits: Limits {
-                binding_bytes: limits.max_storage_buffer_binding_size,
-                buffer_bytes: limits.max_buffer_size,
-                workgroup_bytes: limits.max_compute_workgroup_storage_size,
-                invocations: limits.max_compute_invocations_per_workgroup,
-                workgroups: limits.max_compute_workgroups_per_dimension,
-                storage_buffers: limits.max_storage_buffers_per_shader_stage,
-            },
-        }
     }
 }
 
@@ -422,7 +321,7 @@ impl Gpu {
             .device
             .push_error_scope(wgpu::ErrorFilter::Validation);
         let inner = self.0.device.push_error_scope(wgpu::ErrorFilter::Internal);
-        let pipeline = self.compile(program);
+        let pipeline = Pipeline::new(&self.0.device, program);
         for scope in [inner, scope] {
             if let Some(error) = pollster::block_on(scope.pop()) {
                 return Err(self.error(&format!("compiling kernel {}", program.name), &error));
@@ -431,52 +330,6 @@ impl Gpu {
         let pipeline = Arc::new(pipeline);
         pipelines.insert(program.name, Arc::clone(&pipeline));
         Ok(pipeline)
-    }
-
-    fn compile(&self, program: &Program<'_>) -> Pipeline {
-        let device = &self.0.device;
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some(program.name),
-            source: wgpu::ShaderSource::Wgsl((program.source)().into()),
-        });
-        let entry = |(binding, declared): (u32, &Binding)| wgpu::BindGroupLayoutEntry {
-            binding,
-            visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer {
-                ty: match declared.access {
-                    Access::Uniform => wgpu::BufferBindingType::Uniform,
-                    access => wgpu::BufferBindingType::Storage {
-                        read_only: access == Access::Read,
-                    },
-                },
-                has_dynamic_offset: false,
-                min_binding_size: None,
-            },
-            count: None,
-        };
-        let entries: Vec<_> = (0..).zip(program.bindings).map(entry).collect();
-        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-            label: Some(program.name),
-            entries: &entries,
-        });
-        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: Some(program.name),
-            bind_group_layouts: &[Some(&layout)],
-            immediate_size: 0,
-        });
-        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(program.name),
-            layout: Some(&pipeline_layout),
-            module: &module,
-            entry_point: Some(program.name),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                constants: &[("WORKGROUP", f64::from(program.workgroup))],
-                // No kernel reads workgroup memory that it has not written.
-                zero_initialize_workgroup_memory: false,
-            },
-            cache: None,
-        });
-        Pipeline { pipeline, layout }
     }
 }
 

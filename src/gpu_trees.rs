@@ -90,6 +90,7 @@ impl GpuTrees {
         let limits = &gpu.adapter().limits;
         let limit = limits.binding_bytes.min(limits.buffer_bytes);
         let limit = plan.buffer_limit.unwrap_or(limit).min(limit);
+        let iterations = limits.iterations;
         let refuse = |what: &str, instead: &str| Error::Unsupported {
             what: what.to_owned(),
             by: format!("GPU {} with buffers of {limit} bytes", gpu.adapter().name),
@@ -116,16 +117,21 @@ impl GpuTrees {
             tree_tables::words::Limits {
                 bytes: limit,
                 groups: GROUPS,
+                slots: iterations.min(u64::from(u32::MAX >> 1)) as u32,
             },
         )
         .ok_or_else(|| refuse("a tree with such large tables", "explain it by quadrature"))?;
-        let trees = plan.quadrature;
-        let most = MOST_CONDITIONS;
+        let path_limits = tree_quadrature::words::Limits {
+            bytes: limit,
+            conditions: MOST_CONDITIONS,
+            work: iterations / 4,
+        };
         let (paths, left) =
-            tree_quadrature::words::divide(forest, kinds, &sets, trees, limit, most);
+            tree_quadrature::words::divide(forest, kinds, &sets, plan.quadrature, path_limits);
         let mut walks = Vec::new();
         if plan.margins {
-            let (parts, too_large) = predict_trees::words::divide(forest, kinds, &sets, limit);
+            let (parts, too_large) =
+                predict_trees::words::divide(forest, kinds, &sets, limit, iterations);
             if !too_large.is_empty() {
                 return Err(refuse("a tree with so many nodes", "use device cpu"));
             }
@@ -138,9 +144,13 @@ impl GpuTrees {
             outputs: forest.outputs,
             kinds: kinds.len(),
             sets: gpu.upload("sets", &sets.words),
-            tables: tables.iter().map(|part| Tables::new(gpu, part)).collect(),
+            tables: (tables.into_iter())
+                .map(|part| Tables::new(gpu, part))
+                .collect(),
             paths: paths.iter().map(|part| Paths::new(gpu, part)).collect(),
-            walks: walks.iter().map(|part| Walks::new(gpu, part)).collect(),
+            walks: (walks.into_iter())
+                .map(|part| Walks::new(gpu, part))
+                .collect(),
             left,
             groups,
             batch_blocks: 0,

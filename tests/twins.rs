@@ -102,7 +102,14 @@ fn values_of_paths_over_many_features_agree() {
     for (seed, (features, depth)) in (0..).zip([(33, 33), (45, 45), (70, 64), (44, 200)]) {
         let case = hard::chain(seed, features, depth, 130);
         let name = format!("{depth} levels over {features} features");
-        worst = worst.max(check(gpu, &case, Split::Quadrature, &name));
+        let few = Case {
+            rows: 12,
+            ..case.clone()
+        };
+        let got = few.on_gpu(gpu, Split::Quadrature, Limits::default());
+        let defined = agree(&few.as_defined(), &got, TOLERANCE);
+        worst = worst.max(defined.unwrap_or_else(|e| panic!("{name}: {e}")));
+        check(gpu, &case, Split::Quadrature, &name);
     }
     eprintln!("largest difference: {worst:.1e} by quadrature over long paths");
 }
@@ -140,7 +147,7 @@ fn no_limit_changes_a_bit() {
         let small = [
             (Some(1), None),
             (Some(3 << 18), None),
-            (None, Some(256 << 10)),
+            (None, Some(200 << 10)),
             (Some(1), Some(200 << 10)),
         ];
         for (memory, buffer) in small {
@@ -161,7 +168,7 @@ fn no_limit_changes_a_bit() {
         let margins = case.margins_on_gpu(gpu, Limits::default()).values;
         let divided = Limits {
             memory: Some(1),
-            buffer: Some(256 << 10),
+            buffer: Some(32 << 10),
         };
         let got = case.margins_on_gpu(gpu, divided).values;
         assert_eq!(bits(&margins), bits(&got), "margins");
@@ -239,7 +246,23 @@ fn sums_keep_what_a_plain_float32_sum_would_lose() {
         agree(&expected, &got, 1e-7).unwrap_or_else(|e| panic!("{split:?}: {e}"));
     }
     let got = case.margins_on_gpu(gpu, Limits::default());
-    agree(&case.margins_on_cpu(), &got, 1e-9).unwrap();
+    // 48 bits of the largest sum under way.
+    agree(&case.margins_on_cpu(), &got, 1e-8).unwrap();
+}
+
+#[test]
+fn more_trees_than_a_software_adapter_has_loop_iterations_agree() {
+    let Some(gpu) = gpu() else { return };
+    let spec = Spec {
+        trees: 25_000,
+        depth: 1,
+        features: 3,
+        split: 1.0,
+        ..Spec::default()
+    };
+    let case = Case::random(spec, 41, 20);
+    check(gpu, &case, Split::Tables, "tables");
+    check(gpu, &case, Split::Quadrature, "quadrature");
 }
 
 #[test]
@@ -247,7 +270,10 @@ fn wrong_buffers_and_kinds_are_refused() {
     let Some(gpu) = gpu() else { return };
     let case = Case::random(Spec::default(), 1, 10);
     let trees = case.upload(gpu, Split::Tables, Limits::default()).unwrap();
-    let fill = |start, rows, cells: &mut [f32]| case.fill(start, rows, cells);
+    let fill = |start, rows, cells: &mut [f32]| {
+        case.fill(start, rows, cells);
+        Ok(())
+    };
     assert!(trees.values(0, 10, fill, &mut [0.0; 69]).is_err());
     assert!(trees.values(1, 10, fill, &mut [0.0; 70]).is_err());
     let fails = |_: usize, _: usize, _: &mut [f32]| {

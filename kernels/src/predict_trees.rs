@@ -20,7 +20,9 @@ params! {
         columns,
         /// Outputs.
         outputs,
-        /// Lists of trees.
+        /// First list.
+        first,
+        /// Number of lists; no two of one launch go to the same place.
         lists,
         /// 0; see shaders/common/sum.wgsl.
         zero,

@@ -33,7 +33,9 @@ params! {
         groups,
         /// Value cells per row: features times outputs.
         cells,
-        /// Lists of slots.
+        /// First list.
+        first,
+        /// Number of lists; no two of one launch go to the same place.
         lists,
         /// 0; see shaders/common/sum.wgsl.
         zero,

@@ -135,9 +135,46 @@ pub struct List {
     pub to: u32,
 }
 
+/// Orders lists into rounds, so that no two lists of a round go to the same place and the lists of
+/// one place keep their order: first list and number of lists of each round.
+pub fn rounds(lists: &mut [List]) -> Vec<(u32, u32)> {
+    let mut seen: HashMap<u32, u32> = HashMap::new();
+    let mut numbered: Vec<(u32, List)> = (lists.iter())
+        .map(|list| {
+            let round = seen.entry(list.to).or_insert(0);
+            *round += 1;
+            (*round, *list)
+        })
+        .collect();
+    numbered.sort_by_key(|&(round, _)| round);
+    let mut rounds: Vec<(u32, u32)> = Vec::new();
+    let mut last = 0;
+    for (i, (list, (round, ordered))) in lists.iter_mut().zip(numbered).enumerate() {
+        *list = ordered;
+        match rounds.last_mut() {
+            Some((_, count)) if round == last => *count += 1,
+            _ => rounds.push((i as u32, 1)),
+        }
+        last = round;
+    }
+    rounds
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{MISSING, encode, key};
+    use super::{List, MISSING, encode, key, rounds};
+
+    #[test]
+    fn lists_of_one_place_keep_their_order_in_separate_rounds() {
+        let list = |first, to| List {
+            first,
+            end: first + 1,
+            to,
+        };
+        let mut lists = [list(0, 7), list(1, 7), list(2, 3), list(3, 7)];
+        assert_eq!(rounds(&mut lists), [(0, 2), (2, 1), (3, 1)]);
+        assert_eq!(lists, [list(0, 7), list(2, 3), list(1, 7), list(3, 7)]);
+    }
 
     #[test]
     fn keys_compare_as_the_numbers_do() {

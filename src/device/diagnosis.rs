@@ -232,7 +232,9 @@ impl System {
 
     fn has_manifest(&self, maker: Maker) -> bool {
         let is_its = |name: &str| {
-            name.ends_with(".json")
+            Path::new(name)
+                .extension()
+                .is_some_and(|ending| ending == "json")
                 && match maker.manifests() {
                     // The software driver is none of an unknown maker's.
                     [] => !name.contains("lvp"),

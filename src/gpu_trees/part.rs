@@ -1,6 +1,6 @@
 //! The parts of a model on a GPU, and the launches that go through them.
 
-use whylight_kernels::words::List;
+use whylight_kernels::words::{List, rounds};
 use whylight_kernels::{ROWS, predict_trees, tree_patterns, tree_quadrature, tree_tables};
 
 use super::GpuTrees;
@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::gpu::{Batch, Buffer, Gpu};
 use crate::kernel;
 
-/// Conditions times rows of one launch: a fraction of a second on a small GPU, whose driver kills
+/// Loop iterations of all rows of one launch: a fraction of a second on a small GPU, whose driver kills
 /// what takes longer than a few seconds.
 const WORK: u64 = 1 << 31;
 
@@ -20,28 +20,28 @@ pub(super) struct Tables {
     trees: Buffer,
     ops: Vec<Buffer>,
     groups: u32,
-    list_count: u32,
+    rounds: Vec<(u32, u32)>,
     lists: Buffer,
     slots: Buffer,
-    tables: Buffer,
+    values: Buffer,
 }
 
 impl Tables {
-    pub(super) fn new(gpu: &Gpu, words: &tree_tables::words::Words) -> Self {
+    pub(super) fn new(gpu: &Gpu, mut words: tree_tables::words::Words) -> Self {
         Self {
             count: words.trees.len() as u32 - 1,
             trees: gpu.upload("trees", &words.trees),
             ops: uploads(gpu, "ops", &words.ops),
             groups: words.groups,
-            list_count: words.lists.len() as u32,
+            rounds: rounds(&mut words.lists),
             lists: gpu.upload("lists", &words.lists),
             slots: gpu.upload("slots", &words.slots),
-            tables: gpu.upload("tables", &words.tables),
+            values: gpu.upload("tables", &words.tables),
         }
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        let rest = [&self.trees, &self.lists, &self.slots, &self.tables];
+        let rest = [&self.trees, &self.lists, &self.slots, &self.values];
         rest.into_iter().chain(&self.ops).map(Buffer::bytes).sum()
     }
 
@@ -73,26 +73,29 @@ impl Tables {
             ],
             quads * u64::from(self.count),
         )?;
-        kernel::tree_tables.launch(
-            &model.gpu,
-            batch,
-            tree_tables::Params {
-                blocks,
-                groups: self.groups,
-                cells: model.features * model.outputs,
-                lists: self.list_count,
-                zero: 0,
-            },
-            &[
-                &self.lists,
-                &self.slots,
-                &self.tables,
-                &space.patterns,
-                &space.high,
-                &space.low,
-            ],
-            quads * u64::from(self.list_count),
-        )
+        self.rounds.iter().try_for_each(|&(first, lists)| {
+            kernel::tree_tables.launch(
+                &model.gpu,
+                batch,
+                tree_tables::Params {
+                    blocks,
+                    groups: self.groups,
+                    cells: model.features * model.outputs,
+                    first,
+                    lists,
+                    zero: 0,
+                },
+                &[
+                    &self.lists,
+                    &self.slots,
+                    &self.values,
+                    &space.patterns,
+                    &space.high,
+                    &space.low,
+                ],
+                quads * u64::from(lists),
+            )
+        })
     }
 }
 
@@ -118,18 +121,19 @@ impl Paths {
         let work = |segment: u32| {
             let segment = words.segments[segment as usize];
             let leaves = &words.leaves[segment.first as usize..segment.end as usize];
-            let work = |leaf: &tree_quadrature::words::Leaf| {
-                u64::from(leaf.end - leaf.first) * u64::from(leaf.chunks)
-            };
-            leaves.iter().map(work).sum::<u64>()
+            // Two passes over the conditions per quadruple of points; then the sums of the tile.
+            let work =
+                |leaf: &tree_quadrature::words::Leaf| 2 * leaf.work() + u64::from(leaf.chunks) + 2;
+            leaves.iter().map(work).sum::<u64>() + u64::from(kernel::quadrature_tile()) + 2
         };
+        let most = (WORK / ROWS as u64).min(gpu.adapter().limits.iterations);
         let mut launches: Vec<Launch> = Vec::new();
         for list in &words.lists {
             let mut sum = 0;
             let mut first = list.first;
             for segment in list.first..list.end {
                 sum += work(segment);
-                if segment + 1 == list.end || (sum + work(segment + 1)) * ROWS as u64 > WORK {
+                if segment + 1 == list.end || sum + work(segment + 1) > most {
                     let list = List {
                         first,
                         end: segment + 1,
@@ -201,16 +205,16 @@ impl Paths {
 /// Nodes for margins.
 #[derive(Debug)]
 pub(super) struct Walks {
-    list_count: u32,
+    rounds: Vec<(u32, u32)>,
     lists: Buffer,
     roots: Buffer,
     nodes: Vec<Buffer>,
 }
 
 impl Walks {
-    pub(super) fn new(gpu: &Gpu, words: &predict_trees::words::Words) -> Self {
+    pub(super) fn new(gpu: &Gpu, mut words: predict_trees::words::Words) -> Self {
         Self {
-            list_count: words.lists.len() as u32,
+            rounds: rounds(&mut words.lists),
             lists: gpu.upload("lists", &words.lists),
             roots: gpu.upload("roots", &words.roots),
             nodes: uploads(gpu, "nodes", &words.nodes),
@@ -230,27 +234,30 @@ impl Walks {
         space: &Workspace,
         blocks: u32,
     ) -> Result<()> {
-        kernel::predict_trees.launch(
-            &model.gpu,
-            batch,
-            predict_trees::Params {
-                blocks,
-                columns: model.columns,
-                outputs: model.outputs,
-                lists: self.list_count,
-                zero: 0,
-            },
-            &[
-                &self.lists,
-                &self.roots,
-                &self.nodes[kind],
-                &model.sets,
-                &space.cells,
-                &space.high,
-                &space.low,
-            ],
-            u64::from(blocks) * ROWS as u64 * u64::from(self.list_count),
-        )
+        self.rounds.iter().try_for_each(|&(first, lists)| {
+            kernel::predict_trees.launch(
+                &model.gpu,
+                batch,
+                predict_trees::Params {
+                    blocks,
+                    columns: model.columns,
+                    outputs: model.outputs,
+                    first,
+                    lists,
+                    zero: 0,
+                },
+                &[
+                    &self.lists,
+                    &self.roots,
+                    &self.nodes[kind],
+                    &model.sets,
+                    &space.cells,
+                    &space.high,
+                    &space.low,
+                ],
+                u64::from(blocks) * ROWS as u64 * u64::from(lists),
+            )
+        })
     }
 }
 

@@ -34,6 +34,12 @@ pub(super) struct Job {
     pub(super) patterns: u32,
 }
 
+/// Writes the cells of a block: first row, number of rows, cells.
+pub(super) type Fill<'a> = dyn Fn(usize, usize, &mut [f32]) -> Result<()> + Sync + 'a;
+
+/// Takes the sums of a batch: first row, number of rows, high and low parts.
+pub(super) type Take<'a> = dyn FnMut(usize, usize, &[f32], &[f32]) + 'a;
+
 /// A batch under way.
 struct Pending {
     ticket: Ticket,
@@ -75,9 +81,9 @@ impl GpuTrees {
         &self,
         job: &Job,
         rows: usize,
-        fill: &(dyn Fn(usize, usize, &mut [f32]) -> Result<()> + Sync),
+        fill: &Fill<'_>,
         launch: &dyn Fn(&mut Batch, &Workspace, u32) -> Result<()>,
-        take: &mut dyn FnMut(usize, usize, &[f32], &[f32]),
+        take: &mut Take<'_>,
     ) -> Result<()> {
         if rows == 0 || job.width == 0 {
             return Ok(());
@@ -113,7 +119,7 @@ impl GpuTrees {
         &self,
         start: usize,
         rows: usize,
-        fill: &(dyn Fn(usize, usize, &mut [f32]) -> Result<()> + Sync),
+        fill: &Fill<'_>,
         space: &mut Workspace,
     ) -> Result<()> {
         let block = self.columns as usize * ROWS;
@@ -169,7 +175,7 @@ impl GpuTrees {
         job: &Job,
         done: Pending,
         space: &Workspace,
-        take: &mut dyn FnMut(usize, usize, &[f32], &[f32]),
+        take: &mut Take<'_>,
     ) -> Result<()> {
         let readable = &space.readable[done.slot];
         let (start, rows) = (done.start, done.rows);

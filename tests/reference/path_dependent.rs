@@ -48,3 +48,48 @@ fn expected(forest: &Forest, thresholds: &[f32], row: &[f32], n: u32, coalition:
         fraction(node.left) * below(node.left) + fraction(node.right) * below(node.right)
     }
 }
+
+/// The same values for any number of features, in float64: each leaf's game over the features of
+/// its path, whose multilinear extension is integrated with more points than it needs.
+pub(crate) fn values_by_paths(forest: &Forest, thresholds: &[f32], row: &[f32]) -> Vec<Vec<f64>> {
+    let features = forest.features as usize;
+    let mut values = vec![vec![0.0; features]; forest.outputs as usize];
+    for (&root, &output) in forest.roots.iter().zip(&forest.tree_outputs) {
+        let mut open = vec![(root, Vec::<(u32, bool, f64)>::new())];
+        while let Some((n, path)) = open.pop() {
+            let node = &forest.nodes[n as usize];
+            if node.is_leaf() {
+                add_leaf(node.value, &path, &mut values[output as usize]);
+                continue;
+            }
+            let x = row[node.column as usize];
+            let goes_left = node.test.left(x, thresholds[n as usize], &forest.sets);
+            for (child, is_left) in [(node.left, true), (node.right, false)] {
+                let mut path = path.clone();
+                let met = goes_left == is_left;
+                let fraction = forest.nodes[child as usize].fraction;
+                match path.iter_mut().find(|known| known.0 == node.feature) {
+                    Some(known) => *known = (known.0, known.1 && met, known.2 * fraction),
+                    None => path.push((node.feature, met, fraction)),
+                }
+                open.push((child, path));
+            }
+        }
+    }
+    values
+}
+
+fn add_leaf(value: f64, path: &[(u32, bool, f64)], values: &mut [f64]) {
+    let rule = whylight_kernels::legendre::Rule::new(path.len() / 2 + 3);
+    for (i, &(feature, met, z)) in path.iter().enumerate() {
+        let mut integral = 0.0;
+        for (&u, &weight) in rule.points.iter().zip(&rule.weights) {
+            let others = path.iter().enumerate().filter(|(j, _)| *j != i);
+            let product: f64 = others
+                .map(|(_, &(_, met, z))| z * (1.0 - u) + if met { u } else { 0.0 })
+                .product();
+            integral += weight * product;
+        }
+        values[feature as usize] += value * (f64::from(u8::from(met)) - z) * integral;
+    }
+}

@@ -34,8 +34,8 @@ pub(crate) fn agree(a: &Output, b: &Output, tolerance: f64) -> Result<f64, Strin
         let scale = x.iter().fold(FLOOR, |scale, v| scale.max(v.abs()));
         for (cell, (x, y)) in x.iter().zip(y).enumerate() {
             let difference = (x - y).abs() / scale;
-            // NaN exceeds nothing, so the comparison is turned round.
-            if !(difference <= tolerance) {
+            // NaN exceeds nothing.
+            if difference.is_nan() || difference > tolerance {
                 return Err(format!(
                     "row {row}, cell {cell}: {x} on {}, {y} on {}, {difference:e} of the row's \
                      largest",

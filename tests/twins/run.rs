@@ -5,6 +5,7 @@ use whylight::gpu::Gpu;
 use whylight::gpu_trees::{GpuTrees, Layout, Plan};
 use whylight_kernels::{Block, Forest, Level, ROWS, predict_trees, tree_quadrature, tree_tables};
 
+use crate::reference::path_dependent;
 use crate::support::compare::Output;
 use crate::support::forest::{self, Spec};
 
@@ -114,14 +115,28 @@ impl Case {
                     sums,
                 );
             }
+            let cell =
+                |row: usize, feature: usize, output: usize| sums[output * features + feature][row];
             for row in 0..rows {
                 for feature in 0..features {
-                    let cells = (0..outputs).map(|output| sums[output * features + feature][row]);
-                    values.extend(cells);
+                    values.extend((0..outputs).map(|output| cell(row, feature, output)));
                 }
             }
         }
         self.output("cpu", self.width(), values)
+    }
+
+    /// Values (row, feature, output) by their definition.
+    pub(super) fn as_defined(&self) -> Output {
+        let mut values = Vec::new();
+        for row in 0..self.rows {
+            let cells = forest::row(&self.blocks[row / ROWS], row % ROWS);
+            let by_output = path_dependent::values_by_paths(&self.forest, &self.thresholds, &cells);
+            for feature in 0..self.forest.features as usize {
+                values.extend(by_output.iter().map(|values| values[feature]));
+            }
+        }
+        self.output("definition", self.width(), values)
     }
 
     pub(super) fn margins_on_cpu(&self) -> Output {
@@ -171,24 +186,29 @@ impl Case {
     pub(super) fn on_gpu(&self, gpu: &Gpu, split: Split, limits: Limits) -> Output {
         let trees = self.upload(gpu, split, limits).unwrap();
         let mut values = vec![f32::NAN; self.rows * self.width()];
-        let fill = |start, rows, cells: &mut [f32]| self.fill(start, rows, cells);
+        let fill = |start, rows, cells: &mut [f32]| {
+            self.fill(start, rows, cells);
+            Ok(())
+        };
         trees.values(0, self.rows, fill, &mut values).unwrap();
         let values = values.into_iter().map(f64::from).collect();
         self.output("gpu", self.width(), values)
     }
 
     pub(super) fn margins_on_gpu(&self, gpu: &Gpu, limits: Limits) -> Output {
-        let trees = self.upload(gpu, Split::Tables, limits).unwrap();
+        let trees = self.upload(gpu, Split::Quadrature, limits).unwrap();
         let outputs = self.forest.outputs as usize;
         let mut margins = vec![f64::NAN; self.rows * outputs];
-        let fill = |start, rows, cells: &mut [f32]| self.fill(start, rows, cells);
+        let fill = |start, rows, cells: &mut [f32]| {
+            self.fill(start, rows, cells);
+            Ok(())
+        };
         trees.margins(0, self.rows, fill, &mut margins).unwrap();
         self.output("gpu", outputs, margins)
     }
 
-    pub(super) fn fill(&self, start: usize, rows: usize, cells: &mut [f32]) -> Result<()> {
+    pub(super) fn fill(&self, start: usize, rows: usize, cells: &mut [f32]) {
         assert!(start.is_multiple_of(ROWS) && rows <= self.rows - start);
         cells.copy_from_slice(&self.blocks[start / ROWS]);
-        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use crate::words::{LAST, List, Sets, bound, test};
 /// Some trees of a forest, those of one output after the other.
 #[derive(Debug, Clone, Default)]
 pub struct Words {
-    /// One list of roots per output that has trees here.
+    /// Lists of roots, one or more per output that has trees here.
     pub lists: Vec<List>,
     /// The root of each tree.
     pub roots: Vec<u32>,
@@ -15,8 +15,8 @@ pub struct Words {
     pub nodes: Vec<Vec<Node>>,
 }
 
-/// Lays the trees of a forest out, in as many parts as `limit`, in bytes per list of nodes, demands.
-/// The second result are the trees that exceed it by themselves.
+/// Lays the trees of a forest out, in as many parts as `limit`, in bytes per list of nodes, demands,
+/// with lists whose trees together are at most `levels` deep. The second result are the trees that exceed it by themselves.
 ///
 /// Every kind of `thresholds` has one number per node of the forest.
 pub fn divide(
@@ -24,6 +24,7 @@ pub fn divide(
     thresholds: &[&[f32]],
     sets: &Sets,
     limit: u64,
+    levels: u64,
 ) -> (Vec<Words>, Vec<u32>) {
     let most = (limit / size_of::<Node>() as u64).min(u64::from(u32::MAX)) as usize;
     let empty = || Words {
@@ -34,9 +35,12 @@ pub fn divide(
     order.sort_by_key(|&tree| forest.tree_outputs[tree as usize]);
     let (mut parts, mut left) = (Vec::new(), Vec::new());
     let mut part = empty();
+    let shapes = forest.shapes();
+    let mut deep = 0;
     for tree in order {
+        let depth = u64::from(shapes[tree as usize].depth) + 2;
         let nodes = tree_nodes(forest, forest.roots[tree as usize]);
-        if nodes.len() > most {
+        if nodes.len() > most || depth > levels {
             left.push(tree);
             continue;
         }
@@ -44,7 +48,12 @@ pub fn divide(
         if first + nodes.len() > most {
             parts.push(std::mem::replace(&mut part, empty()));
         }
-        part.push(forest, thresholds, sets, tree, &nodes);
+        deep += depth;
+        let is_full = deep > levels;
+        if is_full {
+            deep = depth;
+        }
+        part.push(forest, thresholds, sets, tree, &nodes, is_full);
     }
     if !part.roots.is_empty() {
         parts.push(part);
@@ -76,11 +85,12 @@ impl Words {
         sets: &Sets,
         tree: u32,
         nodes: &[(u32, u32, u32)],
+        new_list: bool,
     ) {
         let to = forest.tree_outputs[tree as usize];
         let at = self.roots.len() as u32;
         match self.lists.last_mut() {
-            Some(list) if list.to == to => list.end += 1,
+            Some(list) if list.to == to && !new_list => list.end += 1,
             _ => self.lists.push(List {
                 first: at,
                 end: at + 1,

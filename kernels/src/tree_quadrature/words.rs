@@ -1,19 +1,19 @@
 //! Paths as the shader reads them: for every leaf its distinct features, each with the conditions
 //! that a row has to meet and the merged cover fraction.
 
+mod path;
+
 use std::collections::HashMap;
 
-use crate::forest::{Forest, Node, Test};
+use self::path::{Path, merge, paths, segments};
+use crate::forest::Forest;
 use crate::legendre::{Rule, points_for_path};
-use crate::words::{CATEGORY, LAST, List, MEMBERS_LEFT, MISSING, MISSING_LEFT, Sets, bound, test};
+use crate::words::{List, Sets};
 
 /// Partial sums of a workgroup in the shader.
 pub const SUMS: u32 = 4096;
 /// Features of a path whose conditions the shader remembers.
 pub const REMEMBERED: u32 = 32;
-
-/// Conditions after which a partial sum ends, at the next leaf.
-const CONDITIONS_PER_SUM: usize = 1024;
 
 /// Some paths of a forest, those of one output after the other.
 #[derive(Debug, Clone, Default)]
@@ -57,6 +57,13 @@ pub struct Leaf {
     pub chunks: u32,
 }
 
+impl Leaf {
+    /// Conditions times quadruples of points: half the steps of the shader.
+    pub fn work(&self) -> u64 {
+        u64::from(self.end - self.first) * u64::from(self.chunks)
+    }
+}
+
 /// A condition of a path; a feature has as many as its splits do not merge into one interval.
 #[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
@@ -85,9 +92,19 @@ pub struct Points {
     pub weight: [f32; 4],
 }
 
-/// Lays the paths of the given trees out, in as many parts as `limit`, in bytes per list, demands.
-/// The second result are the trees that the caller has to do otherwise: those whose paths have more
-/// than `most` conditions together, or one path beyond the limit.
+/// What paths may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Bytes of any one list.
+    pub bytes: u64,
+    /// Conditions of all paths of a tree.
+    pub conditions: u64,
+    /// [`Leaf::work`] of one path.
+    pub work: u64,
+}
+
+/// Lays the paths of the given trees out, in as many parts as the limits demand. The second result
+/// are the trees that exceed them by themselves, which the caller has to do otherwise.
 ///
 /// Every kind of `thresholds` has one number per node of the forest.
 pub fn divide(
@@ -95,23 +112,21 @@ pub fn divide(
     thresholds: &[&[f32]],
     sets: &Sets,
     trees: &[u32],
-    limit: u64,
-    most: u64,
+    limits: Limits,
 ) -> (Vec<Words>, Vec<u32>) {
     let mut trees = trees.to_vec();
     trees.sort_by_key(|&tree| forest.tree_outputs[tree as usize]);
-    let most_at_once = limit / size_of::<Condition>() as u64;
     let (mut parts, mut left) = (Vec::new(), Vec::new());
     let mut part = Words::new(thresholds.len());
     for tree in trees {
-        let Some(paths) = paths(forest, forest.roots[tree as usize], most, most_at_once) else {
+        let Some(paths) = paths(forest, forest.roots[tree as usize], limits) else {
             left.push(tree);
             continue;
         };
         let output = forest.tree_outputs[tree as usize];
         for segment in segments(&paths) {
             let conditions: usize = segment.iter().map(|path| path.splits).sum();
-            if !part.has_room(conditions, segment.len(), limit) {
+            if !part.has_room(conditions, segment.len(), limits.bytes) {
                 parts.push(std::mem::replace(&mut part, Words::new(thresholds.len())));
             }
             part.push(forest, thresholds, sets, output, segment);
@@ -121,86 +136,6 @@ pub fn divide(
         parts.push(part);
     }
     (parts, left)
-}
-
-/// A leaf and the edges that lead to it: (split, whether left), by distinct feature.
-struct Path {
-    leaf: u32,
-    features: Vec<Element>,
-    /// Edges, and so conditions at most.
-    splits: usize,
-}
-
-struct Element {
-    feature: u32,
-    z: f64,
-    edges: Vec<(u32, bool)>,
-}
-
-/// The paths to the leaves of a tree whose value is not 0; `None` if they are too many or too long.
-fn paths(forest: &Forest, root: u32, most: u64, most_at_once: u64) -> Option<Vec<Path>> {
-    let mut total = 0;
-    let mut paths = Vec::new();
-    let mut path: Vec<(u32, bool)> = Vec::new();
-    let mut stack = vec![(root, 0_usize, None)];
-    while let Some((n, depth, edge)) = stack.pop() {
-        path.truncate(depth.saturating_sub(1));
-        path.extend(edge);
-        let node = &forest.nodes[n as usize];
-        if !node.is_leaf() {
-            stack.push((node.right, depth + 1, Some((n, false))));
-            stack.push((node.left, depth + 1, Some((n, true))));
-        } else if node.value != 0.0 && !path.is_empty() {
-            total += path.len() as u64;
-            if total > most || path.len() as u64 > most_at_once.max(1) {
-                return None;
-            }
-            paths.push(Path {
-                leaf: n,
-                features: elements(forest, &path),
-                splits: path.len(),
-            });
-        }
-    }
-    Some(paths)
-}
-
-fn elements(forest: &Forest, path: &[(u32, bool)]) -> Vec<Element> {
-    let mut elements: Vec<Element> = Vec::new();
-    let mut places: HashMap<u32, usize> = HashMap::new();
-    for &(n, left) in path {
-        let node = &forest.nodes[n as usize];
-        let child = if left { node.left } else { node.right };
-        let place = *places.entry(node.feature).or_insert(elements.len());
-        if place == elements.len() {
-            elements.push(Element {
-                feature: node.feature,
-                z: 1.0,
-                edges: Vec::new(),
-            });
-        }
-        elements[place].z *= forest.nodes[child as usize].fraction;
-        elements[place].edges.push((n, left));
-    }
-    elements
-}
-
-/// Runs of paths whose values share a partial sum. They depend on the tree alone, so that no limit
-/// changes a bit of the values.
-fn segments(paths: &[Path]) -> Vec<&[Path]> {
-    let mut segments = Vec::new();
-    let (mut first, mut splits) = (0, 0);
-    for (i, path) in paths.iter().enumerate() {
-        if i > first && splits + path.splits > CONDITIONS_PER_SUM {
-            segments.push(&paths[first..i]);
-            (first, splits) = (i, 0);
-        }
-        splits += path.splits;
-    }
-    if first < paths.len() {
-        segments.push(&paths[first..]);
-    }
-    segments
 }
 
 impl Words {
@@ -284,73 +219,17 @@ impl Words {
     }
 }
 
-/// The conditions of one feature of a path, for each kind of thresholds. All number tests on one
-/// column are one interval; category tests stand by themselves. The number of conditions is the
-/// same for all kinds.
-fn merge(
-    forest: &Forest,
-    thresholds: &[&[f32]],
-    sets: &Sets,
-    element: &Element,
-) -> Vec<Vec<Condition>> {
-    let of_kind = |thresholds: &&[f32]| {
-        let mut conditions: Vec<Condition> = Vec::with_capacity(1);
-        for &(n, left) in &element.edges {
-            let node = &forest.nodes[n as usize];
-            let bound = bound(node, thresholds[n as usize], sets);
-            let new = edge_condition(node, bound, left);
-            let known = conditions
-                .iter_mut()
-                .find(|known| (known.test ^ new.test) & !MISSING_LEFT == 0);
-            match known {
-                Some(known) if new.test & CATEGORY == 0 => {
-                    known.low = known.low.max(new.low);
-                    known.high = known.high.min(new.high);
-                    known.test &= new.test;
-                }
-                _ => conditions.push(new),
-            }
-        }
-        for condition in &mut conditions {
-            condition.feature = element.feature;
-            condition.z = element.z as f32;
-        }
-        if let Some(last) = conditions.last_mut() {
-            last.test |= LAST;
-        }
-        conditions
-    };
-    thresholds.iter().map(of_kind).collect()
-}
-
-/// The condition of taking one edge.
-fn edge_condition(node: &Node, bound: u32, left: bool) -> Condition {
-    let mut test = test(node);
-    let (low, high) = match node.test {
-        Test::Category { .. } => (bound, 0),
-        Test::Below { .. } if left => (0, bound),
-        Test::Below { .. } => (bound, MISSING),
-    };
-    if !left {
-        test ^= MISSING_LEFT;
-        if test & CATEGORY != 0 {
-            test ^= MEMBERS_LEFT;
-        }
-    }
-    Condition {
-        test,
-        low,
-        high,
-        feature: 0,
-        z: 0.0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::divide;
+    use super::{Limits, divide};
     use crate::forest::{Forest, LEAF, Node, Test};
     use crate::words::{LAST, MISSING_LEFT, Sets, key};
+
+    const LIMITS: Limits = Limits {
+        bytes: 1 << 20,
+        conditions: 1 << 20,
+        work: 1 << 20,
+    };
 
     fn node(feature: u32, left: u32, fraction: f64, value: f64) -> Node {
         Node {
@@ -390,7 +269,7 @@ mod tests {
     fn splits_on_one_column_are_one_interval() {
         let (forest, thresholds) = repeated();
         let sets = Sets::new(&forest);
-        let (parts, left) = divide(&forest, &[&thresholds], &sets, &[0], 1 << 20, 1 << 20);
+        let (parts, left) = divide(&forest, &[&thresholds], &sets, &[0], LIMITS);
         assert!(left.is_empty());
         let conditions = &parts[0].conditions[0];
         let bounds: Vec<_> = conditions.iter().map(|c| (c.low, c.high, c.z)).collect();
@@ -411,7 +290,11 @@ mod tests {
     fn a_tree_beyond_the_limit_is_left_to_the_caller() {
         let (forest, thresholds) = repeated();
         let sets = Sets::new(&forest);
-        let (parts, left) = divide(&forest, &[&thresholds], &sets, &[0], 1 << 20, 2);
+        let limits = Limits {
+            conditions: 2,
+            ..LIMITS
+        };
+        let (parts, left) = divide(&forest, &[&thresholds], &sets, &[0], limits);
         assert!(parts.is_empty());
         assert_eq!(left, [0]);
     }

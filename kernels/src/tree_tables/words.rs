@@ -27,8 +27,10 @@ pub struct Words {
 pub struct Limits {
     /// Bytes of any one list.
     pub bytes: u64,
-    /// Groups.
+    /// Groups, more than one tree's own.
     pub groups: u32,
+    /// Slots of one list.
+    pub slots: u32,
 }
 
 /// Trees that share their partial sums, and so are never divided.
@@ -56,17 +58,21 @@ pub fn divide(
         if alone.words.groups == 0 {
             continue;
         }
-        if !alone.fits(None, limits) {
+        let alone_limits = Limits {
+            groups: (limits.bytes / crate::ROWS as u64).min(u64::from(LAST)) as u32,
+            ..limits
+        };
+        if !alone.fits(None, alone_limits) {
             return None;
         }
         if !alone.fits(Some(&draft), limits) {
-            parts.push(draft.finish());
+            parts.push(draft.finish(limits.slots));
             draft = Draft::new(forest, thresholds.len());
         }
         draft.push(forest, thresholds, sets, pack, &unit);
     }
     if draft.words.groups > 0 {
-        parts.push(draft.finish());
+        parts.push(draft.finish(limits.slots));
     }
     Some(parts)
 }
@@ -192,7 +198,7 @@ impl Draft {
         self.words.groups += 1;
     }
 
-    fn finish(mut self) -> Words {
+    fn finish(mut self, most: u32) -> Words {
         self.words.trees.push(Tree {
             first: self.words.ops.first().map_or(0, Vec::len) as u32,
             group: self.words.groups,
@@ -200,11 +206,23 @@ impl Draft {
         self.used.sort_unstable();
         for cell in self.used {
             let slots = &self.cells[cell as usize];
-            let first = self.words.slots.len() as u32;
-            self.words.slots.extend(slots);
+            let mut first = self.words.slots.len() as u32;
+            // A list ends where a partial sum does.
+            for sum in slots.chunk_by(|slot, _| slot.group & LAST == 0) {
+                let end = self.words.slots.len() as u32;
+                if end > first && end + sum.len() as u32 > first + most {
+                    self.words.lists.push(List {
+                        first,
+                        end,
+                        to: cell,
+                    });
+                    first = end;
+                }
+                self.words.slots.extend(sum);
+            }
             self.words.lists.push(List {
                 first,
-                end: first + slots.len() as u32,
+                end: self.words.slots.len() as u32,
                 to: cell,
             });
         }
