@@ -10,6 +10,7 @@ mod catboost;
 mod cli;
 mod corpus;
 mod data;
+mod iteration;
 mod kernels;
 mod lightgbm;
 mod onnx;
