@@ -203,6 +203,15 @@ impl Compiled {
         (column, test, 0.0)
     }
 
+    /// Thresholds by node that are equal exactly where two tests of a column are the same test.
+    /// Rounded to float32, different float64 thresholds can become one.
+    pub(super) fn identities(&self) -> &[f32] {
+        match self.precision {
+            Precision::F32 => &self.thresholds,
+            Precision::F64 => &self.ranks().thresholds,
+        }
+    }
+
     /// Thresholds and steps for columns of ranks, made when first needed.
     pub(super) fn ranks(&self) -> &Ranks {
         self.ranks.get_or_init(|| {

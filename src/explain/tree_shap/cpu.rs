@@ -134,9 +134,8 @@ impl Packs {
                 ..Self::default()
             };
         }
-        // Tables and factors do not depend on the scale, only on which tests are the same; equal
-        // thresholds have equal ranks.
-        let thresholds = &compiled.thresholds;
+        // Tables and factors do not depend on the scale, only on which tests are the same.
+        let thresholds = compiled.identities();
         // To find a division costs as much as some hundred rows of quadrature; a tree that is one
         // group is found at once.
         let max_groups = if amount == Amount::Some {
