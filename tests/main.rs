@@ -17,4 +17,5 @@ mod onnx;
 mod reference;
 mod report;
 mod support;
+mod values;
 mod xgboost;
