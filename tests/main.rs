@@ -11,6 +11,7 @@ mod cli;
 mod corpus;
 mod data;
 mod device;
+mod iteration;
 mod kernels;
 mod lightgbm;
 mod onnx;
@@ -21,4 +22,5 @@ mod shaders;
 mod support;
 #[cfg(feature = "gpu")]
 mod twins;
+mod values;
 mod xgboost;

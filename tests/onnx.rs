@@ -1,7 +1,7 @@
 //! ONNX files of scikit-learn, XGBoost and LightGBM models against ONNX Runtime's answers.
 
 mod damage;
-mod game;
+pub(crate) mod game;
 
 use whylight::model::{self, Model, Node, Output, Precision, Trees};
 

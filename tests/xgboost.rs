@@ -22,7 +22,8 @@ fn load(case: &Case) -> Trees {
         }
         if case.facts["use_best_iteration"] == true {
             let all = trees.trees.len();
-            trees.trees.retain(|tree| u64::from(tree.iteration) <= best);
+            let best = trees.best_iteration.unwrap();
+            trees.keep_iterations(0..best + 1).unwrap();
             assert!(trees.trees.len() < all, "{}", case.name);
         }
     }

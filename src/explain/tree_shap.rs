@@ -257,6 +257,13 @@ fn count_covers(trees: &mut Trees, background: &Table) -> Result<()> {
         background.columns(),
     )?;
     let batch = encoder.batch(background)?;
+    if batch.rows() == 0 {
+        return Err(Error::Data {
+            path: "<memory>".into(),
+            at: "the background".to_owned(),
+            reason: "no rows; expected the training rows, or a sample of them".to_owned(),
+        });
+    }
     trees.clear_covers();
     let mut column = vec![0.0; batch.rows()];
     let mut cells = vec![0.0; batch.rows() * batch.features()];

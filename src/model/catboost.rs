@@ -19,7 +19,7 @@ use self::tree::{Branch, Oblivious};
 use super::trees::{Fraction, Output, Precision, Trees};
 use crate::error::{Error, Result};
 
-const FORMAT: &str = "CatBoost JSON";
+pub(super) const FORMAT: &str = "CatBoost JSON";
 
 /// Outputs beyond this are taken for damage.
 const MAX_OUTPUTS: usize = 1 << 16;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::catboost;
 use super::trees::Trees;
 use crate::error::{Error, Result};
 
@@ -13,7 +14,8 @@ impl Trees {
     }
 
     /// Keeps the trees of these iterations, counted from 0; an average is taken over those that
-    /// are left. What lies outside the trees, such as a base score, stays.
+    /// are left. What lies outside the trees, such as a base score, stays, but for `CatBoost`'s
+    /// bias, which belongs to the first iteration there.
     ///
     /// # Errors
     /// [`Error::Parameter`] for a range that is empty or not within the model's iterations.
@@ -35,6 +37,9 @@ impl Trees {
         }
         for tree in &mut self.trees {
             tree.iteration -= kept.start;
+        }
+        if kept.start > 0 && self.format == catboost::FORMAT {
+            self.base.fill(0.0);
         }
         self.best_iteration = None;
         Ok(())

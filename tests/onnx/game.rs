@@ -5,7 +5,7 @@ use whylight::model::{Node, Output, Trees};
 use crate::corpus::Matrix;
 
 /// Sets each node's cover to the number of rows that reach it.
-pub(super) fn count_covers(trees: &mut Trees, rows: &Matrix) {
+pub(crate) fn count_covers(trees: &mut Trees, rows: &Matrix) {
     let (precision, fraction) = (trees.precision, trees.fraction);
     for i in 0..rows.shape[0] {
         let row = rows.row(i);
@@ -29,7 +29,7 @@ pub(super) fn count_covers(trees: &mut Trees, rows: &Matrix) {
 }
 
 /// The values of a row, (output, feature + 1), the last of each output being the expected value.
-pub(super) fn path_dependent(trees: &Trees, row: &[f64]) -> Vec<f64> {
+pub(crate) fn path_dependent(trees: &Trees, row: &[f64]) -> Vec<f64> {
     let (features, outputs) = (trees.features.len(), trees.outputs.len());
     let worth: Vec<Vec<f64>> = (0..1_usize << features)
         .map(|subset| {

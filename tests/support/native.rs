@@ -41,7 +41,7 @@ pub(crate) fn rows(case: &Case, trees: &Trees) -> Matrix {
 }
 
 /// The absolute value of the leaf that `row` reaches in each tree, summed with the base.
-fn magnitude(trees: &Trees, row: &[f64], k: usize) -> f64 {
+pub(crate) fn magnitude(trees: &Trees, row: &[f64], k: usize) -> f64 {
     let width = trees.outputs.len();
     let leaves = (trees.trees.iter().enumerate()).map(|(t, tree)| match tree.output {
         Output::One(output) if output as usize != k => 0.0,
@@ -60,7 +60,7 @@ fn leaf(trees: &Trees, t: usize, row: &[f64]) -> usize {
 }
 
 /// What the library's sums have to be divided by to be the model's output.
-fn divisor(case: &Case) -> f64 {
+pub(crate) fn divisor(case: &Case) -> f64 {
     case.facts["native_is_sum_of"].as_f64().unwrap_or(1.0)
 }
 

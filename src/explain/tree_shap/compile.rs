@@ -203,9 +203,9 @@ impl Compiled {
         (column, test, 0.0)
     }
 
-    /// Numbers by node that are equal exactly where thresholds are: float32 would make one of two
-    /// float64 thresholds that lie close together.
-    pub(super) fn tests(&self) -> &[f32] {
+    /// Thresholds by node that are equal exactly where two tests of a column are the same test.
+    /// Rounded to float32, different float64 thresholds can become one.
+    pub(super) fn identities(&self) -> &[f32] {
         match self.precision {
             Precision::F32 => &self.thresholds,
             Precision::F64 => &self.ranks().thresholds,

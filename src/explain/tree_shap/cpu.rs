@@ -97,7 +97,7 @@ impl Packs {
 impl Packs {
     pub(super) fn new(compiled: &Compiled, plan: &[(u32, Engine)]) -> Self {
         let forest = &compiled.forest;
-        let tests = compiled.tests();
+        let tests = compiled.identities();
         let pack = |plan: &[(u32, Engine)]| {
             let mut part = Self::default();
             for (tree, engine) in plan {

@@ -53,7 +53,7 @@ pub(super) fn choose(compiled: &Compiled, amount: Amount) -> Vec<(u32, Engine)> 
     if amount == Amount::Few {
         return order.into_iter().map(|tree| (tree, Engine::Few)).collect();
     }
-    let tests = compiled.tests();
+    let tests = compiled.identities();
     // To find a division costs as much as some hundred rows of quadrature; a tree that is one
     // group is found at once.
     let max_groups = if amount == Amount::Some {

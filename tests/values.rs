@@ -1,0 +1,6 @@
+//! Explanations, from the model's file to the values, against the libraries that wrote the files.
+
+mod agreement;
+mod edges;
+mod stable;
+mod subject;

@@ -1,0 +1,233 @@
+//! Small, empty and unfit things.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ndarray::{Array2, array};
+use whylight::data::Cells;
+use whylight::model::{self, Model};
+use whylight::{Error, Explainer, Table};
+
+use super::subject::{AMOUNTS, Amount, Subject, explain, options, subject, together};
+use crate::onnx::game;
+
+fn matrix(cells: Array2<f64>) -> Table {
+    Table::new(None, Cells::F64(cells)).unwrap()
+}
+
+/// A LightGBM regression: each tree is a chain of splits of column 0, `x <= t` going to leaf i.
+fn chain(trees: &[(&[f64], &[f64])]) -> Model {
+    let mut text = "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nmax_feature_idx=1\n\
+                    feature_names=a b\nfeature_infos=none none\n\n"
+        .to_owned();
+    for (t, (thresholds, values)) in trees.iter().enumerate() {
+        let splits = thresholds.len();
+        assert_eq!(values.len(), splits + 1);
+        let list = |cells: Vec<String>| cells.join(" ");
+        let each = |f: &dyn Fn(usize) -> String| list((0..splits).map(f).collect());
+        let lines = [
+            format!("Tree={t}\nnum_leaves={}\nnum_cat=0", splits + 1),
+            format!("split_feature={}", each(&|_| "0".to_owned())),
+            format!("threshold={}", each(&|i| format!("{:?}", thresholds[i]))),
+            format!("decision_type={}", each(&|_| "8".to_owned())),
+            format!("left_child={}", each(&|i| format!("-{}", i + 1))),
+            format!(
+                "right_child={}",
+                each(&|i| if i + 1 < splits {
+                    (i + 1).to_string()
+                } else {
+                    format!("-{}", splits + 1)
+                })
+            ),
+            format!(
+                "leaf_value={}",
+                list(values.iter().map(f64::to_string).collect())
+            ),
+            format!("leaf_count={}", list(vec!["10".to_owned(); splits + 1])),
+            format!(
+                "internal_count={}",
+                each(&|i| (10 * (splits + 1 - i)).to_string())
+            ),
+            "shrinkage=1\n\n\n".to_owned(),
+        ];
+        text += &lines.join("\n");
+    }
+    text += "end of trees\n";
+    model::parse(text.as_bytes(), Path::new("chain")).unwrap()
+}
+
+#[test]
+fn thresholds_that_are_one_in_float32_are_two_in_float64() {
+    let at = 1.6e9;
+    assert_eq!((at + 10.0) as f32, (at + 20.0) as f32);
+    let model = chain(&[
+        (&[at + 10.0, at + 20.0], &[1.0, -2.0, 4.0]),
+        (&[at + 10.0, at + 30.0, at + 20.0], &[0.5, 8.0, 0.25, -3.0]),
+        (&[at], &[16.0, -1.0]),
+        (&[at + 10.0_f64], &[32.0, -1.0]),
+    ]);
+    let cells: Vec<f64> = [
+        0.0, 9.0, 10.0, 10.5, 11.0, 19.0, 20.0, 21.0, 30.0, 31.0, 64.0, 128.0,
+    ]
+    .iter()
+    .flat_map(|x| [at + x, 0.0])
+    .chain([at.next_up(), 1.0, (at + 10.0).next_up(), 1.0, f64::NAN, 1.0])
+    .collect();
+    let table = matrix(Array2::from_shape_vec((cells.len() / 2, 2), cells).unwrap());
+    let Model::Trees(trees) = model.clone() else {
+        panic!("not trees");
+    };
+    let explainer = Explainer::new(Arc::new(model), None, options()).unwrap();
+    let Cells::F64(cells) = &table.cells else {
+        panic!("not float64");
+    };
+    for amount in AMOUNTS {
+        let values = together(&explain(&explainer, &table, amount));
+        for (i, values) in values.outer_iter().enumerate() {
+            let row = cells.row(i % cells.nrows()).to_vec();
+            let expected = game::path_dependent(&trees, &row);
+            for (f, expected) in expected[..2].iter().enumerate() {
+                let value = f64::from(values[[f, 0]]);
+                assert!(
+                    (value - expected).abs() <= 1e-5 * expected.abs().max(1.0),
+                    "{amount:?}, {row:?}, feature {f}: {value} is not {expected}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn equal_cells_in_float32_that_lie_on_both_sides_of_a_threshold_keep_their_sides() {
+    let threshold = 1.6e9 + 10.0;
+    let model = Arc::new(chain(&[(&[threshold], &[-1.0, 1.0])]));
+    let explainer = Explainer::new(model, None, options()).unwrap();
+    for rows in [2, 20, 2000] {
+        let cells = Array2::from_shape_fn((rows, 2), |(i, f)| match (f, i % 2) {
+            (0, 0) => threshold,
+            (0, _) => threshold.next_up(),
+            _ => 0.0,
+        });
+        let values = explainer.explain(&matrix(cells)).unwrap().values;
+        for (i, values) in values.outer_iter().enumerate() {
+            let expected = if i % 2 == 0 { -1.0 } else { 1.0 };
+            assert_eq!(values[[0, 0]], expected, "row {i} of {rows}");
+        }
+    }
+}
+
+/// All values are zero and the base value is the margin.
+fn explains_nothing(subject: &Subject) {
+    let explainer = subject.explainer(options());
+    for amount in AMOUNTS {
+        for part in explain(&explainer, &subject.table, amount) {
+            assert!(part.values.iter().all(|&value| value == 0.0));
+            let margin = subject.trees.margin(subject.rows.row(0));
+            for (base, margin) in part.header.base_values.iter().zip(margin) {
+                assert!((base - margin).abs() <= 1e-15 * margin.abs());
+            }
+            assert!(part.trailer.additivity_error <= 1e-15);
+        }
+    }
+}
+
+#[test]
+fn a_model_without_trees_explains_with_its_base_margin() {
+    let subject = subject("xgboost", "zero_trees_3_4");
+    assert!(subject.trees.trees.is_empty());
+    explains_nothing(&subject);
+}
+
+#[test]
+fn trees_of_a_single_leaf_belong_to_the_base_value() {
+    for (library, name) in [
+        ("xgboost", "single_leaf_1_0"),
+        ("xgboost", "vector_single_leaf_3_4"),
+        ("lightgbm", "constant_4_7"),
+        ("catboost", "constant_1_2"),
+    ] {
+        explains_nothing(&subject(library, name));
+    }
+}
+
+#[test]
+fn branches_without_cover_have_the_librarys_values() {
+    // XGBoost gives a branch without cover the weight 1e-12, and half where the parent has none.
+    let subject = subject("xgboost", "zero_covers_3_4");
+    let native = subject.native().unwrap();
+    let explainer = subject.explainer(options());
+    for amount in AMOUNTS {
+        let values = together(&explain(&explainer, &subject.table, amount));
+        for (i, values) in values.outer_iter().enumerate() {
+            let native = native.row(i % native.shape[0]);
+            for (f, native) in native[..values.nrows()].iter().enumerate() {
+                let off = (f64::from(values[[f, 0]]) - native).abs();
+                assert!(off <= 3e-6, "{amount:?}, row {i}, feature {f}: {off}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_table_of_other_columns_is_refused() {
+    let subject = subject("lightgbm", "regression_nan_4_7");
+    let explainer = subject.explainer(options());
+    let features = subject.trees.features.len();
+    for columns in [0, 1, features - 1, features + 1] {
+        let error = explainer
+            .explain(&matrix(Array2::zeros((3, columns))))
+            .unwrap_err();
+        assert!(matches!(error, Error::Shape { .. }), "{error}");
+        assert!(error.to_string().contains(&features.to_string()), "{error}");
+    }
+}
+
+#[test]
+fn a_table_without_rows_is_refused() {
+    let subject = subject("xgboost", "binary_3_4");
+    let explainer = subject.explainer(options());
+    let empty = matrix(Array2::zeros((0, subject.trees.features.len())));
+    let error = explainer.explain(&empty).unwrap_err();
+    assert!(matches!(error, Error::Data { .. }), "{error}");
+    assert!(error.to_string().contains("no rows"), "{error}");
+}
+
+#[test]
+fn a_model_without_covers_needs_a_background_that_fits() {
+    let subject = subject("onnx", "forest_reg");
+    let explainer = |background: Option<&Table>| {
+        Explainer::new(subject.model.clone(), background, options()).map(|_| ())
+    };
+    let error = explainer(None).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::Parameter {
+                name: "background",
+                ..
+            }
+        ),
+        "{error}"
+    );
+    let error = explainer(Some(&matrix(array![[1.0, 2.0]]))).unwrap_err();
+    assert!(matches!(error, Error::Shape { .. }), "{error}");
+    let empty = matrix(Array2::zeros((0, subject.trees.features.len())));
+    let error = explainer(Some(&empty)).unwrap_err();
+    assert!(error.to_string().contains("background"), "{error}");
+    assert!(error.to_string().contains("no rows"), "{error}");
+    explainer(subject.background.as_ref()).unwrap();
+}
+
+#[test]
+fn amounts_of_rows_take_other_engines() {
+    let subject = subject("lightgbm", "deep_4_7");
+    let explainer = subject.explainer(options());
+    let engines = AMOUNTS.map(|amount: Amount| {
+        let parts = explain(&explainer, &subject.table, amount);
+        parts[0].trailer.engines.clone()
+    });
+    assert!(
+        engines[0] != engines[1] && engines[0] != engines[2],
+        "{engines:?}"
+    );
+}
