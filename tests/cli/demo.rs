@@ -5,8 +5,8 @@ use super::{Place, flat};
 /// The last number of the first line that begins with `start`.
 fn last_number(text: &str, start: &str) -> f64 {
     let line = text.lines().find(|line| line.starts_with(start)).unwrap();
-    let numbers = line.split_whitespace().filter_map(|word| word.parse().ok());
-    numbers.last().unwrap()
+    let mut words = line.split_whitespace().rev();
+    words.find_map(|word| word.parse().ok()).unwrap()
 }
 
 #[test]
