@@ -187,7 +187,8 @@ pub(super) fn account(header: &Header, trailer: &Trailer) -> String {
         "model       {}{}, {} features, {} output{}\n\
          method      {}, {}, exact: {}, output: {}\n\
          cover       {}\n\
-         device      {} ({})\n\
+         device      {}\n\
+         because     {}\n\
          trees       {}\n\
          rows        {}\n\
          base value  {}{more}\n\
