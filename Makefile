@@ -5,6 +5,9 @@
 # A test that needs a GPU adapter, real or lavapipe, fails without one; WHYLIGHT_REQUIRE_GPU=0 skips it instead.
 export WHYLIGHT_REQUIRE_GPU ?= 1
 
+# Mesa's layer that chooses among GPUs complains on stderr where no desktop runs; here nothing is to be chosen.
+export NODEVICE_SELECT ?= 1
+
 demo: build
 	target/release/whylight demo
 

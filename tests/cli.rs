@@ -6,6 +6,7 @@ use serde_json::Value;
 
 mod bench;
 mod demo;
+mod devices;
 mod error;
 mod explain;
 mod help;
@@ -63,6 +64,8 @@ impl Place {
         let output = command
             .args(line.split_whitespace())
             .current_dir(self.folder.path())
+            // A Vulkan layer of Mesa complains on stderr where there is none.
+            .env("XDG_RUNTIME_DIR", self.folder.path())
             .output()
             .unwrap();
         Done {

@@ -78,7 +78,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let background = args.input.background(&model)?;
     let chosen = match args.device.as_str() {
         "all" => devices::all(),
-        one => vec![devices::parse(one)?],
+        one => vec![one.parse()?],
     };
     let mut bench = Bench {
         args,
@@ -141,7 +141,9 @@ impl Bench<'_> {
         let options = Options {
             device: device.clone(),
             threads: self.args.threads.unwrap_or(0),
-            ..Options::default()
+            memory_limit: None,
+            additivity_rows: None,
+            seed: 0,
         };
         Explainer::new(Arc::clone(&self.model), self.background.as_ref(), options)
     }

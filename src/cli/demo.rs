@@ -44,8 +44,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let table = table()?;
     let options = Options {
         device: Device::auto(),
+        threads: 0,
+        memory_limit: None,
         additivity_rows: Some(u64::MAX),
-        ..Options::default()
+        seed: 0,
     };
     let explainer = Explainer::new(model, None, options)?;
     let explanation = explainer.explain(&table)?;

@@ -64,11 +64,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let model = args.input.model()?;
     let background = args.input.background(&model)?;
     let options = Options {
-        device: super::devices::parse(&args.device)?,
+        device: args.device.parse()?,
         threads: args.threads.unwrap_or(0),
         memory_limit: args.memory_limit,
         additivity_rows: args.additivity_rows,
-        ..Options::default()
+        seed: 0,
     };
     let explainer = Explainer::new(model, background.as_ref(), options)?;
     match (&args.out, format) {
@@ -187,7 +187,8 @@ pub(super) fn account(header: &Header, trailer: &Trailer) -> String {
         "model       {}{}, {} features, {} output{}\n\
          method      {}, {}, exact: {}, output: {}\n\
          cover       {}\n\
-         device      {} ({})\n\
+         device      {}\n\
+         because     {}\n\
          trees       {}\n\
          rows        {}\n\
          base value  {}{more}\n\

@@ -63,9 +63,10 @@ pub fn waterfall(row: Waterfall<'_>, top: usize) -> String {
     let mut before = row.base_value;
     for step in &steps {
         let scaled = |sum: f64| (sum - low) / (high - low);
-        let bar = match step.value == 0.0 {
-            true => String::new(),
-            false => bar(scaled(before), scaled(step.sum), bars),
+        let bar = if step.value == 0.0 {
+            String::new()
+        } else {
+            bar(scaled(before), scaled(step.sum), bars)
         };
         line(
             &step.label,
