@@ -143,7 +143,7 @@ fn no_shader_and_no_twin_stands_alone() {
         let shader = fs::read_to_string(root.join(format!("shaders/{name}.wgsl"))).unwrap();
         let twin = fs::read_to_string(root.join(format!("kernels/src/{name}.rs"))).unwrap();
         assert!(shader.contains(&format!("// Twin: kernels/src/{name}.rs")));
-        assert!(twin.contains(&format!("//! Twin: shaders/{name}.wgsl")));
+        assert!(twin.contains(&format!("//! Twin: `shaders/{name}.wgsl`")));
         let first = |text: &str| text.lines().next().unwrap()[3..].trim().to_owned();
         let (shader, twin) = (first(&shader), first(&twin));
         let words = |text: &str| {

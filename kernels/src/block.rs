@@ -22,6 +22,9 @@ impl<'a> Block<'a> {
     }
 
     /// The cells of a column, padding included.
+    ///
+    /// # Panics
+    /// If the block has no such column.
     #[inline]
     pub fn column(&self, column: u32) -> &'a [f32; ROWS] {
         let start = column as usize * ROWS;

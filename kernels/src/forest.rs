@@ -76,10 +76,17 @@ impl Node {
 impl Test {
     /// Whether `x` goes left: the definition that every vectorised form is tested against.
     #[inline]
+    #[expect(
+        clippy::needless_bitwise_bool,
+        reason = "an operator that may skip its right side is a branch"
+    )]
     pub fn left(self, x: f32, threshold: f32, sets: &[u32]) -> bool {
         match self {
-            // One expression for both directions: which it is cannot be predicted.
-            Test::Below { missing_left } => (x < threshold) | (missing_left & !(x >= threshold)),
+            Test::Below { missing_left } => {
+                // Without a branch on the direction, which cannot be predicted.
+                let is_missing = x.is_nan() | threshold.is_nan();
+                (x < threshold) | (missing_left & is_missing)
+            }
             Test::Category { missing_left, .. } if x.is_nan() => missing_left,
             Test::Category {
                 first,

@@ -1,5 +1,5 @@
 //! Raw margins: the leaf that each row reaches in each tree, summed in float64.
-//! Twin: shaders/predict_trees.wgsl
+//! Twin: `shaders/predict_trees.wgsl`
 
 pub mod words;
 

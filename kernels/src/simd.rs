@@ -110,6 +110,7 @@ pub(crate) trait Simd: Copy + 'static {
 macro_rules! instances {
     ($(#[$doc:meta])* $visibility:vis fn $name:ident = $generic:ident($($arg:ident: $type:ty),* $(,)?)) => {
         $(#[$doc])*
+        #[allow(clippy::too_many_arguments, reason = "the arguments of the kernel")]
         $visibility fn $name(level: $crate::simd::Level, $($arg: $type),*) {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]

@@ -1,5 +1,5 @@
 //! Which side of each test every row takes, packed into one decision pattern per group of leaves.
-//! Twin: shaders/tree_patterns.wgsl
+//! Twin: `shaders/tree_patterns.wgsl`
 //!
 //! A tree's leaves are divided into groups (see [`crate::tree_tables`]). The pattern of a group has
 //! one bit per distinct test on the way to its leaves; a bit is set where the row goes left. The

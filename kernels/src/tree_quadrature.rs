@@ -1,5 +1,5 @@
 //! Path-dependent Shapley values of trees of any depth, by quadrature over a walk of the tree.
-//! Twin: shaders/tree_quadrature.wgsl
+//! Twin: `shaders/tree_quadrature.wgsl`
 //!
 //! With `A_e(z) = z (1 − u) + e u` for a feature whose merged cover fraction on the path is `z` and
 //! which the row meets (e = 1) or not (e = 0), the value that a leaf gives to feature i is

@@ -1,5 +1,5 @@
 //! Path-dependent Shapley values of shallow trees, read from tables of decision patterns.
-//! Twin: shaders/tree_tables.wgsl
+//! Twin: `shaders/tree_tables.wgsl`
 //!
 //! The leaves of a tree are divided into groups: whole subtrees whose own tests and the tests on
 //! the way to them are at most [`MAX_BITS`] distinct ones over at most [`SLOTS`] features. The

@@ -150,7 +150,7 @@ impl TreeShap {
         let out = values.as_slice_mut().unwrap_or_default();
         self.values(&batch, amount, out)?;
         let mut check = Check::new(self.options.additivity_rows, Some(batch.rows() as u64));
-        check.batch(self, &batch, values.view())?;
+        check.batch(self, &batch, &values.view())?;
         Ok(Explanation {
             header: self.header.clone(),
             trailer: self.trailer(batch.rows() as u64, amount, &check)?,
@@ -181,7 +181,7 @@ impl TreeShap {
                 expected: format!("{shape:?}"),
                 got: error.to_string(),
             })?;
-            check.batch(self, &batch, values)?;
+            check.batch(self, &batch, &values)?;
             sink.block(values)?;
             rows += batch.rows() as u64;
             progress(rows);
@@ -221,6 +221,10 @@ impl TreeShap {
         }
     }
 
+    #[cfg_attr(
+        not(feature = "gpu"),
+        expect(clippy::unnecessary_wraps, reason = "a GPU can fail")
+    )]
     fn trailer(&self, rows: u64, amount: Amount, check: &Check) -> Result<Trailer> {
         let (engines, notes) = match &self.engines {
             Engines::Cpu(cpu) => (cpu.packs(&self.compiled, amount).engines(), Vec::new()),
@@ -305,7 +309,7 @@ impl Check {
         &mut self,
         method: &TreeShap,
         batch: &Batch<'_>,
-        values: ArrayView3<'_, f32>,
+        values: &ArrayView3<'_, f32>,
     ) -> Result<()> {
         let end = self.seen + batch.rows() as u64;
         let mut cells = vec![0.0; batch.features()];

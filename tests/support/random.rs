@@ -1,4 +1,4 @@
-//! A small deterministic generator of random numbers (SplitMix64), so that a failing case can be
+//! A small deterministic generator of random numbers (`SplitMix64`), so that a failing case can be
 //! run again from its seed.
 
 #[derive(Debug, Clone)]

@@ -5,6 +5,7 @@
     reason = "one reason for all: `instances!` calls this code only where the features were detected"
 )]
 
+#[allow(clippy::wildcard_imports, reason = "intrinsics")]
 use std::arch::x86_64::*;
 
 use super::Simd;

@@ -54,7 +54,7 @@ impl Simd for Portable {
     }
     #[inline(always)]
     fn below_or_nan(x: Self::V, t: Self::V) -> Self::M {
-        lanes(|i| !(x[i] >= t[i]))
+        lanes(|i| (x[i] < t[i]) | x[i].is_nan() | t[i].is_nan())
     }
     #[inline(always)]
     fn mask(bytes: &[u8]) -> Self::M {
@@ -86,7 +86,7 @@ impl Simd for Portable {
     fn set_bit_below(x: &[f32], t: f32, missing_left: bool, bit: u8, to: &mut [u8]) {
         let rows = x.iter().zip(to);
         if missing_left {
-            rows.for_each(|(x, to)| *to |= u8::from(!(*x >= t)) * bit);
+            rows.for_each(|(x, to)| *to |= u8::from((*x < t) | x.is_nan() | t.is_nan()) * bit);
         } else {
             rows.for_each(|(x, to)| *to |= u8::from(*x < t) * bit);
         }

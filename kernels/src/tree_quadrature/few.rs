@@ -12,6 +12,10 @@ use crate::simd::{Simd, instances};
 /// not occur above refers to frame 0, which has met everything with fraction 1, and what does not
 /// apply is multiplied with 0.
 #[derive(Clone, Copy)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four facts about a row and a split, none of which excludes another"
+)]
 struct Frame<S: Simd> {
     /// Product of the factors above, and sum over the leaves below.
     down: S::V,
@@ -119,7 +123,7 @@ impl<S: Simd> Pass<S> {
         passes
     }
 
-    /// A_e(z) at the points.
+    /// `A_e(z)` at the points.
     #[inline(always)]
     fn a(&self, z: f64, met: bool) -> S::V {
         let u = S::mul(self.u, S::splat(f32::from(u8::from(met))));
@@ -245,6 +249,10 @@ impl<S: Simd> Walk<'_, S> {
 
     /// Prepares the frame of a split for one of its children.
     #[inline(always)]
+    #[expect(
+        clippy::needless_bitwise_bool,
+        reason = "an operator that may skip its right side is a branch"
+    )]
     fn enter(&mut self, depth: usize, child: u32, pass: &Pass<S>) {
         let fraction = self.forest.nodes[child as usize].fraction;
         let frame = &mut self.frames[depth];

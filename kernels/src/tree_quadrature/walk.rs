@@ -1,4 +1,8 @@
 //! The walk with rows in the lanes.
+#![expect(
+    clippy::needless_range_loop,
+    reason = "an iterator's closures would be compiled without the instruction set"
+)]
 
 use super::pack::{FIRST, Kind, Pack, Step};
 use crate::block::{Block, ROWS};

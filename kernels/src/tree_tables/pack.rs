@@ -59,8 +59,9 @@ pub fn cover(forest: &Forest, thresholds: &[f32], tree: usize, max_groups: usize
         }
         let children = [(node.left, true), (node.right, false)];
         let is_leaf = |child: u32| forest.nodes[child as usize].is_leaf();
-        if is_leaf(node.left) != is_leaf(node.right) {
-            let (inner, side) = children[usize::from(is_leaf(node.left))];
+        let is_leaf = [is_leaf(node.left), is_leaf(node.right)];
+        if is_leaf[0] ^ is_leaf[1] {
+            let (inner, side) = children[usize::from(is_leaf[0])];
             let mut beside = beside;
             beside.push(path.len() as u32);
             let mut path = path;
@@ -394,7 +395,7 @@ fn conditions(
     conditions
 }
 
-/// The Shapley values of the game of one leaf, v(S) = value · ∏_{j∈S} [j met] · ∏_{j∉S} z_j, by
+/// The Shapley values of the game of one leaf, `v(S) = value · ∏_{j∈S} [j met] · ∏_{j∉S} z_j`, by
 /// condition, for every set of met conditions (bit k for condition k).
 struct LeafGame {
     values: [[f64; MAX_ENTRIES]; SLOTS],
@@ -402,7 +403,7 @@ struct LeafGame {
 }
 
 impl LeafGame {
-    /// φ_i = value ([i met] − z_i) ∫₀¹ ∏_{j≠i} [z_j (1 − u) + [j met] u] du: the multilinear
+    /// `φ_i = value ([i met] − z_i) ∫₀¹ ∏_{j≠i} [z_j (1 − u) + [j met] u] du`: the multilinear
     /// extension of the path-dependent game of Lundberg et al. (2020), integrated exactly by
     /// quadrature.
     fn solve(&mut self, conditions: &[Condition], value: f64) {
