@@ -134,7 +134,7 @@ fn categories_that_the_file_has_only_hashes_of_are_known_by_their_text_or_number
             let batch = encoder.batch(&table).unwrap();
             let mut out = vec![0.0; 4];
             batch.column(2, 0..4, &mut out).unwrap();
-            assert!(out[1] == -1.0 && out[3].is_nan(), "{out:?}");
+            assert!(out[1] < 0.0 && out[3].is_nan(), "{out:?}");
             out
         };
         let (a, b) = (cells(&named), cells(&hashed));

@@ -48,7 +48,9 @@ pub fn model(bytes: &[u8]) {
     // More rows take other engines.
     let rows: Vec<usize> = (0..16).map(|row| row % 4).collect();
     if let (Ok(few), Ok(table)) = (few, table.select(&rows)) {
-        let some = explainer.explain(&table).expect("a table of the same columns");
+        let some = explainer
+            .explain(&table)
+            .expect("a table of the same columns");
         assert_eq!(few.values.dim().1, some.values.dim().1);
     }
 }

@@ -13,20 +13,20 @@ use super::subject::{LIBRARIES, Subject, options, subject, subjects};
 #[derive(Default)]
 struct Blocks {
     header: Option<Header>,
-    blocks: Vec<Array3<f32>>,
+    values: Vec<Array3<f32>>,
     trailer: Option<Trailer>,
 }
 
 impl Sink for Blocks {
     fn begin(&mut self, header: &Header) -> Result<()> {
-        assert!(self.header.is_none() && self.blocks.is_empty());
+        assert!(self.header.is_none() && self.values.is_empty());
         self.header = Some(header.clone());
         Ok(())
     }
 
     fn block(&mut self, values: ArrayView3<'_, f32>) -> Result<()> {
         assert!(self.header.is_some() && self.trailer.is_none());
-        self.blocks.push(values.to_owned());
+        self.values.push(values.to_owned());
         Ok(())
     }
 
@@ -44,14 +44,14 @@ fn stream(explainer: &Explainer, path: &Path) -> (Array3<f32>, usize) {
     let trailer = explainer
         .explain_into(&mut reader, &mut sink, &mut |rows| told.push(rows))
         .unwrap();
-    let views: Vec<_> = sink.blocks.iter().map(|block| block.view()).collect();
+    let views: Vec<_> = sink.values.iter().map(|block| block.view()).collect();
     let values = ndarray::concatenate(Axis(0), &views).unwrap();
     assert_eq!(told.len(), views.len());
     assert_eq!(told.last(), Some(&(values.dim().0 as u64)));
     assert_eq!(sink.trailer.as_ref(), Some(&trailer));
     assert_eq!(sink.header.as_ref(), Some(explainer.header()));
     assert_eq!(trailer.rows, values.dim().0 as u64);
-    (values, sink.blocks.len())
+    (values, sink.values.len())
 }
 
 fn assert_same_bits(name: &str, a: &Array3<f32>, b: &Array3<f32>) {
@@ -157,7 +157,8 @@ fn rows_of_float32_numbers_keep_their_bits_beside_rows_that_are_not() {
             let Cells::F64(wide) = subject.table.cells.clone() else {
                 panic!("{}: not float64", subject.case.name);
             };
-            let inexact = |cell: &f64| !cell.is_nan() && f64::from(*cell as f32) != *cell;
+            let inexact =
+                |cell: &f64| !cell.is_nan() && f64::from(*cell as f32).to_bits() != cell.to_bits();
             let mut rows = wide.outer_iter();
             let other = rows.find(|row| row.iter().any(inexact)).unwrap();
             let subject = subject.rounded();
