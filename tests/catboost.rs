@@ -5,8 +5,9 @@ mod damage;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use whylight::Error;
+use whylight::data::{Cells, Column, Encoder};
 use whylight::model::{self, Model, Node, Numbers, Test, Trees};
+use whylight::{Error, Table};
 
 use crate::corpus::{Case, cases};
 use crate::support::native;
@@ -41,10 +42,10 @@ fn values_by_the_definition_equal_the_librarys() {
 }
 
 #[test]
-fn category_statistics_and_unlabelled_categories_are_refused_by_name() {
+fn category_statistics_are_refused_by_name() {
     let mut refused = cases("catboost");
     refused.retain(|case| !case.facts["refused"].is_null());
-    assert_eq!(refused.len(), 2);
+    assert_eq!(refused.len(), 1);
     for case in refused {
         let error = model::load(&case.model()).unwrap_err();
         assert!(matches!(error, Error::Unsupported { .. }), "{error}");
@@ -102,6 +103,56 @@ fn one_hot_categories_keep_their_labels() {
         colour.labels.iter().any(|label| label == "red"),
         "{colour:?}"
     );
+}
+
+#[test]
+fn categories_that_the_file_has_only_hashes_of_are_known_by_their_text_or_number() {
+    let mut cases = cases("catboost");
+    cases.retain(|case| case.name.starts_with("one_hot_") && case.name != "one_hot_hashes_1_2");
+    assert_eq!(cases.len(), 4);
+    for case in cases {
+        let named = native::load(&case);
+        let mut json: Value =
+            serde_json::from_slice(&std::fs::read(case.model()).unwrap()).unwrap();
+        let info = json["features_info"].as_object_mut().unwrap();
+        info.remove("cat_features_hash").unwrap();
+        let hashed = parse(&json);
+        let kind = hashed.features[2].categories.as_ref().unwrap();
+        assert_eq!(kind.numbers, Numbers::Hashes);
+        // From the CSV file, where the second column's empty cell is a label, too.
+        let (a, b) = (native::rows(&case, &named), native::rows(&case, &hashed));
+        assert_eq!(a.shape, b.shape);
+        for i in 0..a.shape[0] {
+            assert_eq!(named.margin(a.row(i)), hashed.margin(b.row(i)), "row {i}");
+        }
+        // As numbers: 20, 20.5 and −30.
+        let column = vec![20.0, 20.5, -30.0, f64::NAN];
+        let cells = |trees: &Trees| {
+            let columns = (0..4).map(|_| Column::F64(column.clone())).collect();
+            let table = Table::new(None, Cells::Columns(columns)).unwrap();
+            let encoder = Encoder::new(&trees.features, None, 4).unwrap();
+            let batch = encoder.batch(&table).unwrap();
+            let mut out = vec![0.0; 4];
+            batch.column(2, 0..4, &mut out).unwrap();
+            assert!(out[1] < 0.0 && out[3].is_nan(), "{out:?}");
+            out
+        };
+        let (a, b) = (cells(&named), cells(&hashed));
+        let label = |trees: &Trees, code: f64| {
+            let labels = &trees.features[2].categories.as_ref().unwrap().labels;
+            labels.get(code as usize).filter(|_| code >= 0.0).cloned()
+        };
+        for row in [0, 2] {
+            assert_eq!(
+                label(&named, a[row]).is_some(),
+                label(&hashed, b[row]).is_some()
+            );
+        }
+        if let Some(hash) = label(&hashed, b[0]) {
+            assert_eq!(hash, "1183230456");
+            assert_eq!(label(&named, a[0]).unwrap(), "20");
+        }
+    }
 }
 
 #[test]

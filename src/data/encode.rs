@@ -1,5 +1,6 @@
 //! Puts the columns of a table into the order and the numbers that a model reads.
 
+mod city_hash;
 mod fill;
 mod label;
 
@@ -8,6 +9,7 @@ use std::ops::Range;
 
 use self::fill::{Number, Source};
 use self::label::LabelMap;
+pub(super) use self::label::known as known_labels;
 use super::table::{MEMORY, check_rows, shape};
 use super::{Cells, Column, Table, name};
 use crate::error::{Error, Result};

@@ -66,6 +66,7 @@ impl ReadOptions {
     /// labels is a label column, matched as [`Encoder`](super::Encoder) matches it.
     pub fn for_features(features: &[Feature]) -> Self {
         let named = encode::all_named(features);
+        let options = Self::default();
         let labels = features
             .iter()
             .enumerate()
@@ -74,14 +75,11 @@ impl ReadOptions {
                 Some(LabelColumn {
                     name: feature.name.clone().filter(|_| named),
                     index: Some(index),
-                    known: categories.labels.clone(),
+                    known: encode::known_labels(categories, &options.missing),
                 })
             })
             .collect();
-        Self {
-            labels,
-            ..Self::default()
-        }
+        Self { labels, ..options }
     }
 }
 

@@ -46,7 +46,8 @@ pub struct Feature {
 /// The labels of a categorical feature; the position of a label is its category number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Categories {
-    /// Labels by category number. A string cell that is none of them is an unseen category (-1).
+    /// Labels by category number, or their hashes ([`Numbers::Hashes`]). A string cell that is none
+    /// of them is an unseen category (-1).
     pub labels: Vec<String>,
     /// What a number in such a column means.
     pub numbers: Numbers,
@@ -59,6 +60,10 @@ pub enum Numbers {
     Codes,
     /// Its decimal text is the label (CatBoost).
     Labels,
+    /// As [`Numbers::Labels`], but the file has only hashes of the labels: each of
+    /// [`Categories::labels`] is, in decimal, the lower 32 bits of the `CityHash64` of a label
+    /// (`CatBoost` saved without its pool).
+    Hashes,
 }
 
 /// How the library reads a cell before it compares it with a threshold.

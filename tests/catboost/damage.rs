@@ -212,12 +212,6 @@ fn a_fault_of_the_whole_model_names_its_place() {
             "5000000000 does not fit into 32 bits",
         ),
         (
-            "one_hot_1_2",
-            format!("{info}/cat_features_hash"),
-            json!([]),
-            "cat_features_hash",
-        ),
-        (
             "lossguide_1_2",
             "/trees".to_owned(),
             json!(7),

@@ -59,7 +59,8 @@ fn chain(trees: &[(&[f64], &[f64])]) -> Model {
 #[test]
 fn thresholds_that_are_one_in_float32_are_two_in_float64() {
     let at = 1.6e9;
-    assert_eq!((at + 10.0) as f32, (at + 20.0) as f32);
+    let bits = |x: f64| (x as f32).to_bits();
+    assert_eq!(bits(at + 10.0), bits(at + 20.0));
     let model = chain(&[
         (&[at + 10.0, at + 20.0], &[1.0, -2.0, 4.0]),
         (&[at + 10.0, at + 30.0, at + 20.0], &[0.5, 8.0, 0.25, -3.0]),
@@ -110,8 +111,9 @@ fn equal_cells_in_float32_that_lie_on_both_sides_of_a_threshold_keep_their_sides
         });
         let values = explainer.explain(&matrix(cells)).unwrap().values;
         for (i, values) in values.outer_iter().enumerate() {
-            let expected = if i % 2 == 0 { -1.0 } else { 1.0 };
-            assert_eq!(values[[0, 0]], expected, "row {i} of {rows}");
+            let expected = if i % 2 == 0 { -1.0_f32 } else { 1.0 };
+            let bits = values[[0, 0]].to_bits();
+            assert_eq!(bits, expected.to_bits(), "row {i} of {rows}");
         }
     }
 }

@@ -157,7 +157,8 @@ fn rows_of_float32_numbers_keep_their_bits_beside_rows_that_are_not() {
             let Cells::F64(wide) = subject.table.cells.clone() else {
                 panic!("{}: not float64", subject.case.name);
             };
-            let inexact = |cell: &f64| !cell.is_nan() && f64::from(*cell as f32) != *cell;
+            let inexact =
+                |cell: &f64| !cell.is_nan() && f64::from(*cell as f32).to_bits() != cell.to_bits();
             let mut rows = wide.outer_iter();
             let other = rows.find(|row| row.iter().any(inexact)).unwrap();
             let subject = subject.rounded();

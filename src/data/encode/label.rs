@@ -2,22 +2,42 @@
 
 use std::collections::HashMap;
 
+use super::city_hash::city_hash;
 use crate::model::{Categories, Numbers};
 
 /// What the labels of one feature mean.
 #[derive(Debug, Clone)]
 pub(super) struct LabelMap {
-    by_text: HashMap<String, i32>,
-    /// By the bits of a number, for labels that are the shortest decimal text of one; `None` where
-    /// numbers are category numbers already.
-    by_number: Option<NumberMap>,
+    texts: Texts,
+    /// `None` where numbers are category numbers already.
+    numbers: Option<NumberMap>,
 }
 
-/// Category numbers by the bits of the float64 that a label spells.
-pub(super) type NumberMap = HashMap<u64, i32>;
+/// Category numbers by label.
+#[derive(Debug, Clone)]
+enum Texts {
+    Labels(HashMap<String, i32>),
+    Hashes(HashMap<u32, i32>),
+}
+
+/// Category numbers of numbers that are labels.
+#[derive(Debug, Clone)]
+pub(super) enum NumberMap {
+    /// By the bits of the float64 that a label spells, if it is the number's shortest decimal text.
+    Labels(HashMap<u64, i32>),
+    /// By the hash of the number's shortest decimal text.
+    Hashes(HashMap<u32, i32>),
+}
 
 impl LabelMap {
     pub(super) fn new(categories: &Categories) -> Self {
+        if categories.numbers == Numbers::Hashes {
+            let hashes = hashes(categories);
+            return Self {
+                texts: Texts::Hashes(hashes.clone()),
+                numbers: Some(NumberMap::Hashes(hashes)),
+            };
+        }
         let mut by_text = HashMap::with_capacity(categories.labels.len());
         let mut by_number = HashMap::new();
         for (code, label) in categories.labels.iter().enumerate() {
@@ -30,22 +50,52 @@ impl LabelMap {
                 by_number.entry(bits(number)).or_insert(code);
             }
         }
+        let are_labels = categories.numbers == Numbers::Labels;
         Self {
-            by_text,
-            by_number: (categories.numbers == Numbers::Labels).then_some(by_number),
+            texts: Texts::Labels(by_text),
+            numbers: are_labels.then_some(NumberMap::Labels(by_number)),
         }
     }
 
     /// The map for numeric cells, where they are labels.
     pub(super) fn numbers(&self) -> Option<&NumberMap> {
-        self.by_number.as_ref()
+        self.numbers.as_ref()
     }
 
     /// The category number of each of a batch's labels; -1 for those that the model has not seen.
     pub(super) fn translate(&self, labels: &[String]) -> Vec<i32> {
-        let code = |label: &String| self.by_text.get(label).copied().unwrap_or(-1);
-        labels.iter().map(code).collect()
+        let code = |label: &String| match &self.texts {
+            Texts::Labels(codes) => codes.get(label),
+            Texts::Hashes(codes) => codes.get(&hash(label)),
+        };
+        (labels.iter())
+            .map(|label| code(label).copied().unwrap_or(-1))
+            .collect()
     }
+}
+
+/// Category numbers by the hashes that stand in the place of labels.
+fn hashes(categories: &Categories) -> HashMap<u32, i32> {
+    let hashes = (0..).zip(&categories.labels);
+    hashes
+        .filter_map(|(code, hash)| Some((hash.parse().ok()?, code)))
+        .collect()
+}
+
+/// The labels that are known before a table is read: the model's, or, where it has only hashes,
+/// those of the marks for missing cells that are labels to it.
+pub(in crate::data) fn known(categories: &Categories, marks: &[String]) -> Vec<String> {
+    if categories.numbers != Numbers::Hashes {
+        return categories.labels.clone();
+    }
+    let hashes = hashes(categories);
+    let is_label = |mark: &&String| hashes.contains_key(&hash(mark));
+    marks.iter().filter(is_label).cloned().collect()
+}
+
+/// `CatBoost`'s hash of a label.
+fn hash(label: &str) -> u32 {
+    city_hash(label.as_bytes()) as u32
 }
 
 /// The category number of a number that is a label: NaN stays missing, unseen ones are -1.
@@ -53,7 +103,11 @@ pub(super) fn category(map: &NumberMap, number: f64) -> f64 {
     if number.is_nan() {
         return number;
     }
-    map.get(&bits(number)).map_or(-1.0, |&code| f64::from(code))
+    let code = match map {
+        NumberMap::Labels(codes) => codes.get(&bits(number)),
+        NumberMap::Hashes(codes) => codes.get(&hash(&(number + 0.0).to_string())),
+    };
+    code.map_or(-1.0, |&code| f64::from(code))
 }
 
 /// The same bits for equal numbers: -0 is 0.

@@ -161,25 +161,18 @@ impl Columns {
                     ),
                 ));
             }
-            let mut labels = Vec::with_capacity(category.codes.len());
-            for (code, (hash, number)) in category.codes.iter_mut().enumerate() {
-                let Some(label) = self.labels.get(hash) else {
-                    return Err(Fault::Refusal(
-                        format!(
-                            "a one-hot split of categorical feature {index} on the category with \
-                             hash {hash}, whose label is not in cat_features_hash,"
-                        ),
-                        "save the model with its training data: model.save_model(path, \
-                         format=\"json\", pool=pool)",
-                    ));
-                };
-                *number = code as u32;
-                labels.push(label.clone());
+            for (code, number) in (0..).zip(category.codes.values_mut()) {
+                *number = code;
             }
-            self.features[category.column as usize].categories = Some(Categories {
-                labels,
-                numbers: Numbers::Labels,
-            });
+            let codes = || category.codes.keys();
+            let labels: Option<_> = codes().map(|hash| self.labels.get(hash).cloned()).collect();
+            // Saved without its training data, a model has the hashes of the categories alone.
+            let (labels, numbers) = match labels {
+                Some(labels) => (labels, Numbers::Labels),
+                None => (codes().map(u32::to_string).collect(), Numbers::Hashes),
+            };
+            self.features[category.column as usize].categories =
+                Some(Categories { labels, numbers });
         }
         Ok(())
     }

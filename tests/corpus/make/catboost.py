@@ -220,7 +220,7 @@ def newest(out):
           "one-hot splits in non-symmetric trees", categorical=[1, 2])
     write(out, "one_hot_hashes", {"one_hot_max_size": 20}, frame, fy,
           "saved without its pool: the file has the hashes of the categories but not their labels", categorical=[1, 2],
-          pass_pool=False, extra={"refused": "cat_features_hash"})
+          pass_pool=False)
     write(out, "counter", {"one_hot_max_size": 1}, frame, fy, "category statistics (CTR)", categorical=[1, 2],
           extra={"refused": "CTR"})
 

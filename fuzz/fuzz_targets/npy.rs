@@ -1,0 +1,4 @@
+//! NumPy tables.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| whylight_fuzz::table(bytes, "npy"));

@@ -1,0 +1,4 @@
+//! XGBoost UBJSON models.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| whylight_fuzz::model(bytes));
