@@ -26,15 +26,22 @@ pub struct Options {
     pub seed: u64,
 }
 
-impl Default for Options {
-    fn default() -> Self {
+impl Options {
+    /// The defaults on a device that is chosen already; [`Options::default`] looks for one.
+    pub fn on(device: Device) -> Self {
         Self {
-            device: Device::auto(),
+            device,
             threads: 0,
             memory_limit: None,
             additivity_rows: None,
             seed: 0,
         }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::on(Device::auto())
     }
 }
 

@@ -62,7 +62,7 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<Model> {
     }
     Err(Error::Model {
         path: path.to_owned(),
-        format: "model file",
+        format: "tree",
         at: "its first bytes".to_owned(),
         reason: "none of the formats known: XGBoost JSON or UBJSON, LightGBM text, CatBoost JSON, \
                  ONNX; save the model with its library's own save function"

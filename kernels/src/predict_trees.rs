@@ -29,7 +29,7 @@ params! {
     }
 }
 
-/// A node in the shader's form: a split, or a [`Leaf`].
+/// A node in the shader's form: a split, or a leaf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub struct Node {

@@ -31,6 +31,9 @@ const BATCH_BYTES: u64 = 100 << 20;
 /// Rows of a table whose additivity is checked by default.
 const CHECKED_ROWS: u64 = 256;
 
+/// In a file of unknown length the first rows are checked, and from then on every so many.
+const UNKNOWN_EVERY: u64 = 1 << 16;
+
 /// The engines of a device.
 #[derive(Debug)]
 enum Engines {
@@ -166,13 +169,18 @@ impl TreeShap {
         progress: &mut dyn FnMut(u64),
     ) -> Result<Trailer> {
         let encoder = self.encoder(reader.names(), reader.columns())?;
-        let amount = Amount::of(reader.rows());
-        let mut check = Check::new(self.options.additivity_rows, reader.rows());
+        let mut table = reader.next(self.batch_rows())?;
+        let mut next = reader.next(self.batch_rows())?;
+        // A file that does not say how many rows it has is known to be small if it ends here.
+        let only = table.as_ref().filter(|_| next.is_none());
+        let known = reader.rows().or(only.map(|table| table.rows() as u64));
+        let amount = Amount::of(known);
+        let mut check = Check::new(self.options.additivity_rows, known);
         let mut rows = 0;
         let mut buffer = Vec::new();
         sink.begin(&self.header)?;
-        while let Some(table) = reader.next(self.batch_rows())? {
-            let batch = encoder.batch(&table)?;
+        while let Some(current) = table {
+            let batch = encoder.batch(&current)?;
             let shape = self.shape(batch.rows());
             buffer.resize(shape.0 * shape.1 * shape.2, 0.0);
             self.values(&batch, amount, &mut buffer)?;
@@ -185,6 +193,11 @@ impl TreeShap {
             sink.block(values)?;
             rows += batch.rows() as u64;
             progress(rows);
+            table = next;
+            next = match table {
+                Some(_) => reader.next(self.batch_rows())?,
+                None => None,
+            };
         }
         let trailer = self.trailer(rows, amount, &check)?;
         sink.end(&trailer)?;
@@ -201,10 +214,10 @@ impl TreeShap {
     }
 
     /// Rows of a batch under the memory limit: cells in float64, values in float32, and as much
-    /// again for what reads and writes them.
+    /// again, twice, for what reads and writes them.
     fn batch_rows(&self) -> usize {
         let (_, features, outputs) = self.shape(0);
-        let row = 2 * features as u64 * (8 + 4 * outputs as u64);
+        let row = 3 * features as u64 * (8 + 4 * outputs as u64);
         let limit = self.options.memory_limit.unwrap_or(BATCH_BYTES);
         (limit / row.max(1)).clamp(1, 1 << 20) as usize
     }
@@ -286,6 +299,7 @@ fn count_covers(trees: &mut Trees, background: &Table) -> Result<()> {
 /// The additivity of a result, measured with margins summed in float64 by the model's own rules.
 #[derive(Debug)]
 struct Check {
+    wanted: u64,
     every: u64,
     next: u64,
     seen: u64,
@@ -297,7 +311,8 @@ impl Check {
     fn new(wanted: Option<u64>, rows: Option<u64>) -> Self {
         let wanted = wanted.unwrap_or(CHECKED_ROWS).max(1);
         Self {
-            every: rows.unwrap_or(u64::MAX).div_ceil(wanted).clamp(1, 1 << 16),
+            wanted,
+            every: rows.map_or(1, |rows| rows.div_ceil(wanted)),
             next: 0,
             seen: 0,
             rows: 0,
@@ -324,7 +339,11 @@ impl Check {
                 self.error = self.error.max(error);
             }
             self.rows += 1;
-            self.next += self.every;
+            self.next += if self.rows < self.wanted {
+                self.every
+            } else {
+                UNKNOWN_EVERY
+            };
         }
         self.seen = end;
         Ok(())

@@ -55,10 +55,7 @@ pub(super) fn subject(library: &str, name: &str) -> Subject {
 }
 
 pub(super) fn options() -> Options {
-    Options {
-        device: Device::cpu(),
-        ..Options::default()
-    }
+    Options::on(Device::cpu())
 }
 
 impl Subject {

@@ -68,7 +68,7 @@ impl Leaf {
 #[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub struct Condition {
-    /// Column and flags; [`LAST`] on the feature's last condition.
+    /// Column and flags; `LAST` on the feature's last condition.
     pub test: u32,
     /// Numbers at or above this key meet it; the place of the set of a category.
     pub low: u32,
