@@ -36,7 +36,7 @@ pub fn model(bytes: &[u8]) {
         return;
     };
     let options = Options {
-        device: Device::Cpu,
+        device: Device::cpu(),
         threads: 1,
         ..Options::default()
     };
