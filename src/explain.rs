@@ -57,7 +57,8 @@ impl Explainer {
     ///
     /// # Errors
     /// [`crate::Error::Parameter`] if the model stores no cover and there is no background;
-    /// [`crate::Error::Shape`] if the background does not fit the model.
+    /// [`crate::Error::Shape`] if the background does not fit the model, [`crate::Error::Data`] if
+    /// it has no rows; [`crate::Error::Unsupported`] if values could leave the range of float32.
     pub fn new(model: Arc<Model>, background: Option<&Table>, options: Options) -> Result<Self> {
         Ok(Self {
             method: TreeShap::new(model, background, options)?,

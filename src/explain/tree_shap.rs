@@ -31,6 +31,9 @@ const BATCH_BYTES: u64 = 100 << 20;
 /// Rows of a table whose additivity is checked by default.
 const CHECKED_ROWS: u64 = 256;
 
+/// Leaf values that sum up to more could leave the range of float32 on the way to a value.
+const LARGEST: f64 = 1e30;
+
 /// In a file of unknown length the first rows are checked, and from then on every so many.
 const UNKNOWN_EVERY: u64 = 1 << 16;
 
@@ -83,6 +86,18 @@ impl TreeShap {
         }
         let trees = counted.as_ref().unwrap_or(trees);
         let compiled = Compiled::new(trees);
+        let largest = compiled.largest();
+        // NaN, too, is not below.
+        if largest.is_nan() || largest >= LARGEST {
+            return Err(Error::Unsupported {
+                what: format!(
+                    "this {} model, whose leaf values, weighted with the covers of their paths,                      reach {largest:e}",
+                    trees.format
+                ),
+                by: "Tree SHAP in float32".to_owned(),
+                instead: format!("train on a target that is scaled down, below {LARGEST:e}"),
+            });
+        }
         let expected = compiled.forest.expected();
         let base_values = trees.base.iter().zip(&expected).map(|(a, b)| a + b);
         let names = (trees.features.iter().enumerate())
@@ -336,6 +351,7 @@ impl Check {
                 let column = values.slice(ndarray::s![row, .., output]);
                 let sum: f64 = column.iter().map(|&value| f64::from(value)).sum();
                 let error = (method.header.base_values[output] + sum - margin).abs();
+                let error = if error.is_nan() { f64::INFINITY } else { error };
                 self.error = self.error.max(error);
             }
             self.rows += 1;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ndarray::{Array2, array};
 use whylight::data::Cells;
-use whylight::model::{self, Model};
+use whylight::model::{self, Model, Node};
 use whylight::{Error, Explainer, Table};
 
 use super::subject::{AMOUNTS, Amount, Subject, explain, options, subject, together};
@@ -218,6 +218,39 @@ fn a_model_without_covers_needs_a_background_that_fits() {
     assert!(error.to_string().contains("background"), "{error}");
     assert!(error.to_string().contains("no rows"), "{error}");
     explainer(subject.background.as_ref()).unwrap();
+}
+
+#[test]
+fn values_beyond_float32_are_refused_before_they_are_computed() {
+    for leaf in [1e31, 1e39, 1e308] {
+        let model = chain(&[(&[0.5], &[-leaf, leaf]), (&[0.7], &[-leaf, leaf])]);
+        let error = Explainer::new(Arc::new(model), None, options()).unwrap_err();
+        assert!(matches!(error, Error::Unsupported { .. }), "{error}");
+        assert!(error.to_string().contains("scaled down"), "{error}");
+    }
+    let model = chain(&[(&[0.5], &[-1e29, 1e29])]);
+    let explainer = Explainer::new(Arc::new(model), None, options()).unwrap();
+    let values = explainer.explain(&matrix(array![[1.0, 0.0]])).unwrap();
+    assert!((f64::from(values.values[[0, 0, 0]]) - 1e29).abs() < 1e23);
+}
+
+#[test]
+fn covers_that_grow_downward_beyond_all_bounds_are_refused() {
+    let mut model = chain(&[(&[0.5, 0.7], &[1.0, 2.0, 3.0])]);
+    let Model::Trees(trees) = &mut model else {
+        panic!("not trees");
+    };
+    for node in &mut trees.trees[0].nodes {
+        match node {
+            Node::Leaf { cover, .. } => *cover = 1e300,
+            Node::Split(split) => split.cover = 1e-300,
+        }
+    }
+    let error = Explainer::new(Arc::new(model), None, options()).unwrap_err();
+    assert!(
+        error.to_string().contains("covers of their paths"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -43,6 +43,8 @@ pub(super) struct Compiled {
     /// The same in float64, as the model has them.
     exact: Vec<f64>,
     ranks: OnceLock<Ranks>,
+    /// Some node has more cover than its parent.
+    grows: bool,
     pub(super) precision: Precision,
     pub(super) fraction: Fraction,
 }
@@ -71,6 +73,7 @@ impl Compiled {
             thresholds: Vec::new(),
             exact: Vec::new(),
             ranks: OnceLock::new(),
+            grows: false,
             precision: trees.precision,
             fraction: trees.fraction,
         };
@@ -157,6 +160,7 @@ impl Compiled {
                 } else {
                     0.5
                 };
+                self.grows |= fraction > 1.001;
                 self.forest.nodes[(first + child) as usize].fraction = fraction;
             }
         }
@@ -201,6 +205,28 @@ impl Compiled {
             missing_left,
         };
         (column, test, 0.0)
+    }
+
+    /// What no value, and no number on the way to one, exceeds: the absolute leaf values, each
+    /// times the fractions above 1 on its path. Covers that grow downward are no library's, but
+    /// a file can hold them.
+    pub(super) fn largest(&self) -> f64 {
+        let forest = &self.forest;
+        if !self.grows {
+            return forest.nodes.iter().map(|node| node.value.abs()).sum();
+        }
+        let mut sum = 0.0;
+        let mut stack: Vec<(u32, f64)> = forest.roots.iter().map(|&root| (root, 1.0)).collect();
+        while let Some((n, weight)) = stack.pop() {
+            let node = &forest.nodes[n as usize];
+            let weight = weight * node.fraction.max(1.0);
+            if node.is_leaf() {
+                sum += weight * node.value.abs();
+            } else {
+                stack.extend([(node.left, weight), (node.right, weight)]);
+            }
+        }
+        sum
     }
 
     /// Thresholds by node that are equal exactly where two tests of a column are the same test.
