@@ -98,9 +98,16 @@ pub(crate) trait Simd: Copy + 'static {
     /// of 32.
     fn set_bit_below(x: &[f32], t: f32, missing_left: bool, bit: u8, to: &mut [u8]);
 
-    /// For 8 rows: adds lane `s` of `table[patterns[r]]` to `sums[s][at + r]`, for every slot `s`
-    /// in `0..sums.len()` (at most 8).
-    fn add_entries(table: &[[f32; 8]; 256], patterns: &[u8], sums: &mut [&mut [f32]], at: usize);
+    /// Adds lane `s` of `table[patterns[c][r]]` to `sums[features[s]][c][r]`, for every slot `s` of
+    /// `features` (at most 8, all different) and every `c` below `chunks`: eight rows at a time, of
+    /// a block of 256.
+    fn add_entries(
+        table: &[[f32; 8]; 256],
+        patterns: &[[u8; 8]; 32],
+        chunks: usize,
+        features: &[u32],
+        sums: &mut [[[f32; 8]; 32]],
+    );
 }
 
 /// Defines `fn $name(level, …)`, which calls `$generic::<S>(…)` for the implementation of the level,
@@ -191,12 +198,17 @@ mod tests {
         }
         let table: [[f32; 8]; 256] =
             std::array::from_fn(|p| std::array::from_fn(|s| p as f32 + s as f32 / 8.0));
-        let patterns: Vec<u8> = (0..8).map(|r| r * 31 + 3).collect();
+        let patterns = std::array::from_fn(|c| std::array::from_fn(|r| (c * 77 + r * 31) as u8));
         for slots in 1..=8 {
-            let mut sums = vec![vec![1.0_f32; 16]; slots];
-            let mut rows: Vec<&mut [f32]> = sums.iter_mut().map(Vec::as_mut_slice).collect();
-            S::add_entries(&table, &patterns, &mut rows, 8);
-            bits.extend(sums.iter().flatten().map(|v| v.to_bits()));
+            let mut sums = vec![[[1.0_f32; 8]; 32]; 9];
+            let features: Vec<u32> = (0..slots).map(|s| s as u32 + 1).collect();
+            S::add_entries(&table, &patterns, 2 + slots, &features, &mut sums);
+            bits.extend(
+                sums.as_flattened()
+                    .as_flattened()
+                    .iter()
+                    .map(|v| v.to_bits()),
+            );
         }
         *out = bits;
     }

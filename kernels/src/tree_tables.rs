@@ -104,7 +104,7 @@ const GROUPS_PER_SUM: usize = 24;
 #[derive(Debug, Default)]
 pub struct Scratch {
     slots: Vec<[u8; ROWS]>,
-    sums: Vec<[f32; ROWS]>,
+    sums: Vec<[[f32; 8]; ROWS / 8]>,
     used: Vec<u32>,
     is_used: Vec<bool>,
 }
@@ -135,7 +135,9 @@ fn run_on<S: Simd>(
     values: &mut [[f64; ROWS]],
 ) {
     scratch.slots.resize(pack.slots.max(1), [0; ROWS]);
-    scratch.sums.resize(forest.features as usize, [0.0; ROWS]);
+    scratch
+        .sums
+        .resize(forest.features as usize, [[0.0; 8]; ROWS / 8]);
     scratch.is_used.resize(forest.features as usize, false);
     let mut pending = 0;
     for tree in &pack.trees[trees] {
@@ -167,35 +169,12 @@ fn add_group<S: Simd>(pack: &Pack, group: &Group, rows: usize, scratch: &mut Scr
             scratch.used.push(feature);
         }
     }
-    let patterns = &scratch.slots[usize::from(group.slot)];
-    let features = features.iter().map(|&feature| feature as usize);
-    let mut sums: [&mut [f32]; SLOTS] = Default::default();
-    disjoint(&mut scratch.sums, features, &mut sums);
-    let sums = &mut sums[..width];
-    for at in (0..rows).step_by(8) {
-        S::add_entries(table, &patterns[at..at + 8], sums, at);
-    }
-}
-
-/// Mutable views of distinct rows of `sums`.
-#[inline(always)]
-fn disjoint<'a>(
-    sums: &'a mut [[f32; ROWS]],
-    features: impl Iterator<Item = usize>,
-    to: &mut [&'a mut [f32]; SLOTS],
-) {
-    let mut rest = sums;
-    let mut start = 0;
-    for (feature, to) in features.zip(to) {
-        // Ascending features (see `Group`) leave each split-off part untouched.
-        let (_, tail) = rest.split_at_mut(feature - start);
-        let Some((row, tail)) = tail.split_first_mut() else {
-            return;
-        };
-        *to = row;
-        rest = tail;
-        start = feature + 1;
-    }
+    let patterns = scratch.slots[usize::from(group.slot)].as_chunks::<8>().0;
+    let patterns = patterns
+        .first_chunk()
+        .expect("invariant: a block has 32 chunks of 8 rows");
+    let chunks = rows.div_ceil(8);
+    S::add_entries(table, patterns, chunks, features, &mut scratch.sums);
 }
 
 /// Moves the float32 partial sums to the float64 values.
@@ -203,7 +182,7 @@ fn disjoint<'a>(
 fn flush(scratch: &mut Scratch, values: &mut [[f64; ROWS]]) {
     for feature in scratch.used.drain(..) {
         scratch.is_used[feature as usize] = false;
-        let sums = &mut scratch.sums[feature as usize];
+        let sums = scratch.sums[feature as usize].as_flattened_mut();
         for (value, sum) in values[feature as usize].iter_mut().zip(sums) {
             *value += f64::from(*sum);
             *sum = 0.0;

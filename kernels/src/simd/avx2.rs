@@ -99,28 +99,58 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn add_entries(table: &[[f32; 8]; 256], patterns: &[u8], sums: &mut [&mut [f32]], at: usize) {
-        let patterns: &[u8; 8] = patterns.first_chunk().expect("invariant: eight rows");
-        let low = unsafe { transpose(table, patterns, 0) };
-        if sums.len() <= 4 {
-            for (sum, column) in sums.iter_mut().zip(low) {
-                add_to(&mut sum[at..], column);
-            }
-        } else {
-            let high = unsafe { transpose(table, patterns, 4) };
-            let (first, rest) = sums.split_at_mut(4);
-            for (sum, column) in first.iter_mut().zip(low) {
-                add_to(&mut sum[at..], column);
-            }
-            for (sum, column) in rest.iter_mut().zip(high) {
-                add_to(&mut sum[at..], column);
+    fn add_entries(
+        table: &[[f32; 8]; 256],
+        patterns: &[[u8; 8]; 32],
+        chunks: usize,
+        features: &[u32],
+        sums: &mut [[[f32; 8]; 32]],
+    ) {
+        match features.len() {
+            0 => {}
+            1 => add_columns::<1>(table, patterns, chunks, features, sums),
+            2 => add_columns::<2>(table, patterns, chunks, features, sums),
+            3 => add_columns::<3>(table, patterns, chunks, features, sums),
+            4 => add_columns::<4>(table, patterns, chunks, features, sums),
+            5 => add_columns::<5>(table, patterns, chunks, features, sums),
+            6 => add_columns::<6>(table, patterns, chunks, features, sums),
+            7 => add_columns::<7>(table, patterns, chunks, features, sums),
+            _ => add_columns::<8>(table, patterns, chunks, features, sums),
+        }
+    }
+}
+
+/// [`Simd::add_entries`] for a number of slots that is known when it is compiled.
+#[inline(always)]
+fn add_columns<const SLOTS: usize>(
+    table: &[[f32; 8]; 256],
+    patterns: &[[u8; 8]; 32],
+    chunks: usize,
+    features: &[u32],
+    sums: &mut [[[f32; 8]; 32]],
+) {
+    let Some(features) = features.first_chunk::<SLOTS>() else {
+        return;
+    };
+    let Ok(sums) = sums.get_disjoint_mut(features.map(|feature| feature as usize)) else {
+        return;
+    };
+    for c in 0..chunks.min(32) {
+        let low = unsafe { transpose(table, &patterns[c], 0) };
+        for s in 0..SLOTS.min(4) {
+            add_to(&mut sums[s][c], low[s]);
+        }
+        if SLOTS > 4 {
+            let high = unsafe { transpose(table, &patterns[c], 4) };
+            for s in 4..SLOTS {
+                add_to(&mut sums[s][c], high[s - 4]);
             }
         }
     }
 }
 
 #[inline(always)]
-fn add_to(sum: &mut [f32], column: __m256) {
+fn add_to(sum: &mut [f32; 8], column: __m256) {
     Avx2::store(Avx2::add(Avx2::load(sum), column), sum);
 }
 

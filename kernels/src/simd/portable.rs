@@ -93,11 +93,19 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn add_entries(table: &[[f32; 8]; 256], patterns: &[u8], sums: &mut [&mut [f32]], at: usize) {
-        for (row, &pattern) in patterns[..8].iter().enumerate() {
-            let entry = &table[pattern as usize];
-            for (sum, value) in sums.iter_mut().zip(entry) {
-                sum[at + row] += value;
+    fn add_entries(
+        table: &[[f32; 8]; 256],
+        patterns: &[[u8; 8]; 32],
+        chunks: usize,
+        features: &[u32],
+        sums: &mut [[[f32; 8]; 32]],
+    ) {
+        for (c, patterns) in patterns[..chunks].iter().enumerate() {
+            for (row, &pattern) in patterns.iter().enumerate() {
+                let entry = &table[usize::from(pattern)];
+                for (&feature, value) in features.iter().zip(entry) {
+                    sums[feature as usize][c][row] += value;
+                }
             }
         }
     }
