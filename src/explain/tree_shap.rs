@@ -40,7 +40,7 @@ const UNKNOWN_EVERY: u64 = 1 << 16;
 /// The engines of a device.
 #[derive(Debug)]
 enum Engines {
-    Cpu(Cpu),
+    Cpu(Box<Cpu>),
     #[cfg(feature = "gpu")]
     Gpu(GpuPacks),
 }
@@ -119,7 +119,7 @@ impl TreeShap {
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         let engines = match &options.device {
-            Device::Cpu { .. } => Engines::Cpu(Cpu::default()),
+            Device::Cpu { .. } => Engines::Cpu(Box::default()),
             #[cfg(feature = "gpu")]
             Device::Gpu { gpu, .. } => {
                 Engines::Gpu(GpuPacks::new(gpu.clone(), options.memory_limit))
