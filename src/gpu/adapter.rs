@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What the system offers, as [`Gpu::adapters`] lists it.
+/// What the system offers, as [`super::Gpu::adapters`] lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adapter {
     /// Its number, as in `gpu:N`.
