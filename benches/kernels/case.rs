@@ -140,14 +140,14 @@ impl Case {
     /// The tables of all trees that have them.
     pub(crate) fn tables(&self) -> tree_tables::Pack {
         let (forest, thresholds) = (&self.forest, &self.thresholds);
-        let mut pack = tree_tables::Pack::default();
-        for tree in 0..self.trees {
+        let cover = |tree: usize| {
             let cover = tree_tables::cover(forest, thresholds, tree, 1000);
-            let cover = cover.expect("invariant: trees of the cases for tables have tables");
-            pack.push(forest, thresholds, tree, &cover);
-        }
-        pack.finish();
-        pack
+            cover.expect("invariant: trees of the cases for tables have tables")
+        };
+        let trees: Vec<_> = (0..self.trees)
+            .map(|tree| (tree as u32, cover(tree)))
+            .collect();
+        tree_tables::Pack::new(forest, thresholds, &trees)
     }
 
     /// The factors of all trees.

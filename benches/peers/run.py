@@ -1,6 +1,6 @@
 """The peer benchmark: whylight against the libraries that explain trees, in one run on one machine.
 
-    python run.py [--quick] [--only CASE ...] [--rounds N] [--cap SECONDS]
+    python run.py [--quick] [--only CASE]... [--rounds N] [--cap SECONDS]
 
 Every peer runs in a process of its own, on one thread pinned to one core, and
 its calls alternate with whylight's, so that a machine that slows down slows

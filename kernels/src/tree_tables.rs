@@ -55,6 +55,9 @@ pub struct Slot {
 /// Features of a group: the lanes of a table entry.
 pub const SLOTS: usize = 8;
 
+/// The values of a pattern, a lane per feature of the group.
+pub type Entry = [f32; SLOTS];
+
 /// The tables of some trees of a forest.
 #[derive(Debug, Clone, Default)]
 pub struct Pack {
@@ -64,8 +67,9 @@ pub struct Pack {
     pub steps: Vec<Step>,
     /// The groups, tree after tree.
     pub groups: Vec<Group>,
-    /// The entries of all groups; see [`Pack::finish`].
-    pub entries: Vec<[f32; SLOTS]>,
+    /// The entries of all groups, and more, so that behind each group's first one are as many as a
+    /// pattern can name.
+    pub entries: Vec<Entry>,
     /// Pattern slots that the largest tree needs, the empty slot 0 included.
     pub slots: usize,
 }
@@ -112,7 +116,7 @@ pub struct Scratch {
 instances! {
     /// Adds the values of some trees, all of one output: `values` is laid out (feature, [`ROWS`]).
     ///
-    /// `thresholds` has one number per node of the forest; `pack` is finished.
+    /// `thresholds` has one number per node of the forest.
     pub fn run = run_on(
         forest: &Forest,
         thresholds: &[f32],
@@ -160,7 +164,7 @@ fn add_group<S: Simd>(pack: &Pack, group: &Group, rows: usize, scratch: &mut Scr
     let first = group.first as usize;
     let table = pack.entries[first..]
         .first_chunk()
-        .expect("invariant: the pack is finished");
+        .expect("invariant: a pack has entries behind its last group");
     let width = usize::from(group.width);
     let features = &group.features[..width];
     for &feature in features {

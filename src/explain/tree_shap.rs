@@ -10,8 +10,9 @@ mod plan;
 
 use std::sync::Arc;
 
-use ndarray::{Array3, ArrayView3};
+use ndarray::{Array3, ArrayView1, ArrayView2, ArrayView3, Axis};
 use rayon::ThreadPool;
+use rayon::prelude::*;
 
 use self::compile::Compiled;
 use self::cpu::Cpu;
@@ -91,7 +92,8 @@ impl TreeShap {
         if largest.is_nan() || largest >= LARGEST {
             return Err(Error::Unsupported {
                 what: format!(
-                    "this {} model, whose leaf values, weighted with the covers of their paths,                      reach {largest:e}",
+                    "this {} model, whose leaf values, weighted with the covers of their paths, \
+                     reach {largest:e}",
                     trees.format
                 ),
                 by: "Tree SHAP in float32".to_owned(),
@@ -243,10 +245,27 @@ impl TreeShap {
             #[cfg(feature = "gpu")]
             Engines::Gpu(gpu) => gpu.values(&self.compiled, batch, amount, out),
         };
+        self.on_threads(|| work(out))
+    }
+
+    /// Runs work on the threads that were asked for.
+    fn on_threads<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         match &self.pool {
-            Some(pool) => pool.install(|| work(out)),
-            None => work(out),
+            Some(pool) => pool.install(work),
+            None => work(),
         }
+    }
+
+    /// How far a row's base values and values, (features, outputs), miss the model's margins.
+    fn additivity_error(&self, cells: &[f64], values: ArrayView2<'_, f32>) -> f64 {
+        let margins = self.trees().margin(cells);
+        let sum = |values: ArrayView1<'_, f32>| values.iter().map(|&value| f64::from(value)).sum();
+        let sums = values.axis_iter(Axis(1)).map::<f64, _>(sum);
+        let errors = margins.iter().zip(&self.header.base_values).zip(sums);
+        errors.fold(0.0, |largest, ((margin, base), sum)| {
+            let error = (base + sum - margin).abs();
+            largest.max(if error.is_nan() { f64::INFINITY } else { error })
+        })
     }
 
     #[cfg_attr(
@@ -342,18 +361,9 @@ impl Check {
         values: &ArrayView3<'_, f32>,
     ) -> Result<()> {
         let end = self.seen + batch.rows() as u64;
-        let mut cells = vec![0.0; batch.features()];
+        let mut rows = Vec::new();
         while self.next < end {
-            let row = (self.next - self.seen) as usize;
-            batch.fill(row..row + 1, &mut cells)?;
-            let margin = method.trees().margin(&cells);
-            for (output, margin) in margin.iter().enumerate() {
-                let column = values.slice(ndarray::s![row, .., output]);
-                let sum: f64 = column.iter().map(|&value| f64::from(value)).sum();
-                let error = (method.header.base_values[output] + sum - margin).abs();
-                let error = if error.is_nan() { f64::INFINITY } else { error };
-                self.error = self.error.max(error);
-            }
+            rows.push((self.next - self.seen) as usize);
             self.rows += 1;
             self.next += if self.rows < self.wanted {
                 self.every
@@ -361,6 +371,16 @@ impl Check {
                 UNKNOWN_EVERY
             };
         }
+        let errors = method.on_threads(|| {
+            let cells = || vec![0.0; batch.features()];
+            let error = |cells: &mut Vec<f64>, row: &usize| {
+                batch.fill(*row..*row + 1, cells)?;
+                Ok(method.additivity_error(cells, values.index_axis(Axis(0), *row)))
+            };
+            let errors = rows.par_iter().map_init(cells, error);
+            errors.collect::<Result<Vec<f64>>>()
+        })?;
+        self.error = errors.into_iter().fold(self.error, f64::max);
         self.seen = end;
         Ok(())
     }

@@ -12,14 +12,14 @@ const TOLERANCE: f64 = 2e-6;
 type Values = Vec<[f64; ROWS]>;
 
 fn tables(level: Level, forest: &Forest, thresholds: &[f32], block: Block<'_>) -> Option<Values> {
-    let mut pack = tree_tables::Pack::default();
+    let mut trees = Vec::new();
     for output in 0..forest.outputs {
         for tree in (0..forest.trees()).filter(|&tree| forest.tree_outputs[tree] == output) {
             let cover = tree_tables::cover(forest, thresholds, tree, 1000)?;
-            pack.push(forest, thresholds, tree, &cover);
+            trees.push((tree as u32, cover));
         }
     }
-    pack.finish();
+    let pack = tree_tables::Pack::new(forest, thresholds, &trees);
     let mut scratch = tree_tables::Scratch::default();
     Some(per_output(forest, |output, values| {
         let trees = pack.trees_of(output);

@@ -64,6 +64,7 @@ impl Case {
             walks: tree_quadrature::Pack::default(),
             quadrature: Vec::new(),
         };
+        let mut tables = Vec::new();
         let shapes = forest.shapes();
         let mut order: Vec<usize> = (0..forest.trees()).collect();
         order.sort_by_key(|&tree| forest.tree_outputs[tree]);
@@ -73,14 +74,14 @@ impl Case {
                 Split::Quadrature => None,
             };
             if let Some(cover) = cover {
-                packs.tables.push(forest, &self.thresholds, tree, &cover);
+                tables.push((tree as u32, cover));
             } else {
                 let points = tree_quadrature::points(shapes[tree].path_features as usize);
                 packs.walks.push(forest, tree, points);
                 packs.quadrature.push(tree as u32);
             }
         }
-        packs.tables.finish();
+        packs.tables = tree_tables::Pack::new(forest, &self.thresholds, &tables);
         packs
     }
 

@@ -3,12 +3,17 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use super::{Group, MAX_BITS, Pack, PackedTree, SLOTS, Step};
+use rayon::prelude::*;
+
+use super::{Entry, Group, MAX_BITS, Pack, PackedTree, SLOTS, Step};
 use crate::forest::{Forest, Node};
 use crate::legendre::Rule;
 
 /// Entries of one group at most: 2^[`MAX_BITS`].
 const MAX_ENTRIES: usize = 1 << MAX_BITS;
+
+/// Tables that one thread computes at a time.
+const TABLES_PER_TASK: usize = 32;
 
 /// A division of a tree into groups.
 #[derive(Debug, Clone)]
@@ -138,18 +143,41 @@ impl Draft {
 }
 
 impl Pack {
-    /// Adds the tables of a tree. Trees must come in the order of their outputs.
-    pub fn push(&mut self, forest: &Forest, thresholds: &[f32], tree: usize, cover: &Cover) {
+    /// The tables of trees with their divisions; trees come in the order of their outputs.
+    pub fn new(forest: &Forest, thresholds: &[f32], trees: &[(u32, Cover)]) -> Self {
+        let mut pack = Pack::default();
+        let mut count = 0;
+        for (tree, cover) in trees {
+            pack.lay_out(forest, thresholds, *tree as usize, cover, count);
+            count += cover.entries;
+        }
+        // Behind each group's first entry are as many as a pattern can name, so that no pattern
+        // needs a check.
+        pack.entries = vec![[0.0; SLOTS]; count + MAX_ENTRIES];
+        let mut rest = &mut pack.entries[..];
+        let drafts = trees.iter().flat_map(|(_, cover)| &cover.groups);
+        let tables: Vec<(&Draft, &mut [Entry])> = drafts
+            .map(|draft| (draft, split_off(&mut rest, 1 << draft.tests.len())))
+            .collect();
+        (tables.into_par_iter().with_min_len(TABLES_PER_TASK))
+            .for_each_init(Table::new, |table, (draft, entries)| {
+                table.fill(forest, thresholds, draft, entries)
+            });
+        pack
+    }
+
+    /// Adds the steps and groups of a tree, whose entries begin at `first`.
+    fn lay_out(
+        &mut self,
+        forest: &Forest,
+        thresholds: &[f32],
+        tree: usize,
+        cover: &Cover,
+        mut first: usize,
+    ) {
         let steps = self.steps.len() as u32;
         let groups = self.groups.len() as u32;
         let mut slots = 1_u16;
-        let mut table = Table {
-            lanes: [[0.0; MAX_ENTRIES]; SLOTS],
-            game: LeafGame {
-                values: [[0.0; MAX_ENTRIES]; SLOTS],
-                product: [0.0; MAX_ENTRIES],
-            },
-        };
         // The path of the group before: its nodes, the slot after each and the bits used by then.
         // Groups that share the beginning of their path share its steps.
         let mut shared: Vec<(u32, u16, usize)> = Vec::new();
@@ -193,9 +221,9 @@ impl Pack {
                 bits: draft.tests.len() as u8,
                 width: draft.features.len() as u8,
                 features,
-                first: self.entries.len() as u32,
+                first: first as u32,
             });
-            table.push(forest, thresholds, draft, &mut self.entries);
+            first += 1 << draft.tests.len();
         }
         self.slots = self.slots.max(usize::from(slots));
         self.trees.push(PackedTree {
@@ -203,24 +231,6 @@ impl Pack {
             steps: (steps, self.steps.len() as u32),
             groups: (groups, self.groups.len() as u32),
         });
-    }
-
-    /// Appends the trees of another pack.
-    pub fn append(&mut self, other: &Pack) {
-        let (steps, groups) = (self.steps.len() as u32, self.groups.len() as u32);
-        let entries = self.entries.len() as u32;
-        self.steps.extend(&other.steps);
-        self.groups.extend(other.groups.iter().map(|group| Group {
-            first: group.first + entries,
-            ..*group
-        }));
-        self.entries.extend(&other.entries);
-        self.trees.extend(other.trees.iter().map(|tree| PackedTree {
-            steps: (tree.steps.0 + steps, tree.steps.1 + steps),
-            groups: (tree.groups.0 + groups, tree.groups.1 + groups),
-            ..*tree
-        }));
-        self.slots = self.slots.max(other.slots);
     }
 }
 
@@ -239,13 +249,6 @@ impl Pack {
         )
     }
 
-    /// Makes the pack ready to run: behind each group's first entry, as many entries as a pattern
-    /// can name, so that no pattern needs a check.
-    pub fn finish(&mut self) {
-        let entries = self.entries.len() + MAX_ENTRIES;
-        self.entries.resize(entries, [0.0; SLOTS]);
-    }
-
     /// Divides the trees into runs of one output whose tables take at most `bytes`, or that are a
     /// single tree.
     pub fn spans(&self, bytes: usize) -> Vec<(u32, Range<usize>)> {
@@ -254,19 +257,26 @@ impl Pack {
         for (t, tree) in self.trees.iter().enumerate() {
             let (_, groups) = self.parts(tree);
             let entries: usize = groups.iter().map(|group| 1 << group.bits).sum();
-            taken += entries * size_of::<[f32; SLOTS]>();
+            taken += entries * size_of::<Entry>();
             match spans.last_mut() {
                 Some((output, span)) if *output == tree.output && taken <= bytes => {
                     span.end = t + 1;
                 }
                 _ => {
                     spans.push((tree.output, t..t + 1));
-                    taken = entries * size_of::<[f32; SLOTS]>();
+                    taken = entries * size_of::<Entry>();
                 }
             }
         }
         spans
     }
+}
+
+/// The first `count` entries, which leave the rest.
+fn split_off<'a>(rest: &mut &'a mut [Entry], count: usize) -> &'a mut [Entry] {
+    let (first, after) = std::mem::take(rest).split_at_mut(count);
+    *rest = after;
+    first
 }
 
 /// The table of a group in float64, lane by lane, and the memory to compute it.
@@ -286,15 +296,19 @@ struct Condition {
 }
 
 impl Table {
-    /// Adds the table of a group to `entries`.
-    fn push(
-        &mut self,
-        forest: &Forest,
-        thresholds: &[f32],
-        draft: &Draft,
-        entries: &mut Vec<[f32; SLOTS]>,
-    ) {
-        let len = 1 << draft.tests.len();
+    fn new() -> Self {
+        Self {
+            lanes: [[0.0; MAX_ENTRIES]; SLOTS],
+            game: LeafGame {
+                values: [[0.0; MAX_ENTRIES]; SLOTS],
+                product: [0.0; MAX_ENTRIES],
+            },
+        }
+    }
+
+    /// Writes the table of a group.
+    fn fill(&mut self, forest: &Forest, thresholds: &[f32], draft: &Draft, entries: &mut [Entry]) {
+        let len = entries.len();
         for lane in &mut self.lanes {
             lane[..len].fill(0.0);
         }
@@ -325,10 +339,8 @@ impl Table {
                 stack.push((node.left, depth + 1, true));
             }
         }
-        let first = entries.len();
-        entries.resize(first + len, [0.0; SLOTS]);
         for (lane, sums) in self.lanes.iter().enumerate() {
-            for (entry, &sum) in entries[first..].iter_mut().zip(sums) {
+            for (entry, &sum) in entries.iter_mut().zip(sums) {
                 entry[lane] = sum as f32;
             }
         }

@@ -51,7 +51,7 @@ struct Scratch {
 impl Cpu {
     pub(super) fn packs(&self, compiled: &Compiled, amount: Amount) -> &Packs {
         self.packs[amount as usize]
-            .get_or_init(|| Packs::new(compiled, &plan::choose(compiled, amount)))
+            .get_or_init(|| Packs::new(compiled, plan::choose(compiled, amount)))
     }
 
     /// Writes the values of a batch to `out`, laid out (rows, features, outputs).
@@ -81,7 +81,7 @@ impl Packs {
         }
         let scale = compiled.scale(batch);
         let block_bytes = ROWS * (forest.columns as usize * 4 + width * 8);
-        let tile = ROWS * (TILE_BYTES / block_bytes).clamp(1, 16);
+        let tile = ROWS * tile_blocks(out.len() / width, TILE_BYTES / block_bytes);
         let work = |scratch: &mut Scratch, (t, out): (usize, &mut [f32])| {
             self.tile(compiled, batch, scale, t * tile, width, scratch, out)
         };
@@ -94,35 +94,42 @@ impl Packs {
     }
 }
 
+/// Blocks of a tile: at most `most`, and so many that the tiles share alike among the threads.
+fn tile_blocks(rows: usize, most: usize) -> usize {
+    let most = most.clamp(1, 16);
+    let blocks = rows.div_ceil(ROWS);
+    let threads = rayon::current_num_threads();
+    let rounds = blocks.div_ceil(threads * most);
+    blocks.div_ceil(threads * rounds).max(1)
+}
+
 impl Packs {
-    pub(super) fn new(compiled: &Compiled, plan: &[(u32, Engine)]) -> Self {
+    pub(super) fn new(compiled: &Compiled, plan: Vec<(u32, Engine)>) -> Self {
         let forest = &compiled.forest;
         let tests = compiled.identities();
-        let pack = |plan: &[(u32, Engine)]| {
-            let mut part = Self::default();
-            for (tree, engine) in plan {
-                let features = compiled.shapes[*tree as usize].path_features;
-                match engine {
-                    Engine::Tables(cover) => {
-                        part.tables.push(forest, tests, *tree as usize, cover);
-                    }
-                    Engine::Quadrature => {
-                        let points = tree_quadrature::points(features as usize);
-                        part.quadrature.push(forest, *tree as usize, points);
-                    }
-                    Engine::Few => part.few.push((*tree, features)),
-                }
-            }
-            part
-        };
-        let parts: Vec<Self> = plan.par_chunks(TREES_PER_TASK).map(pack).collect();
         let mut packs = Self::default();
-        for part in parts {
-            packs.tables.append(&part.tables);
-            packs.quadrature.append(&part.quadrature);
-            packs.few.extend(part.few);
+        let (mut tables, mut factors) = (Vec::new(), Vec::new());
+        for (tree, engine) in plan {
+            let features = compiled.shapes[tree as usize].path_features;
+            match engine {
+                Engine::Tables(cover) => tables.push((tree, cover)),
+                Engine::Quadrature => factors.push((tree, features)),
+                Engine::Few => packs.few.push((tree, features)),
+            }
         }
-        packs.tables.finish();
+        packs.tables = tree_tables::Pack::new(forest, tests, &tables);
+        let pack = |trees: &[(u32, u32)]| {
+            let mut pack = tree_quadrature::Pack::default();
+            for &(tree, features) in trees {
+                let points = tree_quadrature::points(features as usize);
+                pack.push(forest, tree as usize, points);
+            }
+            pack
+        };
+        let parts: Vec<_> = factors.par_chunks(TREES_PER_TASK).map(pack).collect();
+        for part in parts {
+            packs.quadrature.append(&part);
+        }
         packs.table_spans = packs.tables.spans(SPAN_BYTES);
         packs
     }

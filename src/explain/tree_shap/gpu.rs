@@ -103,7 +103,7 @@ impl GpuPack {
             plan.into_iter().partition(|(_, engine)| is_table(engine));
         let quadrature: Vec<u32> = paths.iter().map(|(tree, _)| *tree).collect();
         let count = tables.len();
-        let tables = Packs::new(compiled, &tables);
+        let tables = Packs::new(compiled, tables);
         let ranks;
         let mut kinds = vec![compiled.thresholds(Scale::Numbers)];
         if compiled.precision == Precision::F64 {
@@ -148,7 +148,7 @@ impl GpuPack {
             ));
         }
         Ok(Self {
-            left: Packs::new(compiled, &left),
+            left: Packs::new(compiled, left),
             trees,
             engines,
             notes,
