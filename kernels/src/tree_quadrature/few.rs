@@ -6,36 +6,48 @@ use crate::forest::Forest;
 use crate::legendre::Rule;
 use crate::simd::{Simd, instances};
 
-/// A split on the path of the walk.
+/// Rows that walk through a tree together: they share all that does not depend on the way a row
+/// goes, and one row's additions fill the time that another's take.
+const TOGETHER: usize = 4;
+
+/// A split on the path of the walk of `R` rows.
 ///
 /// Which way a row goes cannot be predicted, so nothing here branches on it: a feature that does
 /// not occur above refers to frame 0, which has met everything with fraction 1, and what does not
-/// apply is multiplied with 0.
+/// apply is multiplied with 0. That a row meets something is 1, that it does not is 0.
 #[derive(Clone, Copy)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "four facts about a row and a split, none of which excludes another"
-)]
-struct Frame<S: Simd> {
+struct Frame<S: Simd, const R: usize> {
     /// Product of the factors above, and sum over the leaves below.
-    down: S::V,
-    up: S::V,
-    /// Factor of the visited edge.
-    factor: S::V,
-    /// 1/A₁(z₀) where the row has met the feature above, else 0.
+    down: [S::V; R],
+    up: [S::V; R],
+    /// down/A₁²(z₀) where the row has met the feature above, else 0.
+    scaled: [S::V; R],
+    /// 1/A₁(z₀).
     inverse: S::V,
     node: u32,
     /// The frame of the last split above on the same feature.
     previous: u32,
-    /// Merged fraction of the feature above the split, and below the visited edge.
+    /// Merged fraction of the feature above the split.
     before: f64,
+    /// Whether the row meets all splits above on the feature, and whether it goes left here.
+    met_before: [f32; R],
+    left: [f32; R],
+    /// The edge on which the walk went on.
+    edge: Edge<S, R>,
+    /// Whether the right child is still to be visited.
+    right_waits: bool,
+}
+
+/// From a split to one of its children.
+#[derive(Clone, Copy)]
+struct Edge<S: Simd, const R: usize> {
+    /// Merged fraction of the feature, and whether the row meets all splits on it, this included.
     z: f64,
-    /// Whether the row meets all splits so far on the feature: above, and on the visited edge.
-    met_before: bool,
-    met: bool,
-    goes_left: bool,
-    /// Whether the child that is being visited is the right one.
-    right: bool,
+    met: [f32; R],
+    /// met z₀ − z.
+    difference: [f32; R],
+    /// A_e(z)/A_e(z₀).
+    factor: [S::V; R],
 }
 
 /// [`POINTS`] points of a rule.
@@ -75,29 +87,27 @@ fn run_on<S: Simd>(
     let features = forest.features as usize;
     let mut rules: Vec<Vec<Pass<S>>> = Vec::new();
     let zero = S::splat(0.0);
-    let mut walk = Walk::<S> {
-        forest,
-        thresholds,
-        frames: vec![Frame::empty(zero)],
-        last: vec![0; features],
-        sums: vec![zero; features],
-        used: Vec::new(),
-        is_used: vec![false; features],
-    };
+    let mut together = Walk::<S, TOGETHER>::new(forest, thresholds, zero);
+    let mut alone = Walk::<S, 1>::new(forest, thresholds, zero);
     for &(tree, path_features) in trees {
         let passes = super::points(path_features as usize).div_ceil(POINTS);
         while rules.len() < passes {
             let points = (rules.len() + 1) * POINTS;
             rules.push(Pass::of(&Rule::new(points)));
         }
+        let passes = &rules[passes - 1];
         let root = forest.roots[tree as usize];
         let output = forest.tree_outputs[tree as usize] as usize;
         let values = &mut values[output * features..(output + 1) * features];
-        for row in 0..block.rows() {
-            for pass in &rules[passes - 1] {
-                walk.tree(root, block, row, pass);
+        let mut row = 0;
+        while row < block.rows() {
+            if block.rows() - row >= TOGETHER {
+                together.tree(root, block, row, passes, values);
+                row += TOGETHER;
+            } else {
+                alone.tree(root, block, row, passes, values);
+                row += 1;
             }
-            walk.flush(row, values);
         }
     }
 }
@@ -123,168 +133,233 @@ impl<S: Simd> Pass<S> {
         passes
     }
 
-    /// `A_e(z)` at the points.
+    /// `A₁(z)` at the points.
     #[inline(always)]
-    fn a(&self, z: f64, met: bool) -> S::V {
-        let u = S::mul(self.u, S::splat(f32::from(u8::from(met))));
-        S::mul_add(S::splat(z as f32), self.rest, u)
+    fn a1(&self, z: f64) -> S::V {
+        S::mul_add(S::splat(z as f32), self.rest, self.u)
     }
 }
 
-impl<S: Simd> Frame<S> {
+impl<S: Simd, const R: usize> Frame<S, R> {
     #[inline(always)]
     fn empty(zero: S::V) -> Self {
         Self {
-            down: zero,
-            up: zero,
-            factor: zero,
+            down: [zero; R],
+            up: [zero; R],
+            scaled: [zero; R],
             inverse: zero,
             node: 0,
             previous: 0,
             before: 1.0,
-            z: 1.0,
-            met_before: true,
-            met: true,
-            goes_left: false,
-            right: false,
+            met_before: [1.0; R],
+            left: [0.0; R],
+            edge: Edge {
+                z: 1.0,
+                met: [1.0; R],
+                difference: [0.0; R],
+                factor: [zero; R],
+            },
+            right_waits: false,
         }
+    }
+
+    /// The edge to the left or right child, which keeps `fraction` of the cover.
+    #[inline(always)]
+    fn edge(&self, right: bool, fraction: f64, pass: &Pass<S>) -> Edge<S, R> {
+        let mut edge = Edge {
+            z: self.before * fraction,
+            met: self.met_before,
+            difference: [0.0; R],
+            factor: [self.inverse; R],
+        };
+        let (side, sign) = if right { (1.0, -1.0) } else { (0.0, 1.0) };
+        let a0 = S::mul(S::splat(edge.z as f32), pass.rest);
+        for r in 0..R {
+            let met_before = self.met_before[r];
+            let met = met_before * (side + sign * self.left[r]);
+            edge.met[r] = met;
+            edge.difference[r] = (self.before * f64::from(met) - edge.z) as f32;
+            // Where the row missed the feature above, both are the fractions alone.
+            let unmet = (1.0 - met_before) * fraction as f32;
+            let a = S::mul_add(pass.u, S::splat(met), a0);
+            let inverse = S::mul(self.inverse, S::splat(met_before));
+            edge.factor[r] = S::mul_add(a, inverse, S::splat(unmet));
+        }
+        edge
     }
 }
 
-struct Walk<'a, S: Simd> {
+struct Walk<'a, S: Simd, const R: usize> {
     forest: &'a Forest,
     thresholds: &'a [f32],
     /// By depth from 1; longer than any path so far.
-    frames: Vec<Frame<S>>,
+    frames: Vec<Frame<S, R>>,
     /// The frame of the last split on each feature on the path; 0 where there is none.
     last: Vec<u32>,
-    /// Per feature, one partial sum per point.
-    sums: Vec<S::V>,
+    /// Per feature, one partial sum per row and point.
+    sums: Vec<[S::V; R]>,
     used: Vec<u32>,
     is_used: Vec<bool>,
 }
 
-impl<S: Simd> Walk<'_, S> {
+impl<'a, S: Simd, const R: usize> Walk<'a, S, R> {
     #[inline(always)]
-    fn tree(&mut self, root: u32, block: Block<'_>, row: usize, pass: &Pass<S>) {
+    fn new(forest: &'a Forest, thresholds: &'a [f32], zero: S::V) -> Self {
+        let features = forest.features as usize;
+        Self {
+            forest,
+            thresholds,
+            frames: vec![Frame::empty(zero)],
+            last: vec![0; features],
+            sums: vec![[zero; R]; features],
+            used: Vec::new(),
+            is_used: vec![false; features],
+        }
+    }
+
+    /// Adds the values of a tree to those of the rows from `row` on.
+    #[inline(always)]
+    fn tree(
+        &mut self,
+        root: u32,
+        block: Block<'_>,
+        row: usize,
+        passes: &[Pass<S>],
+        values: &mut [[f64; ROWS]],
+    ) {
         if self.forest.nodes[root as usize].is_leaf() {
             return;
         }
-        let mut depth = 1;
-        self.open(1, root, pass.weight, block, row, pass);
-        loop {
-            let node = &self.forest.nodes[self.frames[depth].node as usize];
-            let child = if self.frames[depth].right {
-                node.right
-            } else {
-                node.left
-            };
-            self.enter(depth, child, pass);
-            let below = &self.forest.nodes[child as usize];
-            if !below.is_leaf() {
-                let frame = &self.frames[depth];
-                let down = S::mul(frame.down, frame.factor);
-                depth += 1;
-                self.open(depth, child, down, block, row, pass);
-                continue;
-            }
-            // Up to the next split whose right child is still to visit.
-            let mut up = S::splat(below.value as f32);
-            loop {
-                self.leave(depth, up);
-                let frame = &mut self.frames[depth];
-                if !frame.right {
-                    frame.right = true;
-                    break;
-                }
-                up = frame.up;
-                let feature = self.forest.nodes[frame.node as usize].feature;
-                self.last[feature as usize] = frame.previous;
-                depth -= 1;
-                if depth == 0 {
-                    return;
-                }
+        for pass in passes {
+            self.walk(root, block, row, pass);
+        }
+        for feature in self.used.drain(..) {
+            let feature = feature as usize;
+            self.is_used[feature] = false;
+            for r in 0..R {
+                let mut lanes = [0.0; POINTS];
+                S::store(self.sums[feature][r], &mut lanes);
+                values[feature][row + r] += lanes.iter().map(|&lane| f64::from(lane)).sum::<f64>();
+                self.sums[feature][r] = S::splat(0.0);
             }
         }
     }
 
-    /// Comes to a split.
+    #[inline(always)]
+    fn walk(&mut self, root: u32, block: Block<'_>, row: usize, pass: &Pass<S>) {
+        let mut depth = 1;
+        if self.frames.len() == 1 {
+            self.frames.push(Frame::empty(pass.weight));
+        }
+        self.frames[1].down = [pass.weight; R];
+        let mut next = self.open(1, root, block, row, pass);
+        loop {
+            if let Some(child) = next {
+                depth += 1;
+                next = self.open(depth, child, block, row, pass);
+                continue;
+            }
+            // Up to the next split whose right child is still to visit.
+            let frame = &self.frames[depth];
+            let up = frame.up;
+            let feature = self.forest.nodes[frame.node as usize].feature;
+            self.last[feature as usize] = frame.previous;
+            depth -= 1;
+            if depth == 0 {
+                return;
+            }
+            let frame = &mut self.frames[depth];
+            let node = &self.forest.nodes[frame.node as usize];
+            let sums = &mut self.sums[node.feature as usize];
+            for r in 0..R {
+                let difference = S::splat(frame.edge.difference[r]);
+                let integrand = S::mul(frame.scaled[r], up[r]);
+                sums[r] = S::mul_add(integrand, difference, sums[r]);
+                frame.up[r] = S::mul_add(up[r], frame.edge.factor[r], frame.up[r]);
+            }
+            if frame.right_waits {
+                frame.right_waits = false;
+                next = Some(self.descend(depth, node.right, true, pass));
+            }
+        }
+    }
+
+    /// Comes to a split, above which `down` is set, and takes the children that are leaves; returns
+    /// the first child to go on to.
     #[inline(always)]
     fn open(
         &mut self,
         depth: usize,
         n: u32,
-        down: S::V,
         block: Block<'_>,
         row: usize,
         pass: &Pass<S>,
-    ) {
-        if depth == self.frames.len() {
-            self.frames.push(Frame::empty(down));
-        }
-        let node = &self.forest.nodes[n as usize];
+    ) -> Option<u32> {
+        let nodes = &self.forest.nodes;
+        let node = &nodes[n as usize];
         let feature = node.feature as usize;
         if !self.is_used[feature] {
             self.is_used[feature] = true;
             self.used.push(node.feature);
         }
         let previous = std::mem::replace(&mut self.last[feature], depth as u32);
-        let above = &self.frames[previous as usize];
+        let above = &self.frames[previous as usize].edge;
         let (before, met_before) = (above.z, above.met);
-        let one = S::splat(f32::from(u8::from(met_before)));
-        let inverse = S::div(one, pass.a(before, true));
-        let x = block.column(node.column)[row];
         let threshold = self.thresholds[n as usize];
+        let x = &block.column(node.column)[row..row + R];
         let frame = &mut self.frames[depth];
-        frame.down = down;
-        frame.up = S::splat(0.0);
-        frame.inverse = inverse;
+        frame.up = [S::splat(0.0); R];
+        frame.inverse = S::div(S::splat(1.0), pass.a1(before));
         frame.node = n;
         frame.previous = previous;
         frame.before = before;
         frame.met_before = met_before;
-        frame.goes_left = node.test.left(x, threshold, &self.forest.sets);
-        frame.right = false;
-    }
-
-    /// Prepares the frame of a split for one of its children.
-    #[inline(always)]
-    #[expect(
-        clippy::needless_bitwise_bool,
-        reason = "an operator that may skip its right side is a branch"
-    )]
-    fn enter(&mut self, depth: usize, child: u32, pass: &Pass<S>) {
-        let fraction = self.forest.nodes[child as usize].fraction;
-        let frame = &mut self.frames[depth];
-        frame.z = frame.before * fraction;
-        frame.met = frame.met_before & (frame.goes_left != frame.right);
-        let unmet = f32::from(u8::from(!frame.met_before)) * fraction as f32;
-        let factor = pass.a(frame.z, frame.met);
-        frame.factor = S::mul_add(factor, frame.inverse, S::splat(unmet));
-    }
-
-    /// Takes the sum `up` over the leaves below the visited child.
-    #[inline(always)]
-    fn leave(&mut self, depth: usize, up: S::V) {
-        let frame = &mut self.frames[depth];
-        let feature = self.forest.nodes[frame.node as usize].feature as usize;
-        let difference = frame.before * f64::from(u8::from(frame.met)) - frame.z;
         let square = S::mul(frame.inverse, frame.inverse);
-        let integrand = S::mul(S::mul(frame.down, up), square);
-        let difference = S::splat(difference as f32);
-        self.sums[feature] = S::mul_add(integrand, difference, self.sums[feature]);
-        frame.up = S::mul_add(up, frame.factor, frame.up);
+        for r in 0..R {
+            let scaled = S::mul(square, S::splat(met_before[r]));
+            frame.scaled[r] = S::mul(scaled, frame.down[r]);
+            let left = node.test.left(x[r], threshold, &self.forest.sets);
+            frame.left[r] = f32::from(u8::from(left));
+        }
+        let mut splits = [true; 2];
+        for (side, child) in [node.left, node.right].into_iter().enumerate() {
+            let below = &nodes[child as usize];
+            if below.is_leaf() {
+                splits[side] = false;
+                let edge = frame.edge(side == 1, below.fraction, pass);
+                let value = S::splat(below.value as f32);
+                let sums = &mut self.sums[feature];
+                for r in 0..R {
+                    let difference = S::mul(value, S::splat(edge.difference[r]));
+                    sums[r] = S::mul_add(frame.scaled[r], difference, sums[r]);
+                    frame.up[r] = S::mul_add(value, edge.factor[r], frame.up[r]);
+                }
+            }
+        }
+        frame.right_waits = splits[0] & splits[1];
+        if splits[0] {
+            Some(self.descend(depth, node.left, false, pass))
+        } else if splits[1] {
+            Some(self.descend(depth, node.right, true, pass))
+        } else {
+            None
+        }
     }
 
+    /// Sets the edge of a split to one of its children, and the product of the factors above that.
     #[inline(always)]
-    fn flush(&mut self, row: usize, values: &mut [[f64; ROWS]]) {
-        for feature in self.used.drain(..) {
-            let feature = feature as usize;
-            self.is_used[feature] = false;
-            let mut lanes = [0.0; POINTS];
-            S::store(self.sums[feature], &mut lanes);
-            values[feature][row] += lanes.iter().map(|&lane| f64::from(lane)).sum::<f64>();
-            self.sums[feature] = S::splat(0.0);
+    fn descend(&mut self, depth: usize, child: u32, right: bool, pass: &Pass<S>) -> u32 {
+        let fraction = self.forest.nodes[child as usize].fraction;
+        if depth + 1 == self.frames.len() {
+            self.frames.push(Frame::empty(pass.weight));
         }
+        let [frame, below] = &mut self.frames[depth..depth + 2] else {
+            unreachable!("invariant: a slice of two")
+        };
+        frame.edge = frame.edge(right, fraction, pass);
+        for r in 0..R {
+            below.down[r] = S::mul(frame.down[r], frame.edge.factor[r]);
+        }
+        child
     }
 }
