@@ -8,6 +8,7 @@
 //! Explaining a row is one pattern, one entry and at most eight additions per group.
 
 mod pack;
+mod table;
 pub mod words;
 
 use std::ops::Range;
@@ -54,6 +55,9 @@ pub struct Slot {
 
 /// Features of a group: the lanes of a table entry.
 pub const SLOTS: usize = 8;
+
+/// Entries of one group at most: 2^[`MAX_BITS`].
+const MAX_ENTRIES: usize = 1 << MAX_BITS;
 
 /// The values of a pattern, a lane per feature of the group.
 pub type Entry = [f32; SLOTS];

@@ -46,7 +46,7 @@ struct Edge<S: Simd, const R: usize> {
     met: [f32; R],
     /// met z₀ − z.
     difference: [f32; R],
-    /// A_e(z)/A_e(z₀).
+    /// `A_e(z) / A_e(z₀)`.
     factor: [S::V; R],
 }
 
@@ -328,10 +328,9 @@ impl<'a, S: Simd, const R: usize> Walk<'a, S, R> {
                 splits[side] = false;
                 let edge = frame.edge(side == 1, below.fraction, pass);
                 let value = S::splat(below.value as f32);
-                let sums = &mut self.sums[feature];
-                for r in 0..R {
+                for (r, sum) in self.sums[feature].iter_mut().enumerate() {
                     let difference = S::mul(value, S::splat(edge.difference[r]));
-                    sums[r] = S::mul_add(frame.scaled[r], difference, sums[r]);
+                    *sum = S::mul_add(frame.scaled[r], difference, *sum);
                     frame.up[r] = S::mul_add(value, edge.factor[r], frame.up[r]);
                 }
             }

@@ -1,19 +1,15 @@
-//! Dividing trees into groups, and computing their tables.
+//! Dividing trees into groups, and laying out their steps and tables.
 
 use std::ops::Range;
-use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use super::{Entry, Group, MAX_BITS, Pack, PackedTree, SLOTS, Step};
-use crate::forest::{Forest, Node};
-use crate::legendre::Rule;
-
-/// Entries of one group at most: 2^[`MAX_BITS`].
-const MAX_ENTRIES: usize = 1 << MAX_BITS;
+use super::table::Table;
+use super::{Entry, Group, MAX_BITS, MAX_ENTRIES, Pack, PackedTree, SLOTS, Step};
+use crate::forest::Forest;
 
 /// Tables that one thread computes at a time.
-const TABLES_PER_TASK: usize = 32;
+const TABLES_PER_TASK: usize = 8;
 
 /// A division of a tree into groups.
 #[derive(Debug, Clone)]
@@ -32,17 +28,17 @@ impl Cover {
 
 /// A group before its table is computed.
 #[derive(Debug, Clone)]
-struct Draft {
+pub(super) struct Draft {
     /// Nodes from the root down to the subtree, each with the side taken.
-    path: Vec<(u32, bool)>,
+    pub(super) path: Vec<(u32, bool)>,
     /// The subtree's root, all of whose leaves belong to the group.
-    top: u32,
+    pub(super) top: u32,
     /// Leaves beside the path that no other group holds: their depth on the path.
-    beside: Vec<u32>,
+    pub(super) beside: Vec<u32>,
     /// The node that stands for each bit.
-    tests: Vec<u32>,
+    pub(super) tests: Vec<u32>,
     /// Ascending.
-    features: Vec<u32>,
+    pub(super) features: Vec<u32>,
 }
 
 /// Divides a tree into groups, largest subtrees first; `None` if some leaf's own path already has
@@ -136,7 +132,8 @@ impl Draft {
         (self.tests.len() <= MAX_BITS && self.features.len() <= SLOTS).then_some(())
     }
 
-    fn bit(&self, forest: &Forest, thresholds: &[f32], n: u32) -> Option<usize> {
+    /// The bit of a pattern that a node's test sets.
+    pub(super) fn bit(&self, forest: &Forest, thresholds: &[f32], n: u32) -> Option<usize> {
         let mut tests = self.tests.iter();
         tests.position(|&test| test == n || same_test(forest, thresholds, test, n))
     }
@@ -157,12 +154,14 @@ impl Pack {
         let mut rest = &mut pack.entries[..];
         let drafts = trees.iter().flat_map(|(_, cover)| &cover.groups);
         let tables: Vec<(&Draft, &mut [Entry])> = drafts
-            .map(|draft| (draft, split_off(&mut rest, 1 << draft.tests.len())))
+            .filter_map(|draft| Some((draft, rest.split_off_mut(..1 << draft.tests.len())?)))
             .collect();
-        (tables.into_par_iter().with_min_len(TABLES_PER_TASK))
-            .for_each_init(Table::new, |table, (draft, entries)| {
-                table.fill(forest, thresholds, draft, entries)
-            });
+        (tables.into_par_iter().with_min_len(TABLES_PER_TASK)).for_each_init(
+            Table::new,
+            |table, (draft, entries)| {
+                table.fill(forest, thresholds, draft, entries);
+            },
+        );
         pack
     }
 
@@ -270,186 +269,4 @@ impl Pack {
         }
         spans
     }
-}
-
-/// The first `count` entries, which leave the rest.
-fn split_off<'a>(rest: &mut &'a mut [Entry], count: usize) -> &'a mut [Entry] {
-    let (first, after) = std::mem::take(rest).split_at_mut(count);
-    *rest = after;
-    first
-}
-
-/// The table of a group in float64, lane by lane, and the memory to compute it.
-struct Table {
-    lanes: [[f64; MAX_ENTRIES]; SLOTS],
-    game: LeafGame,
-}
-
-/// One feature of a leaf's path: satisfied by the patterns with `pattern & mask == want`.
-struct Condition {
-    lane: usize,
-    fraction: f64,
-    mask: u8,
-    want: u8,
-    /// False if the path takes both sides of one test: no row satisfies it.
-    possible: bool,
-}
-
-impl Table {
-    fn new() -> Self {
-        Self {
-            lanes: [[0.0; MAX_ENTRIES]; SLOTS],
-            game: LeafGame {
-                values: [[0.0; MAX_ENTRIES]; SLOTS],
-                product: [0.0; MAX_ENTRIES],
-            },
-        }
-    }
-
-    /// Writes the table of a group.
-    fn fill(&mut self, forest: &Forest, thresholds: &[f32], draft: &Draft, entries: &mut [Entry]) {
-        let len = entries.len();
-        for lane in &mut self.lanes {
-            lane[..len].fill(0.0);
-        }
-        let mut path = draft.path.clone();
-        for &depth in &draft.beside {
-            let (n, side) = path[depth as usize];
-            let node = &forest.nodes[n as usize];
-            let leaf = if side { node.right } else { node.left };
-            let mut path = path[..depth as usize].to_vec();
-            path.push((n, !side));
-            let conditions = conditions(forest, thresholds, draft, &path, leaf);
-            self.add_leaf(&conditions, forest.nodes[leaf as usize].value, len);
-        }
-        let base = path.len();
-        let mut stack = vec![(draft.top, base, true)];
-        while let Some((n, depth, side)) = stack.pop() {
-            path.truncate(depth);
-            if depth > base {
-                path[depth - 1].1 = side;
-            }
-            let node = &forest.nodes[n as usize];
-            if node.is_leaf() {
-                let conditions = conditions(forest, thresholds, draft, &path, n);
-                self.add_leaf(&conditions, node.value, len);
-            } else {
-                path.push((n, true));
-                stack.push((node.right, depth + 1, false));
-                stack.push((node.left, depth + 1, true));
-            }
-        }
-        for (lane, sums) in self.lanes.iter().enumerate() {
-            for (entry, &sum) in entries.iter_mut().zip(sums) {
-                entry[lane] = sum as f32;
-            }
-        }
-    }
-
-    /// Adds the values that one leaf gives to the features of its path, for every pattern.
-    fn add_leaf(&mut self, conditions: &[Condition], value: f64, len: usize) {
-        self.game.solve(conditions, value);
-        let mut met = [0_u8; MAX_ENTRIES];
-        for (k, condition) in conditions.iter().enumerate() {
-            if condition.possible {
-                for (pattern, met) in met[..len].iter_mut().enumerate() {
-                    let is_met = pattern as u8 & condition.mask == condition.want;
-                    *met |= u8::from(is_met) << k;
-                }
-            }
-        }
-        for (condition, values) in conditions.iter().zip(&self.game.values) {
-            let lane = &mut self.lanes[condition.lane][..len];
-            for (sum, &met) in lane.iter_mut().zip(&met) {
-                *sum += values[usize::from(met)];
-            }
-        }
-    }
-}
-
-/// The conditions of a leaf, one per distinct feature on its path.
-fn conditions(
-    forest: &Forest,
-    thresholds: &[f32],
-    draft: &Draft,
-    path: &[(u32, bool)],
-    leaf: u32,
-) -> Vec<Condition> {
-    let mut conditions: Vec<Condition> = Vec::with_capacity(SLOTS);
-    let children = path[1.min(path.len())..].iter().map(|&(n, _)| n);
-    for (&(n, side), child) in path.iter().zip(children.chain([leaf])) {
-        let node: &Node = &forest.nodes[n as usize];
-        let fraction = forest.nodes[child as usize].fraction;
-        let Some(bit) = draft.bit(forest, thresholds, n) else {
-            continue;
-        };
-        let Ok(lane) = draft.features.binary_search(&node.feature) else {
-            continue;
-        };
-        let mask = 1_u8 << bit;
-        let want = if side { mask } else { 0 };
-        match conditions.iter_mut().find(|known| known.lane == lane) {
-            Some(known) => {
-                known.fraction *= fraction;
-                known.possible &= known.mask & mask == 0 || known.want & mask == want;
-                known.mask |= mask;
-                known.want |= want;
-            }
-            None => conditions.push(Condition {
-                lane,
-                fraction,
-                mask,
-                want,
-                possible: true,
-            }),
-        }
-    }
-    conditions
-}
-
-/// The Shapley values of the game of one leaf, `v(S) = value · ∏_{j∈S} [j met] · ∏_{j∉S} z_j`, by
-/// condition, for every set of met conditions (bit k for condition k).
-struct LeafGame {
-    values: [[f64; MAX_ENTRIES]; SLOTS],
-    product: [f64; MAX_ENTRIES],
-}
-
-impl LeafGame {
-    /// `φ_i = value ([i met] − z_i) ∫₀¹ ∏_{j≠i} [z_j (1 − u) + [j met] u] du`: the multilinear
-    /// extension of the path-dependent game of Lundberg et al. (2020), integrated exactly by
-    /// quadrature.
-    fn solve(&mut self, conditions: &[Condition], value: f64) {
-        let sets = 1_usize << conditions.len();
-        for values in &mut self.values[..conditions.len()] {
-            values[..sets].fill(0.0);
-        }
-        let rule = rule(conditions.len());
-        for (&u, &weight) in rule.points.iter().zip(&rule.weights) {
-            self.product[0] = weight * value;
-            let mut filled = 1;
-            for condition in conditions {
-                let unmet = condition.fraction * (1.0 - u);
-                let (low, high) = self.product.split_at_mut(filled);
-                for (low, high) in low.iter_mut().zip(high) {
-                    *high = *low * (unmet + u);
-                    *low *= unmet;
-                }
-                filled *= 2;
-            }
-            for (k, (condition, values)) in conditions.iter().zip(&mut self.values).enumerate() {
-                let z = condition.fraction;
-                let factors = [-1.0 / (1.0 - u), (1.0 - z) / (z * (1.0 - u) + u)];
-                let products = self.product[..sets].iter().enumerate();
-                for (value, (set, product)) in values.iter_mut().zip(products) {
-                    *value += product * factors[set >> k & 1];
-                }
-            }
-        }
-    }
-}
-
-/// Rules for up to [`SLOTS`] features, computed once.
-fn rule(features: usize) -> &'static Rule {
-    static RULES: OnceLock<Vec<Rule>> = OnceLock::new();
-    &RULES.get_or_init(|| (0..=SLOTS).map(Rule::for_path).collect())[features]
 }

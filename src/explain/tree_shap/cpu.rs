@@ -96,11 +96,13 @@ impl Packs {
 
 /// Blocks of a tile: at most `most`, and so many that the tiles share alike among the threads.
 fn tile_blocks(rows: usize, most: usize) -> usize {
-    let most = most.clamp(1, 16);
     let blocks = rows.div_ceil(ROWS);
     let threads = rayon::current_num_threads();
-    let rounds = blocks.div_ceil(threads * most);
-    blocks.div_ceil(threads * rounds).max(1)
+    let rounds = blocks.div_ceil(threads * most.clamp(1, 16)).max(1);
+    let tiles = (rounds..rounds + 4).map(|rounds| blocks.div_ceil(threads * rounds).max(1));
+    // The blocks of the thread that has the most.
+    let longest = |tile: &usize| tile * blocks.div_ceil(*tile).div_ceil(threads);
+    tiles.min_by_key(longest).unwrap_or(1)
 }
 
 impl Packs {
