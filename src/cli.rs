@@ -42,6 +42,19 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
     }
 }
 
+/// Has everything that runs in parallel, the reading of tables too, take that many threads.
+fn use_threads(threads: Option<usize>) -> Result<()> {
+    let Some(threads) = threads else {
+        return Ok(());
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    pool.build_global().map_err(|error| Error::Parameter {
+        name: "threads",
+        got: threads.to_string(),
+        allowed: format!("a number of threads that the system grants ({error})"),
+    })
+}
+
 /// Writes a report to stdout. A reader that has seen enough, such as `head`, is no failure.
 fn show(text: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();

@@ -68,7 +68,8 @@ pub struct Explanation {
     pub trailer: Trailer,
     /// Values (rows, features, outputs).
     pub values: Array3<f32>,
-    /// The explained cells, for display; labels and numbers as the table has them.
+    /// The explained cells, for reports; labels and numbers as the table has them. See
+    /// [`Explanation::with_data`].
     pub data: Option<Table>,
 }
 
@@ -94,6 +95,13 @@ pub trait Sink {
 }
 
 impl Explanation {
+    /// The explanation with the table that was explained, for reports to show its cells.
+    #[must_use]
+    pub fn with_data(self, table: Table) -> Self {
+        let data = Some(table);
+        Self { data, ..self }
+    }
+
     /// Features by mean |value| over rows, summed over outputs, descending: (feature, mean).
     /// Equal means keep the order of the features.
     pub fn ranking(&self) -> Vec<(usize, f64)> {

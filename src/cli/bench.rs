@@ -10,7 +10,7 @@ use whylight::data::read;
 use whylight::{Device, Error, Explainer, Model, Options, Result, Table};
 
 use super::input::Input;
-use super::{devices, show, value};
+use super::{devices, show, use_threads, value};
 
 /// Short calls are repeated until they add up to this, so that the median means something.
 const SECONDS: f64 = 0.2;
@@ -76,6 +76,7 @@ fn as_object<S: Serializer>(engines: &[(String, usize)], serializer: S) -> Resul
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
+    use_threads(args.threads)?;
     let model = args.input.model()?;
     let background = args.input.background(&model)?;
     let chosen = match args.device.as_str() {
@@ -140,10 +141,7 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     fn explainer(&self, device: &Device) -> Result<Explainer> {
-        let options = Options {
-            threads: self.args.threads.unwrap_or(0),
-            ..Options::on(device.clone())
-        };
+        let options = Options::on(device.clone());
         Explainer::new(Arc::clone(&self.model), self.background.as_ref(), options)
     }
 
@@ -187,7 +185,7 @@ impl Bench<'_> {
             rows_per_second_resident: rows as f64 / resident,
             rows_per_second_end_to_end: rows as f64 / end_to_end,
             device: explanation.header.device,
-            threads: self.args.threads.unwrap_or_else(rayon::current_num_threads),
+            threads: rayon::current_num_threads(),
             engines: explanation.trailer.engines,
             build_seconds: median(builds) + (end_to_end - resident).max(0.0),
             peak_rss_bytes: peak_rss_bytes(),

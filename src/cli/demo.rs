@@ -91,7 +91,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         "\nThe margin is the log-odds of being benign: 1 / (1 + exp({:.4})) = {benign:.3}.",
         -margin
     );
-    file.write(&explanation)?;
+    file.write(&explanation.with_data(table))?;
     let _ = writeln!(text, "The whole result is in {}.", shown(&out));
     show(&text)
 }

@@ -14,7 +14,7 @@ use whylight::{Explainer, Options, Result};
 use super::input::{Input, shown};
 use super::output::{Format, JsonFile};
 use super::value::{self, Method, Output};
-use super::{note, show};
+use super::{note, show, use_threads};
 
 /// Rows whose values are shown on the screen.
 const ROWS: usize = 3;
@@ -59,13 +59,14 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
+    use_threads(args.threads)?;
     let (Method::Auto | Method::Tree, Output::Raw) = (args.method, args.output);
     let format = args.out.as_deref().map(Format::of).transpose()?;
     let model = args.input.model()?;
     let background = args.input.background(&model)?;
     let options = Options {
         device: args.device.parse()?,
-        threads: args.threads.unwrap_or(0),
+        threads: 0,
         memory_limit: args.memory_limit,
         additivity_rows: args.additivity_rows,
         seed: 0,
@@ -88,7 +89,7 @@ fn to_file(args: &Args, explainer: &Explainer, out: &Path, format: Format) -> Re
         let file = JsonFile::create(out)?;
         let table = read(&args.input.data, &options)?;
         start = Instant::now();
-        let explanation = explainer.explain(&table)?;
+        let explanation = explainer.explain(&table)?.with_data(table);
         file.write(&explanation)?;
         explanation.trailer
     };

@@ -28,6 +28,8 @@ const BLOCK: usize = 4096;
 const TASK: usize = 256;
 /// A record beyond this size is a quote that was never closed, not a row.
 const RECORD_LIMIT: u64 = 64 << 20;
+/// A file of up to so many records is counted when it is opened: explainers choose by few rows.
+const COUNTED: u64 = 2048;
 const BUFFER: usize = 1 << 18;
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -56,9 +58,41 @@ pub(super) struct Csv {
     numbers: Numbers,
     /// The first record where it is data.
     first: Option<ByteRecord>,
+    /// Rows of the file where they are few.
+    rows: Option<u64>,
     /// Records that were returned.
     row: u64,
     block: Vec<ByteRecord>,
+}
+
+fn records(delimiter: u8, start: Vec<u8>, file: File) -> ::csv::Reader<Limited> {
+    ::csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(delimiter)
+        .buffer_capacity(BUFFER)
+        .from_reader(Limited {
+            inner: Cursor::new(start).chain(file),
+            left: RECORD_LIMIT,
+        })
+}
+
+/// The number of records in a file; `None` if they are more than [`COUNTED`], cannot be read, or
+/// come from a pipe, which is read only once.
+fn count(path: &Path, delimiter: u8) -> Option<u64> {
+    let file = File::open(path).ok()?;
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut text = records(delimiter, Vec::new(), file);
+    let mut record = ByteRecord::new();
+    for count in 0..=COUNTED {
+        text.get_mut().left = RECORD_LIMIT;
+        if !text.read_byte_record(&mut record).ok()? {
+            return Some(count);
+        }
+    }
+    None
 }
 
 impl Csv {
@@ -74,28 +108,22 @@ impl Csv {
             .is_some_and(|e| e.eq_ignore_ascii_case("tsv"));
         let delimiter = options.delimiter.unwrap_or(if tabs { b'\t' } else { b',' });
         let start = start.strip_prefix(BOM).unwrap_or(start).to_vec();
-        let text = ::csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(delimiter)
-            .buffer_capacity(BUFFER)
-            .from_reader(Limited {
-                inner: Cursor::new(start).chain(file),
-                left: RECORD_LIMIT,
-            });
         let mut csv = Self {
             path: path.to_owned(),
-            text,
+            text: records(delimiter, start, file),
             delimiter,
             plans: Vec::new(),
             header: None,
             names: None,
             numbers: Numbers::new(&options.missing),
             first: None,
+            rows: None,
             row: 0,
             block: Vec::new(),
         };
         csv.begin(options)?;
+        let header = u64::from(csv.header.is_some());
+        csv.rows = count(path, delimiter).map(|records| records.saturating_sub(header));
         Ok(csv)
     }
 
@@ -335,7 +363,7 @@ impl Source for Csv {
     }
 
     fn rows(&self) -> Option<u64> {
-        None
+        self.rows
     }
 
     fn next(&mut self, max_rows: usize) -> Result<Option<Table>> {

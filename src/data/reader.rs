@@ -89,7 +89,7 @@ pub(super) trait Source: Debug + Send {
     fn names(&self) -> Option<&[String]>;
     /// Number of columns that are kept.
     fn columns(&self) -> usize;
-    /// Number of rows in the file, where it says so.
+    /// Number of rows in the file, where it says so or they are few.
     fn rows(&self) -> Option<u64>;
     /// The next rows, 1 to `max_rows` of them; `None` after the last.
     fn next(&mut self, max_rows: usize) -> Result<Option<Table>>;
@@ -224,7 +224,8 @@ impl Reader {
         self.source.columns()
     }
 
-    /// Number of rows, where the file says so without being read whole: all formats but CSV.
+    /// Number of rows, where the file says so without being read whole; of CSV where they are few
+    /// and come from a file that can be read twice.
     pub fn rows(&self) -> Option<u64> {
         self.source.rows()
     }

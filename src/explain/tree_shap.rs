@@ -10,7 +10,7 @@ mod plan;
 
 use std::sync::Arc;
 
-use ndarray::{Array3, ArrayView1, ArrayView2, ArrayView3, Axis};
+use ndarray::{Array3, ArrayView3, Axis};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
@@ -31,6 +31,9 @@ const BATCH_BYTES: u64 = 100 << 20;
 
 /// Rows of a table whose additivity is checked by default.
 const CHECKED_ROWS: u64 = 256;
+
+/// Rows that one thread checks at a time.
+const CHECKED_TOGETHER: usize = 32;
 
 /// Leaf values that sum up to more could leave the range of float32 on the way to a value.
 const LARGEST: f64 = 1e30;
@@ -167,15 +170,17 @@ impl TreeShap {
         }
         let amount = Amount::of(Some(batch.rows() as u64));
         let mut values = Array3::zeros(self.shape(batch.rows()));
-        let out = values.as_slice_mut().unwrap_or_default();
-        self.values(&batch, amount, out)?;
         let mut check = Check::new(self.options.additivity_rows, Some(batch.rows() as u64));
-        check.batch(self, &batch, &values.view())?;
+        self.on_threads(|| {
+            let out = values.as_slice_mut().unwrap_or_default();
+            self.values(&batch, amount, out)?;
+            check.batch(self, &batch, &values.view())
+        })?;
         Ok(Explanation {
             header: self.header.clone(),
             trailer: self.trailer(batch.rows() as u64, amount, &check)?,
             values,
-            data: Some(table.clone()),
+            data: None,
         })
     }
 
@@ -186,18 +191,14 @@ impl TreeShap {
         progress: &mut dyn FnMut(u64),
     ) -> Result<Trailer> {
         let encoder = self.encoder(reader.names(), reader.columns())?;
-        let mut table = reader.next(self.batch_rows())?;
-        let mut next = reader.next(self.batch_rows())?;
-        // A file that does not say how many rows it has is known to be small if it ends here.
-        let only = table.as_ref().filter(|_| next.is_none());
-        let known = reader.rows().or(only.map(|table| table.rows() as u64));
+        let known = reader.rows();
         let amount = Amount::of(known);
         let mut check = Check::new(self.options.additivity_rows, known);
         let mut rows = 0;
         let mut buffer = Vec::new();
         sink.begin(&self.header)?;
-        while let Some(current) = table {
-            let batch = encoder.batch(&current)?;
+        while let Some(table) = reader.next(self.batch_rows())? {
+            let batch = encoder.batch(&table)?;
             let shape = self.shape(batch.rows());
             buffer.resize(shape.0 * shape.1 * shape.2, 0.0);
             self.values(&batch, amount, &mut buffer)?;
@@ -210,11 +211,6 @@ impl TreeShap {
             sink.block(values)?;
             rows += batch.rows() as u64;
             progress(rows);
-            table = next;
-            next = match table {
-                Some(_) => reader.next(self.batch_rows())?,
-                None => None,
-            };
         }
         let trailer = self.trailer(rows, amount, &check)?;
         sink.end(&trailer)?;
@@ -252,20 +248,39 @@ impl TreeShap {
     fn on_threads<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         match &self.pool {
             Some(pool) => pool.install(work),
-            None => work(),
+            // Work that begins on a worker does not wake one at each parallel step.
+            None => rayon::scope(|_| work()),
         }
     }
 
-    /// How far a row's base values and values, (features, outputs), miss the model's margins.
-    fn additivity_error(&self, cells: &[f64], values: ArrayView2<'_, f32>) -> f64 {
-        let margins = self.trees().margin(cells);
-        let sum = |values: ArrayView1<'_, f32>| values.iter().map(|&value| f64::from(value)).sum();
-        let sums = values.axis_iter(Axis(1)).map::<f64, _>(sum);
-        let errors = margins.iter().zip(&self.header.base_values).zip(sums);
-        errors.fold(0.0, |largest, ((margin, base), sum)| {
-            let error = (base + sum - margin).abs();
-            largest.max(if error.is_nan() { f64::INFINITY } else { error })
-        })
+    /// How far base values and values, (rows, features, outputs) of a batch, miss the model's
+    /// margins, at most, in some rows.
+    fn additivity_error(
+        &self,
+        batch: &Batch<'_>,
+        rows: &[usize],
+        values: &ArrayView3<'_, f32>,
+    ) -> Result<f64> {
+        let features = batch.features();
+        let mut cells = vec![0.0; rows.len() * features];
+        for (i, &row) in rows.iter().enumerate() {
+            batch.fill(row..row + 1, &mut cells[i * features..][..features])?;
+        }
+        let margins = self.trees().margins(rows.len(), &cells);
+        let margins = margins.chunks(self.header.base_values.len().max(1));
+        let mut largest = 0.0;
+        for (&row, margins) in rows.iter().zip(margins) {
+            let of_outputs = values.index_axis(Axis(0), row);
+            let of_outputs = of_outputs.axis_iter(Axis(1));
+            for ((margin, base), values) in
+                margins.iter().zip(&self.header.base_values).zip(of_outputs)
+            {
+                let sum: f64 = values.iter().map(|&value| f64::from(value)).sum();
+                let error = (base + sum - margin).abs();
+                largest = f64::max(largest, if error.is_nan() { f64::INFINITY } else { error });
+            }
+        }
+        Ok(largest)
     }
 
     #[cfg_attr(
@@ -372,12 +387,8 @@ impl Check {
             };
         }
         let errors = method.on_threads(|| {
-            let cells = || vec![0.0; batch.features()];
-            let error = |cells: &mut Vec<f64>, row: &usize| {
-                batch.fill(*row..*row + 1, cells)?;
-                Ok(method.additivity_error(cells, values.index_axis(Axis(0), *row)))
-            };
-            let errors = rows.par_iter().map_init(cells, error);
+            let parts = rows.par_chunks(CHECKED_TOGETHER);
+            let errors = parts.map(|rows| method.additivity_error(batch, rows, values));
             errors.collect::<Result<Vec<f64>>>()
         })?;
         self.error = errors.into_iter().fold(self.error, f64::max);

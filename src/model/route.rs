@@ -104,21 +104,32 @@ impl Trees {
     /// The raw margins of a row, summed in float64: `row` has one cell per feature, the result one
     /// number per output.
     pub fn margin(&self, row: &[f64]) -> Vec<f64> {
-        let mut margin = self.base.clone();
+        self.margins(1, row)
+    }
+
+    /// The raw margins (rows, outputs) of some rows, each as [`Trees::margin`] gives it: `cells` is
+    /// (rows, features). Tree after tree, so that each comes from memory once.
+    pub fn margins(&self, rows: usize, cells: &[f64]) -> Vec<f64> {
+        let features = cells.len() / rows.max(1);
+        let outputs = self.base.len();
+        let mut margins = self.base.repeat(rows);
         for (t, tree) in self.trees.iter().enumerate() {
-            let Node::Leaf { leaf, .. } = tree.nodes[self.leaf(t, row)] else {
-                continue;
-            };
-            match tree.output {
-                Output::One(k) => margin[k as usize] += tree.values[leaf as usize],
-                Output::All => {
-                    let values = &tree.values[leaf as usize * margin.len()..];
-                    for (margin, value) in margin.iter_mut().zip(values) {
-                        *margin += value;
+            for (row, margins) in margins.chunks_mut(outputs.max(1)).enumerate() {
+                let cells = &cells[row * features..][..features];
+                let Node::Leaf { leaf, .. } = tree.nodes[self.leaf(t, cells)] else {
+                    continue;
+                };
+                match tree.output {
+                    Output::One(k) => margins[k as usize] += tree.values[leaf as usize],
+                    Output::All => {
+                        let values = &tree.values[leaf as usize * outputs..];
+                        for (margin, value) in margins.iter_mut().zip(values) {
+                            *margin += value;
+                        }
                     }
                 }
             }
         }
-        margin
+        margins
     }
 }

@@ -7,7 +7,7 @@ use super::{Place, corpus, flat};
 const CALL: &str = "explain --model model.json --data rows.csv --device cpu";
 
 /// The cells of a table file, row after row, as float32.
-fn cells(place: &Place, name: &str) -> Vec<f32> {
+pub(super) fn cells(place: &Place, name: &str) -> Vec<f32> {
     let table = read(&place.path(name), &ReadOptions::default()).unwrap();
     match table.cells {
         Cells::F32(matrix) => matrix.iter().copied().collect(),
