@@ -1,6 +1,7 @@
 //! Path-dependent Tree SHAP (Lundberg et al. 2020): exact Shapley values of the game in which
 //! features outside a coalition follow the cover of the training rows.
 
+mod check;
 mod columns;
 mod compile;
 mod cpu;
@@ -10,10 +11,10 @@ mod plan;
 
 use std::sync::Arc;
 
-use ndarray::{Array3, ArrayView3, Axis};
+use ndarray::{Array3, ArrayViewMut3};
 use rayon::ThreadPool;
-use rayon::prelude::*;
 
+use self::check::Check;
 use self::compile::Compiled;
 use self::cpu::Cpu;
 #[cfg(feature = "gpu")]
@@ -29,17 +30,8 @@ use crate::model::{Model, Trees};
 /// Bytes that a batch of rows may take when no memory limit is given.
 const BATCH_BYTES: u64 = 100 << 20;
 
-/// Rows of a table whose additivity is checked by default.
-const CHECKED_ROWS: u64 = 256;
-
-/// Rows that one thread checks at a time.
-const CHECKED_TOGETHER: usize = 32;
-
 /// Leaf values that sum up to more could leave the range of float32 on the way to a value.
 const LARGEST: f64 = 1e30;
-
-/// In a file of unknown length the first rows are checked, and from then on every so many.
-const UNKNOWN_EVERY: u64 = 1 << 16;
 
 /// The engines of a device.
 #[derive(Debug)]
@@ -171,11 +163,7 @@ impl TreeShap {
         let amount = Amount::of(Some(batch.rows() as u64));
         let mut values = Array3::zeros(self.shape(batch.rows()));
         let mut check = Check::new(self.options.additivity_rows, Some(batch.rows() as u64));
-        self.on_threads(|| {
-            let out = values.as_slice_mut().unwrap_or_default();
-            self.values(&batch, amount, out)?;
-            check.batch(self, &batch, &values.view())
-        })?;
+        self.values(&batch, amount, &mut check, values.view_mut())?;
         Ok(Explanation {
             header: self.header.clone(),
             trailer: self.trailer(batch.rows() as u64, amount, &check)?,
@@ -201,14 +189,14 @@ impl TreeShap {
             let batch = encoder.batch(&table)?;
             let shape = self.shape(batch.rows());
             buffer.resize(shape.0 * shape.1 * shape.2, 0.0);
-            self.values(&batch, amount, &mut buffer)?;
-            let values = ArrayView3::from_shape(shape, &buffer).map_err(|error| Error::Shape {
-                what: "the values of a batch".to_owned(),
-                expected: format!("{shape:?}"),
-                got: error.to_string(),
-            })?;
-            check.batch(self, &batch, &values)?;
-            sink.block(values)?;
+            let mut values =
+                ArrayViewMut3::from_shape(shape, &mut buffer).map_err(|error| Error::Shape {
+                    what: "the values of a batch".to_owned(),
+                    expected: format!("{shape:?}"),
+                    got: error.to_string(),
+                })?;
+            self.values(&batch, amount, &mut check, values.view_mut())?;
+            sink.block(values.view())?;
             rows += batch.rows() as u64;
             progress(rows);
         }
@@ -235,52 +223,36 @@ impl TreeShap {
         (limit / row.max(1)).clamp(1, 1 << 20) as usize
     }
 
-    fn values(&self, batch: &Batch<'_>, amount: Amount, out: &mut [f32]) -> Result<()> {
-        let work = |out: &mut [f32]| match &self.engines {
-            Engines::Cpu(cpu) => cpu.values(&self.compiled, batch, amount, out),
+    /// Writes the values of a batch to `out`, (rows, features, outputs), and checks some of them.
+    fn values(
+        &self,
+        batch: &Batch<'_>,
+        amount: Amount,
+        check: &mut Check,
+        mut out: ArrayViewMut3<'_, f32>,
+    ) -> Result<()> {
+        let rows = check.pick(batch.rows());
+        let cells = out.as_slice_mut().unwrap_or_default();
+        let values = || match &self.engines {
+            Engines::Cpu(cpu) => cpu.values(&self.compiled, batch, amount, cells),
             #[cfg(feature = "gpu")]
-            Engines::Gpu(gpu) => gpu.values(&self.compiled, batch, amount, out),
+            Engines::Gpu(gpu) => gpu.values(&self.compiled, batch, amount, cells),
         };
-        self.on_threads(|| work(out))
+        // The margins need no values: a thread that still waits for its share, of the tables or of
+        // the device, sums them.
+        let margins = || check::margins(self.trees(), batch, &rows);
+        let (done, margins) = self.on_threads(|| rayon::join(values, margins));
+        done?;
+        check.compare(&self.header.base_values, &rows, &margins?, &out.view());
+        Ok(())
     }
 
     /// Runs work on the threads that were asked for.
     fn on_threads<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         match &self.pool {
             Some(pool) => pool.install(work),
-            // Work that begins on a worker does not wake one at each parallel step.
-            None => rayon::scope(|_| work()),
+            None => work(),
         }
-    }
-
-    /// How far base values and values, (rows, features, outputs) of a batch, miss the model's
-    /// margins, at most, in some rows.
-    fn additivity_error(
-        &self,
-        batch: &Batch<'_>,
-        rows: &[usize],
-        values: &ArrayView3<'_, f32>,
-    ) -> Result<f64> {
-        let features = batch.features();
-        let mut cells = vec![0.0; rows.len() * features];
-        for (i, &row) in rows.iter().enumerate() {
-            batch.fill(row..row + 1, &mut cells[i * features..][..features])?;
-        }
-        let margins = self.trees().margins(rows.len(), &cells);
-        let margins = margins.chunks(self.header.base_values.len().max(1));
-        let mut largest = 0.0;
-        for (&row, margins) in rows.iter().zip(margins) {
-            let of_outputs = values.index_axis(Axis(0), row);
-            let of_outputs = of_outputs.axis_iter(Axis(1));
-            for ((margin, base), values) in
-                margins.iter().zip(&self.header.base_values).zip(of_outputs)
-            {
-                let sum: f64 = values.iter().map(|&value| f64::from(value)).sum();
-                let error = (base + sum - margin).abs();
-                largest = f64::max(largest, if error.is_nan() { f64::INFINITY } else { error });
-            }
-        }
-        Ok(largest)
     }
 
     #[cfg_attr(
@@ -298,8 +270,8 @@ impl TreeShap {
         };
         Ok(Trailer {
             rows,
-            additivity_error: check.error,
-            additivity_rows: check.rows,
+            additivity_error: check.error(),
+            additivity_rows: check.rows(),
             engines,
             notes,
         })
@@ -343,56 +315,4 @@ fn count_covers(trees: &mut Trees, background: &Table) -> Result<()> {
         trees.count_cover(row);
     }
     Ok(())
-}
-
-/// The additivity of a result, measured with margins summed in float64 by the model's own rules.
-#[derive(Debug)]
-struct Check {
-    wanted: u64,
-    every: u64,
-    next: u64,
-    seen: u64,
-    rows: u64,
-    error: f64,
-}
-
-impl Check {
-    fn new(wanted: Option<u64>, rows: Option<u64>) -> Self {
-        let wanted = wanted.unwrap_or(CHECKED_ROWS).max(1);
-        Self {
-            wanted,
-            every: rows.map_or(1, |rows| rows.div_ceil(wanted)),
-            next: 0,
-            seen: 0,
-            rows: 0,
-            error: 0.0,
-        }
-    }
-
-    fn batch(
-        &mut self,
-        method: &TreeShap,
-        batch: &Batch<'_>,
-        values: &ArrayView3<'_, f32>,
-    ) -> Result<()> {
-        let end = self.seen + batch.rows() as u64;
-        let mut rows = Vec::new();
-        while self.next < end {
-            rows.push((self.next - self.seen) as usize);
-            self.rows += 1;
-            self.next += if self.rows < self.wanted {
-                self.every
-            } else {
-                UNKNOWN_EVERY
-            };
-        }
-        let errors = method.on_threads(|| {
-            let parts = rows.par_chunks(CHECKED_TOGETHER);
-            let errors = parts.map(|rows| method.additivity_error(batch, rows, values));
-            errors.collect::<Result<Vec<f64>>>()
-        })?;
-        self.error = errors.into_iter().fold(self.error, f64::max);
-        self.seen = end;
-        Ok(())
-    }
 }
