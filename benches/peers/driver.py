@@ -1,5 +1,6 @@
 """Processes of the peer benchmark: a peer in its environment, and the whylight command."""
 
+import concurrent.futures
 import json
 import os
 import selectors
@@ -29,9 +30,10 @@ def affinity():
     return list(range(os.cpu_count() or 1))
 
 
-def pinned(threads):
-    """Pins a child to the last `threads` cores: the first one serves the rest of the machine."""
-    cores = affinity()[-threads:]
+def pinned(threads, before=0):
+    """Pins a child to the last `threads` cores before the last `before`: the first one serves the rest of the machine."""
+    cores = affinity()
+    cores = cores[: len(cores) - before][-threads:]
 
     def pin():
         if hasattr(os, "sched_setaffinity"):
@@ -117,10 +119,10 @@ class Peer:
         return np.load(self.values_path())
 
 
-def command(arguments, threads, timeout):
+def command(arguments, threads, timeout, before=0):
     try:
         done = subprocess.run(
-            arguments, capture_output=True, text=True, timeout=timeout, check=False, preexec_fn=pinned(threads)
+            arguments, capture_output=True, text=True, timeout=timeout, check=False, preexec_fn=pinned(threads, before)
         )
     except subprocess.TimeoutExpired:
         raise WhylightFailure(f"not finished within {timeout} s") from None
@@ -129,18 +131,25 @@ def command(arguments, threads, timeout):
     return done.stdout
 
 
-def whylight_bench(binary, model, data, rows, threads, timeout=900):
-    """One `whylight bench`: its JSON object."""
+def whylight_bench(binary, model, data, rows, threads, timeout=900, before=0):
+    """One `whylight bench` on the last cores before the last `before`: its JSON object."""
     output = command(
         [str(binary), "bench", "--model", str(model), "--data", str(data), "--rows", str(rows)]
         + ["--threads", str(threads), "--device", "cpu", "--json"],
         threads,
         timeout,
+        before,
     )
     result = json.loads(output)
     if result["rows"] != rows:
         raise WhylightFailure(f"bench explained {result['rows']} rows, asked {rows}")
     return result
+
+
+def whylight_twice(binary, model, data, rows):
+    """Two processes of one thread each, on a core each, at once: their JSON objects."""
+    with concurrent.futures.ThreadPoolExecutor(2) as both:
+        return list(both.map(lambda before: whylight_bench(binary, model, data, rows, 1, before=before), (0, 1)))
 
 
 def whylight_values(binary, model, data, out, timeout=900):

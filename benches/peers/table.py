@@ -81,7 +81,9 @@ def markdown(record):
         "One thread on one core, from the table in memory to values in memory, medians; whylight and each peer alternate. "
         "`*`: the peer explained only the rows given, its rate is taken for all. "
         "Noise: slowest minus fastest repeat (of eight or more: of their middle half), over the median (peer / whylight). "
-        "Difference: the largest |Δφ| over its row's largest |φ|.",
+        "Difference: the largest |Δφ| over its row's largest |φ|. "
+        "Two threads: against one, the median of pairs; two processes of one thread at once, against one, are what the "
+        "machine itself gives.",
         "",
         "| model | rows | peer | rows run | peer rows/s | whylight rows/s | ratio | ratio of best | asked | difference | noise |",
         "|---|--:|---|--:|--:|--:|--:|--:|---|---|---|",
@@ -102,20 +104,20 @@ def markdown(record):
             )
     lines += ["", "whylight alone:", ""]
     lines += [
-        "| model | rows | end to end rows/s | resident rows/s | two threads | asked | build s | peak RSS MB | engines |",
-        "|---|--:|--:|--:|--:|---|--:|--:|---|",
+        "| model | rows | end to end rows/s | resident rows/s | two threads | asked | two processes | build s | peak RSS MB | engines |",
+        "|---|--:|--:|--:|--:|---|--:|--:|--:|---|",
     ]
     for result in record["cases"]:
         runs = result["whylight"]["1"]
         if not runs:
             reason = result.get("whylight_failure", "not run").replace("|", "/").replace("\n", " ")
-            lines.append(f"| {result['model']} | {result['rows']:,} | {reason} | – | – | | – | – | – |")
+            lines.append(f"| {result['model']} | {result['rows']:,} | {reason} | – | – | | – | – | – | – |")
             continue
         asked = f"{ASKED_OF_TWO_THREADS}×" if result["rows"] > 10 else ""
         lines.append(
             f"| {result['model']} | {result['rows']:,} | {number(result['rows_per_second'])} "
             f"| {number(result['rows_per_second_resident'])} "
-            f"| {'–' if 'two_threads' not in result else format(result['two_threads'], '.2f') + '×'} | {asked} "
+            f"| {times(result, 'two_threads')} | {asked} | {times(result, 'two_processes')} "
             f"| {statistics.median(run['build_seconds'] for run in runs):.3f} "
             f"| {max(run['peak_rss_bytes'] for run in runs) / 1e6:,.0f} | {json.dumps(runs[-1]['engines'])} |"
         )
@@ -129,6 +131,10 @@ def markdown(record):
     return "\n".join(lines) + "\n"
 
 
+def times(result, key):
+    return f"{result[key]:.2f}×" if key in result else "–"
+
+
 def summary(result):
     for index, entry in enumerate(result["peers"]):
         if "rows_per_second" in entry:
@@ -139,7 +145,8 @@ def summary(result):
                 f"difference {difference(entry)}"
             )
     if "rows_per_second" in result:
-        two = f", two threads {result['two_threads']:.2f}×" if "two_threads" in result else ""
+        two = f", two threads {times(result, 'two_threads')}" if "two_threads" in result else ""
+        two += f" (two processes {times(result, 'two_processes')})" if "two_processes" in result else ""
         print(f"  whylight: {number(result['rows_per_second'])} rows/s end to end{two}")
     if "whylight_failure" in result:
         print(f"  whylight: {result['whylight_failure']}")
