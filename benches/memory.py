@@ -11,6 +11,7 @@ import argparse
 import datetime
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -42,11 +43,17 @@ def run(arguments):
     """Seconds, CPU seconds and peak resident bytes of a command."""
     start = time.monotonic()
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    # Of the process itself: what wait4 calls the peak counts this script's own memory before the command begins.
+    status, peak = pathlib.Path(f"/proc/{process.pid}/status"), 0
+    while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        found = re.search(r"^VmHWM:\s*(\d+) kB", status.read_text(), re.MULTILINE)
+        peak = max(peak, int(found.group(1)) * 1024 if found else 0)
+        time.sleep(0.02)
+    _, code, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(code)
     if process.returncode != 0:
         raise SystemExit(f"memory: {' '.join(map(str, arguments))} ended with {process.returncode}")
-    return time.monotonic() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
+    return time.monotonic() - start, usage.ru_utime + usage.ru_stime, peak
 
 
 def main():
