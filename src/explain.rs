@@ -11,12 +11,15 @@ use crate::explanation::{Explanation, Header, Sink, Trailer};
 use crate::model::Model;
 use tree_shap::TreeShap;
 
+/// Threads of the CPU at most.
+pub const MAX_THREADS: usize = 1024;
+
 /// How to explain.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The device; [`Device::auto`] by default.
     pub device: Device,
-    /// CPU threads; 0 takes all.
+    /// CPU threads, up to [`MAX_THREADS`]; 0 takes all.
     pub threads: usize,
     /// Bytes that batches of rows and their values may take; `None` for a tenth of a gibibyte.
     pub memory_limit: Option<u64>,
@@ -56,7 +59,8 @@ impl Explainer {
     /// needed where the model file holds no cover.
     ///
     /// # Errors
-    /// [`crate::Error::Parameter`] if the model stores no cover and there is no background;
+    /// [`crate::Error::Parameter`] if the model stores no cover and there is no background, or for
+    /// too many threads;
     /// [`crate::Error::Shape`] if the background does not fit the model, [`crate::Error::Data`] if
     /// it has no rows; [`crate::Error::Unsupported`] if values could leave the range of float32.
     pub fn new(model: Arc<Model>, background: Option<&Table>, options: Options) -> Result<Self> {

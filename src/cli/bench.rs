@@ -12,6 +12,9 @@ use whylight::{Device, Error, Explainer, Model, Options, Result, Table};
 use super::input::Input;
 use super::{devices, show, use_threads, value};
 
+/// Cells of a table that is made longer at most: 16 GiB of float64.
+const CELLS: usize = 1 << 31;
+
 /// Short calls are repeated until they add up to this, so that the median means something.
 const SECONDS: f64 = 0.2;
 const MOST_REPEATS: usize = 1000;
@@ -27,7 +30,7 @@ pub(super) struct Args {
     rows: Option<usize>,
 
     /// CPU threads; all by default
-    #[arg(long, value_name = "T", value_parser = value::positive)]
+    #[arg(long, value_name = "T", value_parser = value::threads)]
     threads: Option<usize>,
 
     /// Where to compute: auto, cpu, gpu, gpu:N, or all (the CPU and every GPU, compared)
@@ -222,6 +225,15 @@ fn repeated(table: Table, rows: Option<usize>) -> Result<Table> {
         (None, _) => Ok(table),
         (Some(_), 0) => Err(no_table()),
         (Some(rows), found) if rows <= found => table.slice(0..rows),
+        (Some(rows), _) if rows.saturating_mul(table.columns()) > CELLS => Err(Error::Parameter {
+            name: "rows",
+            got: rows.to_string(),
+            allowed: format!(
+                "up to {} rows of {} columns, which memory holds",
+                CELLS / table.columns(),
+                table.columns()
+            ),
+        }),
         (Some(rows), found) => {
             let cycle: Vec<usize> = (0..rows).map(|row| row % found).collect();
             table.select(&cycle)

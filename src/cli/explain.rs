@@ -46,7 +46,7 @@ pub(super) struct Args {
     out: Option<PathBuf>,
 
     /// CPU threads; all by default
-    #[arg(long, value_name = "N", value_parser = value::positive)]
+    #[arg(long, value_name = "N", value_parser = value::threads)]
     threads: Option<usize>,
 
     /// Memory that rows and their values may take, such as 512MiB

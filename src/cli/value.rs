@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use clap::ValueEnum;
 use whylight::data;
+use whylight::explain::MAX_THREADS;
 
 /// `--method`: how to explain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,11 +104,19 @@ pub(super) fn rows(text: &str) -> Result<u64, String> {
     }
 }
 
-/// At least one row, repeat or thread.
+/// At least one row or repeat.
 pub(super) fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number) if number > 0 => Ok(number),
         _ => Err("expected a whole number of at least 1".to_owned()),
+    }
+}
+
+/// A number of threads.
+pub(super) fn threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if (1..=MAX_THREADS).contains(&number) => Ok(number),
+        _ => Err(format!("expected a whole number from 1 to {MAX_THREADS}")),
     }
 }
 

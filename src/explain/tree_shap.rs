@@ -20,7 +20,7 @@ use self::cpu::Cpu;
 #[cfg(feature = "gpu")]
 use self::gpu::GpuPacks;
 use self::plan::Amount;
-use super::Options;
+use super::{MAX_THREADS, Options};
 use crate::data::{Batch, Encoder, ReadOptions, Reader, Table};
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -279,12 +279,16 @@ impl TreeShap {
 }
 
 fn pool(threads: usize) -> Result<ThreadPool> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    pool.map_err(|error| Error::Parameter {
+    let refused = |reason: String| Error::Parameter {
         name: "threads",
         got: threads.to_string(),
-        allowed: format!("a number of threads that the system grants ({error})"),
-    })
+        allowed: format!("up to {MAX_THREADS} that the system grants{reason}"),
+    };
+    if threads > MAX_THREADS {
+        return Err(refused(String::new()));
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    pool.map_err(|error| refused(format!(" ({error})")))
 }
 
 /// Sets every node's cover to the number of background rows that reach it.

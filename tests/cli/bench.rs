@@ -77,3 +77,11 @@ fn a_person_reads_a_table() {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
 }
+
+#[test]
+fn more_rows_than_memory_holds_are_refused() {
+    insta::assert_snapshot!(
+        Place::new().fails(&format!("{CALL} --device cpu --rows 99999999999999")),
+        @"2: error: rows: 99999999999999 is not allowed: up to 71582788 rows of 30 columns, which memory holds"
+    );
+}

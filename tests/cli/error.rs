@@ -105,7 +105,12 @@ fn a_value_that_an_option_does_not_take_is_usage() {
 For more information, try '--help'.
 ");
     insta::assert_snapshot!(explain(&place, "--threads 0"), @r"
-2: error: invalid value '0' for '--threads <N>': expected a whole number of at least 1
+2: error: invalid value '0' for '--threads <N>': expected a whole number from 1 to 1024
+
+For more information, try '--help'.
+");
+    insta::assert_snapshot!(explain(&place, "--threads 1000000000"), @r"
+2: error: invalid value '1000000000' for '--threads <N>': expected a whole number from 1 to 1024
 
 For more information, try '--help'.
 ");
