@@ -59,6 +59,21 @@ pub(crate) fn has_avx2() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
 }
 
+/// Asks the cache for numbers that will be read soon.
+pub(crate) fn prefetch(numbers: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in numbers.chunks(16) {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: a prefetch reads nothing, whatever the address.
+        #[expect(unsafe_code, reason = "the intrinsic takes a pointer")]
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast());
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = numbers;
+}
+
 /// A vector of float32 lanes and the operations that the tree kernels need. Comparisons follow
 /// IEEE 754: a NaN lane is never less.
 pub(crate) trait Simd: Copy + 'static {

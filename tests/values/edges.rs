@@ -266,3 +266,15 @@ fn amounts_of_rows_take_other_engines() {
         "{engines:?}"
     );
 }
+
+#[test]
+fn more_threads_than_can_be_had_are_an_error() {
+    let subject = subject("xgboost", "softprob_3_4");
+    let mut options = options();
+    options.threads = 1_000_000_000;
+    let error = Explainer::new(subject.model.clone(), None, options).unwrap_err();
+    assert!(
+        matches!(&error, Error::Parameter { name: "threads", got, .. } if got == "1000000000"),
+        "{error}"
+    );
+}

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::table::Table;
 use super::{Entry, Group, MAX_BITS, MAX_ENTRIES, Pack, PackedTree, SLOTS, Step};
 use crate::forest::Forest;
+use crate::simd::prefetch;
 
 /// Tables that one thread computes at a time.
 const TABLES_PER_TASK: usize = 8;
@@ -246,6 +247,23 @@ impl Pack {
             &self.steps[tree.steps.0 as usize..tree.steps.1 as usize],
             &self.groups[tree.groups.0 as usize..tree.groups.1 as usize],
         )
+    }
+
+    /// Asks the cache for one of `parts` (at least 1) parts of the tables of some trees.
+    pub fn prefetch(&self, trees: Range<usize>, part: usize, parts: usize) {
+        let first = |tree: usize| {
+            let group = self.trees.get(tree).map(|tree| tree.groups.0 as usize);
+            let group = group.and_then(|group| self.groups.get(group));
+            let end = self.entries.len().saturating_sub(MAX_ENTRIES);
+            group.map_or(end, |group| group.first as usize)
+        };
+        let entries = &self.entries[first(trees.start)..first(trees.end)];
+        if let Some(part) = entries
+            .chunks(entries.len().div_ceil(parts).max(1))
+            .nth(part)
+        {
+            prefetch(part.as_flattened());
+        }
     }
 
     /// Divides the trees into runs of one output whose tables take at most `bytes`, or that are a

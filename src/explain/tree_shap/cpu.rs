@@ -31,11 +31,12 @@ pub(super) struct Packs {
     few: Vec<(u32, u32)>,
 }
 
-/// Bytes of the cells and sums of a tile: with the tables of a span they stay in the cache, so that
-/// neither tables nor rows come from memory more often than once per tile and span.
-const TILE_BYTES: usize = 320 << 10;
+/// Bytes of the cells and sums of a tile. Each tile reads all tables anew and its own data in order:
+/// more than the second-level cache holds is better than more tiles.
+const TILE_BYTES: usize = 640 << 10;
 
-/// Bytes of the tables that all blocks of a tile read before the next tables.
+/// Bytes of the tables that all blocks of a tile read before the next tables, which come to the
+/// second-level cache meanwhile.
 const SPAN_BYTES: usize = 96 << 10;
 
 #[derive(Debug, Default)]
@@ -81,28 +82,38 @@ impl Packs {
         }
         let scale = compiled.scale(batch);
         let block_bytes = ROWS * (forest.columns as usize * 4 + width * 8);
-        let tile = ROWS * tile_blocks(out.len() / width, TILE_BYTES / block_bytes);
-        let work = |scratch: &mut Scratch, (t, out): (usize, &mut [f32])| {
-            self.tile(compiled, batch, scale, t * tile, width, scratch, out)
+        let most = TILE_BYTES / block_bytes;
+        let work = |scratch: &mut Scratch, (start, out): (usize, &mut [f32])| {
+            self.tile(compiled, batch, scale, start, width, scratch, out)
         };
-        if out.len() <= tile * width {
+        if out.len() <= ROWS * width {
             return work(&mut Scratch::default(), (0, out));
         }
-        out.par_chunks_mut(tile * width)
-            .enumerate()
+        tiles(out, width, most, rayon::current_num_threads())
+            .par_bridge()
             .try_for_each_init(Scratch::default, work)
     }
 }
 
-/// Blocks of a tile: at most `most`, and so many that the tiles share alike among the threads.
-fn tile_blocks(rows: usize, most: usize) -> usize {
-    let blocks = rows.div_ceil(ROWS);
-    let threads = rayon::current_num_threads();
-    let rounds = blocks.div_ceil(threads * most.clamp(1, 16)).max(1);
-    let tiles = (rounds..rounds + 4).map(|rounds| blocks.div_ceil(threads * rounds).max(1));
-    // The blocks of the thread that has the most.
-    let longest = |tile: &usize| tile * blocks.div_ceil(*tile).div_ceil(threads);
-    tiles.min_by_key(longest).unwrap_or(1)
+/// Divides rows of `width` values into tiles of at most `most` blocks, each with its first row.
+/// Where threads share, the last tiles are small, so that none waits long for another.
+fn tiles(
+    mut rest: &mut [f32],
+    width: usize,
+    most: usize,
+    threads: usize,
+) -> impl Iterator<Item = (usize, &mut [f32])> {
+    let shares = if threads == 1 { 1 } else { threads + 1 };
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let rows = rest.len() / width;
+        let blocks = rows.div_ceil(ROWS).div_ceil(shares).min(most.clamp(1, 16));
+        let rows = rows.min(blocks * ROWS);
+        let (tile, tail) = std::mem::take(&mut rest).split_at_mut(rows * width);
+        rest = tail;
+        start += rows;
+        (rows > 0).then_some((start - rows, tile))
+    })
 }
 
 impl Packs {
@@ -211,8 +222,11 @@ impl Packs {
                 tree_quadrature::few::run(level, forest, thresholds, few, block, values);
             }
         }
-        for (output, trees) in &self.table_spans {
+        for (s, (output, trees)) in self.table_spans.iter().enumerate() {
             for block in 0..blocks {
+                if let Some((_, next)) = self.table_spans.get(s + 1) {
+                    self.tables.prefetch(next.clone(), block, blocks);
+                }
                 let (pack, values) = (&self.tables, &mut values[sums(*output, block)]);
                 let (trees, block) = (trees.clone(), block_of(block));
                 tree_tables::run(
@@ -246,6 +260,40 @@ fn write(values: &[[f64; ROWS]], features: usize, out: &mut [f32]) {
         let column = feature * outputs + output;
         for (value, out) in values.iter().zip(out[column..].iter_mut().step_by(width)) {
             *out = *value as f32;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ROWS, tiles};
+
+    #[test]
+    fn tiles_take_every_row_once_and_end_small_where_threads_share() {
+        for (rows, width, most, threads) in [
+            (1, 3, 8, 4),
+            (ROWS + 1, 2, 8, 2),
+            (40 * ROWS - 7, 5, 8, 2),
+            (40 * ROWS, 1, 0, 3),
+            (100 * ROWS, 1, 99, 1),
+        ] {
+            let mut cells = vec![0.0; rows * width];
+            let mut sizes = Vec::new();
+            let mut next = 0;
+            for (start, tile) in tiles(&mut cells, width, most, threads) {
+                assert_eq!(start, next);
+                next += tile.len() / width;
+                sizes.push(tile.len() / width);
+                for cell in tile {
+                    *cell += 1.0;
+                }
+            }
+            assert_eq!(next, rows);
+            assert!(cells.iter().all(|&cell| cell == 1.0));
+            assert!(sizes.iter().all(|&size| size <= most.clamp(1, 16) * ROWS));
+            let last = sizes.pop().unwrap_or_default();
+            assert!(sizes.iter().all(|size| size % ROWS == 0));
+            assert!(threads == 1 || last <= ROWS);
         }
     }
 }
