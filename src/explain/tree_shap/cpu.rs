@@ -35,6 +35,12 @@ pub(super) struct Packs {
 /// more than the second-level cache holds is better than more tiles.
 const TILE_BYTES: usize = 640 << 10;
 
+/// Blocks of a tile at most.
+const MOST_BLOCKS: usize = 16;
+
+/// Where at most so many blocks are left for each thread, it takes them at once.
+const LAST_BLOCKS: usize = 6;
+
 /// Bytes of the tables that all blocks of a tile read before the next tables, which come to the
 /// second-level cache meanwhile.
 const SPAN_BYTES: usize = 96 << 10;
@@ -95,20 +101,25 @@ impl Packs {
     }
 }
 
-/// Divides rows of `width` values into tiles of at most `most` blocks, each with its first row.
-/// Where threads share, the last tiles are small, so that none waits long for another.
+/// Divides rows of `width` values into tiles of at most `most` blocks, each with its first row. The
+/// threads take alike in rounds, the last of small tiles, so that none waits long for another.
 fn tiles(
     mut rest: &mut [f32],
     width: usize,
     most: usize,
     threads: usize,
 ) -> impl Iterator<Item = (usize, &mut [f32])> {
-    let shares = if threads == 1 { 1 } else { threads + 1 };
-    let mut start = 0;
+    let most = most.clamp(1, MOST_BLOCKS);
+    let (mut start, mut size, mut round) = (0, most, 0..0);
     std::iter::from_fn(move || {
         let rows = rest.len() / width;
-        let blocks = rows.div_ceil(ROWS).div_ceil(shares).min(most.clamp(1, 16));
-        let rows = rows.min(blocks * ROWS);
+        if threads > 1 && round.next().is_none() {
+            let share = rows.div_ceil(ROWS).div_ceil(threads);
+            let last = share <= LAST_BLOCKS;
+            size = most.min(if last { share } else { share * 3 / 4 });
+            round = 1..threads;
+        }
+        let rows = rows.min(size * ROWS);
         let (tile, tail) = std::mem::take(&mut rest).split_at_mut(rows * width);
         rest = tail;
         start += rows;
@@ -266,7 +277,7 @@ fn write(values: &[[f64; ROWS]], features: usize, out: &mut [f32]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{ROWS, tiles};
+    use super::{LAST_BLOCKS, MOST_BLOCKS, ROWS, tiles};
 
     #[test]
     fn tiles_take_every_row_once_and_end_small_where_threads_share() {
@@ -275,6 +286,8 @@ mod tests {
             (ROWS + 1, 2, 8, 2),
             (40 * ROWS - 7, 5, 8, 2),
             (40 * ROWS, 1, 0, 3),
+            (40 * ROWS, 1, 99, 2),
+            (4 * ROWS, 1, 99, 2),
             (100 * ROWS, 1, 99, 1),
         ] {
             let mut cells = vec![0.0; rows * width];
@@ -290,10 +303,14 @@ mod tests {
             }
             assert_eq!(next, rows);
             assert!(cells.iter().all(|&cell| cell == 1.0));
-            assert!(sizes.iter().all(|&size| size <= most.clamp(1, 16) * ROWS));
+            assert!(
+                sizes
+                    .iter()
+                    .all(|&size| size <= most.clamp(1, MOST_BLOCKS) * ROWS)
+            );
             let last = sizes.pop().unwrap_or_default();
             assert!(sizes.iter().all(|size| size % ROWS == 0));
-            assert!(threads == 1 || last <= ROWS);
+            assert!(threads == 1 || last <= LAST_BLOCKS * ROWS);
         }
     }
 }
