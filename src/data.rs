@@ -15,7 +15,8 @@ mod reader;
 mod table;
 mod write;
 
+pub(crate) use encode::city_hash;
 pub use encode::{Batch, Encoder};
-pub use reader::{Header, LabelColumn, ReadOptions, Reader, read};
+pub use reader::{Header, LabelColumn, ReadOptions, Reader, head, read};
 pub use table::{Cells, Column, Table};
 pub use write::{TableWriter, Width, WriteOptions};

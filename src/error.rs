@@ -1,6 +1,9 @@
 //! The one error type: each variant names the thing, what is wrong with it, and the way out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// The path of a table that comes from no file.
+pub(crate) const MEMORY: &str = "<memory>";
 
 /// What can go wrong between a model file and an explanation.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +94,30 @@ pub enum Error {
         /// What it said.
         reason: String,
     },
+}
+
+impl Error {
+    /// The same error, of a table that comes from a file: it names the file.
+    #[must_use]
+    pub fn in_file(self, file: &Path) -> Self {
+        match self {
+            Self::Data { path, at, reason } if path == Path::new(MEMORY) => Self::Data {
+                path: file.to_owned(),
+                at,
+                reason,
+            },
+            Self::Shape {
+                what,
+                expected,
+                got,
+            } => Self::Shape {
+                what: format!("{}: {what}", file.display()),
+                expected,
+                got,
+            },
+            other => other,
+        }
+    }
 }
 
 /// A result with this crate's [`enum@Error`].

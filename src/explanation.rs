@@ -31,7 +31,8 @@ pub struct Header {
     pub model_format: String,
     /// The model's objective as its file names it.
     pub objective: String,
-    /// Where the covers come from: `model`, or `background` with its number of rows.
+    /// Where the covers come from: `model`, or `background` with its number of rows and a hash of
+    /// its cells as the model reads them.
     pub cover: String,
     /// The device that computed the values.
     pub device: String,
@@ -53,7 +54,7 @@ pub struct Trailer {
     pub additivity_error: f64,
     /// Rows that were checked: all of a small table, evenly spaced ones of a large one.
     pub additivity_rows: u64,
-    /// How many trees each engine took.
+    /// How many trees each engine took; a tree with a value per output counts once for each.
     pub engines: Vec<(String, usize)>,
     /// What the device could not take and another did, or other things worth knowing.
     pub notes: Vec<String>,

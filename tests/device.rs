@@ -69,7 +69,32 @@ fn a_card_without_a_driver_manifest_is_told_which_package_has_it() {
     assert_eq!(diagnosis.mend, "apt-get install mesa-vulkan-drivers");
     let (_root, system) = card("0x10de\n", &[LOADER, software]);
     let diagnosis = system.diagnose().unwrap();
-    assert!(diagnosis.mend.contains("nvidia"), "{diagnosis}");
+    assert!(diagnosis.mend.contains("libnvidia-gl-"), "{diagnosis}");
+    let debian = ("etc/os-release", "NAME=\"Debian\"\nID=debian\n");
+    let (_root, system) = card("0x10de\n", &[LOADER, debian]);
+    let diagnosis = system.diagnose().unwrap();
+    assert_eq!(diagnosis.mend, "apt-get install nvidia-vulkan-icd");
+}
+
+#[test]
+fn a_container_with_the_capability_but_no_manifest_is_not_told_to_start_as_it_did() {
+    let nodes = [("dev/nvidiactl", ""), ("dev/nvidia0", ""), LOADER];
+    let driver = ("usr/lib/x86_64-linux-gnu/libGLX_nvidia.so.0", "");
+    for (files, words, mend) in [
+        (nodes.to_vec(), "the host has no", "libnvidia-gl-"),
+        (
+            [nodes.as_slice(), &[driver]].concat(),
+            "without a manifest",
+            "nvidia_icd.json",
+        ),
+    ] {
+        let (_root, mut system) = system(&files);
+        system.nvidia_capabilities = Some("all".to_owned());
+        let diagnosis = system.diagnose().unwrap();
+        assert!(diagnosis.cause.contains(words), "{diagnosis}");
+        assert!(diagnosis.mend.contains(mend), "{diagnosis}");
+        assert!(!diagnosis.mend.contains("docker"), "{diagnosis}");
+    }
 }
 
 #[test]

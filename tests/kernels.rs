@@ -1,3 +1,4 @@
 //! The CPU kernels against naive definitions.
 
+mod margins;
 mod trees;

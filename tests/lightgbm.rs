@@ -111,7 +111,7 @@ fn the_categories_of_a_data_frame_are_those_of_its_columns() {
     assert_eq!(colour.numbers, Numbers::Codes);
     let kind = trees.features[2].categories.as_ref().unwrap();
     assert_eq!(kind.labels, ["10", "20", "30", "40", "50", "70"]);
-    assert_eq!(kind.numbers, Numbers::Labels);
+    assert_eq!(kind.numbers, Numbers::Values);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Generators and comparisons that several tests share.
 
+pub(crate) mod chain;
 pub(crate) mod compare;
 pub(crate) mod damage;
 pub(crate) mod forest;

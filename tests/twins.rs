@@ -1,7 +1,6 @@
 //! The kernels on a GPU against those on the CPU. Without an adapter these tests say so and pass,
 //! unless `WHYLIGHT_REQUIRE_GPU=1`.
 
-mod hard;
 mod run;
 
 use std::sync::OnceLock;
@@ -10,6 +9,7 @@ use whylight::gpu::{AdapterKind, Gpu};
 use whylight_kernels::{Forest, Node, ROWS, Test, forest::LEAF};
 
 use self::run::{Case, Limits, Split};
+use crate::support::chain::chain;
 use crate::support::compare::agree;
 use crate::support::forest::Spec;
 
@@ -100,7 +100,13 @@ fn values_of_paths_over_many_features_agree() {
     let Some(gpu) = gpu() else { return };
     let mut worst = 0.0_f64;
     for (seed, (features, depth)) in (0..).zip([(33, 33), (45, 45), (70, 64), (44, 200)]) {
-        let case = hard::chain(seed, features, depth, 65);
+        let (forest, thresholds, blocks) = chain(seed, features, depth, 1);
+        let case = Case {
+            forest,
+            thresholds,
+            rows: 65,
+            blocks,
+        };
         let name = format!("{depth} levels over {features} features");
         let few = Case {
             rows: 12,

@@ -2,5 +2,7 @@
 
 mod agreement;
 mod edges;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod stable;
 mod subject;

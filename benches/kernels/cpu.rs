@@ -115,7 +115,15 @@ pub(crate) fn tree_quadrature_few(criterion: &mut Criterion, case: &Case) {
             features,
             |sums| {
                 for (block, sums) in blocks.iter().zip(sums.chunks_mut(features)) {
-                    few::run(level, &case.forest, &case.thresholds, &paths, *block, sums);
+                    few::run(
+                        level,
+                        &case.forest,
+                        &case.thresholds,
+                        &paths,
+                        *block,
+                        0,
+                        sums,
+                    );
                 }
             },
         );

@@ -28,7 +28,7 @@ impl Rule {
                 slope = derivative;
                 let step = value / derivative;
                 x -= step;
-                if step.abs() < 1e-16 {
+                if step.abs() < 4.0 * f64::EPSILON {
                     break;
                 }
             }

@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::Axis;
-use whylight::data::{Reader, Table, read};
+use whylight::data::{self, Reader, Table};
 use whylight::explanation::{Header, Sink, Summary, Trailer};
 use whylight::report::{self, Waterfall};
-use whylight::{Explainer, Options, Result};
+use whylight::{Error, Explainer, Options, Result};
 
 use super::input::{Input, shown};
 use super::output::{Format, JsonFile};
@@ -62,6 +62,16 @@ pub(super) fn run(args: &Args) -> Result<()> {
     use_threads(args.threads)?;
     let (Method::Auto | Method::Tree, Output::Raw) = (args.method, args.output);
     let format = args.out.as_deref().map(Format::of).transpose()?;
+    if format == Some(Format::Json) && args.memory_limit.is_some() {
+        return Err(Error::Parameter {
+            name: "memory-limit",
+            got: "a limit for a .json file".to_owned(),
+            allowed:
+                "use .npy, .parquet, .arrow or .csv, which are written as the rows come; .json \
+                      holds the whole result in memory"
+                    .to_owned(),
+        });
+    }
     let model = args.input.model()?;
     let background = args.input.background(&model)?;
     let options = Options {
@@ -87,9 +97,11 @@ fn to_file(args: &Args, explainer: &Explainer, out: &Path, format: Format) -> Re
         stream(explainer, &mut reader, &mut *sink)?
     } else {
         let file = JsonFile::create(out)?;
-        let table = read(&args.input.data, &options)?;
+        let table = data::read(&args.input.data, &options)?;
         start = Instant::now();
-        let explanation = explainer.explain(&table)?.with_data(table);
+        let explanation = explainer.explain(&table);
+        let explanation = explanation.map_err(|error| error.in_file(&args.input.data))?;
+        let explanation = explanation.with_data(table);
         file.write(&explanation)?;
         explanation.trailer
     };
@@ -105,7 +117,7 @@ fn to_screen(args: &Args, explainer: &Explainer) -> Result<()> {
     let mut reader = Reader::open(&args.input.data, &options)?;
     let trailer = stream(explainer, &mut reader, &mut summary)?;
     // The rows are gone by now; the first ones are read again for their cells.
-    let table = Reader::open(&args.input.data, &options)?.next(ROWS)?;
+    let table = data::head(&args.input.data, &options, ROWS)?;
     let header = explainer.header();
     let mut text = account(header, &trailer);
     let _ = writeln!(
@@ -115,13 +127,13 @@ fn to_screen(args: &Args, explainer: &Explainer) -> Result<()> {
     );
     text += &report::ranking(&header.feature_names, &summary.ranking(), RANKED);
     for row in 0..summary.first().dim().0 {
-        text += &local(header, &summary, table.as_ref(), row);
+        text += &local(header, &summary, &table, row);
     }
     show(&text)
 }
 
 /// The waterfall of a row; of several outputs the one with the largest margin.
-fn local(header: &Header, summary: &Summary, table: Option<&Table>, row: usize) -> String {
+fn local(header: &Header, summary: &Summary, table: &Table, row: usize) -> String {
     let values = summary.first();
     let values = values.index_axis(Axis(0), row);
     let margin = |output: usize| {
@@ -147,7 +159,7 @@ fn local(header: &Header, summary: &Summary, table: Option<&Table>, row: usize) 
             base_value: header.base_values[largest],
             values: &values.column(largest).to_vec(),
             features: &header.feature_names,
-            data: table.map(|table| (table, row)),
+            data: Some((table, row)),
         },
         STEPS,
     );

@@ -98,9 +98,10 @@ impl From<Header> for data::Header {
 pub(super) fn rows(text: &str) -> Result<u64, String> {
     match text {
         "all" => Ok(u64::MAX),
-        _ => text
-            .parse()
-            .map_err(|_| "expected a number of rows, or all".to_owned()),
+        _ => match text.parse() {
+            Ok(rows) if rows > 0 => Ok(rows),
+            _ => Err("expected a number of rows of at least 1, or all".to_owned()),
+        },
     }
 }
 

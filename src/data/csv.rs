@@ -176,7 +176,7 @@ impl Csv {
             let LabelColumn { name, index, known } = label;
             let found = match (header, name) {
                 (Some(header), Some(name)) => {
-                    kept.iter().copied().find(|&column| header[column] == *name)
+                    name::find(kept.iter().map(|&column| (column, &*header[column])), name)
                 }
                 _ => index.and_then(|index| kept.get(index).copied()),
             };
@@ -384,8 +384,12 @@ impl Source for Csv {
                 break;
             }
             let begin = matrix.len();
-            matrix.resize(begin + count * width, 0.0);
-            self.parse_numbers(count, width, &mut matrix[begin..])?;
+            // No room for cells that are not there.
+            let is_short = |record: &ByteRecord| record.len() < self.plans.len();
+            let whole = self.block[..count].iter().position(is_short);
+            let whole = whole.map_or(count, |short| short + 1);
+            matrix.resize(begin + whole * width, 0.0);
+            self.parse_numbers(whole, width, &mut matrix[begin..])?;
             for labels in &mut labels {
                 for (r, record) in self.block[..count].iter().enumerate() {
                     if !labels.push(&record[labels.column], &self.numbers) {

@@ -7,12 +7,13 @@ mod label;
 use std::collections::HashMap;
 use std::ops::Range;
 
+pub(crate) use self::city_hash::city_hash;
 use self::fill::{Number, Source};
 use self::label::LabelMap;
 pub(super) use self::label::known as known_labels;
-use super::table::{MEMORY, check_rows, shape};
+use super::table::{check_rows, shape};
 use super::{Cells, Column, Table, name};
-use crate::error::{Error, Result};
+use crate::error::{Error, MEMORY, Result};
 use crate::model::Feature;
 
 /// How one kind of table is read by one model: which column each feature is, and what its labels

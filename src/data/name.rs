@@ -68,6 +68,22 @@ pub(super) fn check_unique(path: &Path, at: &str, names: &[String]) -> Result<()
     Ok(())
 }
 
+/// The column of a feature: the one of its name, or else the only one whose name differs from it
+/// only by having blanks in place of `_`, because LightGBM writes names so.
+pub(super) fn find<'a>(
+    columns: impl Iterator<Item = (usize, &'a str)> + Clone,
+    feature: &str,
+) -> Option<usize> {
+    if let Some((column, _)) = columns.clone().find(|(_, name)| *name == feature) {
+        return Some(column);
+    }
+    let mut near = columns.filter(|(_, name)| name.replace(char::is_whitespace, "_") == feature);
+    match (near.next(), near.next()) {
+        (Some((only, _)), None) => Some(only),
+        _ => None,
+    }
+}
+
 /// The position of the column that a caller means by `wanted`: its name, or, in a table without
 /// names, its position counted from 1.
 pub(super) fn position(

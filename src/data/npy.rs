@@ -13,7 +13,7 @@ use ndarray::{Array2, ShapeBuilder};
 use self::header::{Header, Kind};
 use super::reader::{ReadOptions, Source, io};
 use super::{Cells, Table, name};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
 
@@ -70,7 +70,7 @@ impl Npy {
     fn matrix<T: Copy>(
         &mut self,
         rows: usize,
-        convert: impl Fn(&[u8], &mut Vec<T>) -> Option<usize>,
+        convert: impl Fn(&[u8], &mut Vec<T>),
     ) -> Result<Array2<T>> {
         let all = self.kept.len() == self.columns;
         let mut out = Vec::with_capacity(rows * self.kept.len());
@@ -78,17 +78,13 @@ impl Npy {
             for position in 0..self.kept.len() {
                 let column = self.kept[position];
                 let first = column as u64 * self.rows + self.row;
-                let begin = out.len();
-                self.read_run(first, rows, &mut out, &convert)
-                    .map_err(|error| self.named(error, |at| (at - begin as u64, column)))?;
+                self.read_run(first, rows, &mut out, &convert)?;
             }
             let matrix = Array2::from_shape_vec((rows, self.kept.len()).f(), out);
             return Ok(matrix.expect("invariant: rows × kept cells were read"));
         }
-        let columns = self.columns as u64;
-        let first = self.row * columns;
-        self.read_run(first, rows * self.columns, &mut out, &convert)
-            .map_err(|error| self.named(error, |at| (at / columns, (at % columns) as usize)))?;
+        let first = self.row * self.columns as u64;
+        self.read_run(first, rows * self.columns, &mut out, &convert)?;
         let matrix = Array2::from_shape_vec((rows, self.columns), out)
             .expect("invariant: rows × columns cells were read");
         if all {
@@ -103,55 +99,44 @@ impl Npy {
         first: u64,
         count: usize,
         out: &mut Vec<T>,
-        convert: &impl Fn(&[u8], &mut Vec<T>) -> Option<usize>,
-    ) -> Result<(), Fault> {
+        convert: &impl Fn(&[u8], &mut Vec<T>),
+    ) -> Result<()> {
         let size = self.header.kind.size();
         let offset = self.header.data + first * size as u64;
         // A seek within the buffer keeps what it holds.
-        let here = self.file.stream_position().map_err(Fault::Io)?;
+        let failed = |source| io(&self.path, source);
+        let here = self.file.stream_position().map_err(failed)?;
         self.file
             .seek_relative(offset.wrapping_sub(here) as i64)
-            .map_err(Fault::Io)?;
+            .map_err(failed)?;
         let mut bytes = vec![0; CHUNK.min(count * size)];
         let mut left = count;
         while left > 0 {
             let cells = left.min(CHUNK / size);
             let bytes = &mut bytes[..cells * size];
-            self.file.read_exact(bytes).map_err(Fault::Io)?;
-            let begin = out.len();
-            if let Some(cell) = convert(bytes, out) {
-                return Err(Fault::Large((begin + cell) as u64));
-            }
+            self.file.read_exact(bytes).map_err(failed)?;
+            convert(bytes, out);
             left -= cells;
         }
         Ok(())
     }
 
-    fn named(&self, fault: Fault, place: impl Fn(u64) -> (u64, usize)) -> Error {
-        match fault {
-            Fault::Io(source) => io(&self.path, source),
-            Fault::Large(at) => {
-                let (row, column) = place(at);
-                header::fault(
-                    &self.path,
-                    &format!("row {}, column {}", self.row + row + 1, column + 1),
-                    format!(
-                        "the integer lies beyond ±2^53, where float64 skips integers; save the \
-                         column as float64 if that is precise enough, or leave it out with --drop \
-                         {}",
-                        column + 1
-                    ),
-                )
-            }
-        }
+    /// Refuses an integer that float64 cannot hold, which stands here as an infinity.
+    fn integers(&self, cells: Array2<f64>) -> Result<Cells> {
+        let mut all = cells.indexed_iter();
+        let Some(((row, kept), _)) = all.find(|(_, cell)| cell.is_infinite()) else {
+            return Ok(Cells::F64(cells));
+        };
+        let column = self.kept[kept] + 1;
+        Err(header::fault(
+            &self.path,
+            &format!("row {}, column {column}", self.row + row as u64 + 1),
+            format!(
+                "the integer lies beyond ±2^53, where float64 skips integers; save the column as \
+                 float64 if that is precise enough, or leave it out with --drop {column}"
+            ),
+        ))
     }
-}
-
-/// Why cells cannot be read.
-enum Fault {
-    Io(std::io::Error),
-    /// The cell at this position of the output is an integer that float64 cannot hold.
-    Large(u64),
 }
 
 impl Source for Npy {
@@ -188,14 +173,14 @@ impl Source for Npy {
                     };
                     let exact = bytes.chunks_exact(size_of::<$stored>());
                     out.extend(exact.map(|bytes| <$out>::from(cell(bytes))));
-                    None
                 })?
             };
         }
         macro_rules! integers {
             ($stored:ty) => {
                 self.matrix::<f64>(rows, |bytes, out| {
-                    for (at, bytes) in bytes.chunks_exact(size_of::<$stored>()).enumerate() {
+                    let exact = bytes.chunks_exact(size_of::<$stored>());
+                    out.extend(exact.map(|bytes| {
                         let bytes = bytes.try_into().unwrap_or_default();
                         let cell = if big {
                             <$stored>::from_be_bytes(bytes)
@@ -203,11 +188,11 @@ impl Source for Npy {
                             <$stored>::from_le_bytes(bytes)
                         };
                         if i128::from(cell).unsigned_abs() > u128::from(EXACT) {
-                            return Some(at);
+                            f64::INFINITY
+                        } else {
+                            cell as f64
                         }
-                        out.push(cell as f64);
-                    }
-                    None
+                    }));
                 })?
             };
         }
@@ -217,14 +202,19 @@ impl Source for Npy {
             Kind::I8 => Cells::F64(cells!(i8, f64)),
             Kind::I16 => Cells::F64(cells!(i16, f64)),
             Kind::I32 => Cells::F64(cells!(i32, f64)),
-            Kind::I64 => Cells::F64(integers!(i64)),
+            Kind::I64 => {
+                let cells = integers!(i64);
+                self.integers(cells)?
+            }
             Kind::U8 => Cells::F64(cells!(u8, f64)),
             Kind::U16 => Cells::F64(cells!(u16, f64)),
             Kind::U32 => Cells::F64(cells!(u32, f64)),
-            Kind::U64 => Cells::F64(integers!(u64)),
+            Kind::U64 => {
+                let cells = integers!(u64);
+                self.integers(cells)?
+            }
             Kind::Bool => Cells::F64(self.matrix::<f64>(rows, |bytes, out| {
                 out.extend(bytes.iter().map(|&byte| f64::from(u8::from(byte != 0))));
-                None
             })?),
         };
         self.row += rows as u64;

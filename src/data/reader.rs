@@ -214,6 +214,11 @@ impl Reader {
         })
     }
 
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Column names, without those dropped; `None` where the file has none.
     pub fn names(&self) -> Option<&[String]> {
         self.source.names()
@@ -248,6 +253,24 @@ impl Reader {
         self.started = true;
         Ok(table)
     }
+}
+
+/// Reads the first rows of a table, so many if it has them.
+///
+/// # Errors
+/// As [`Reader::open`] and [`Reader::next`].
+pub fn head(path: &Path, options: &ReadOptions, rows: usize) -> Result<Table> {
+    let mut reader = Reader::open(path, options)?;
+    let mut parts = Vec::new();
+    let mut missing = rows.max(1);
+    while missing > 0 {
+        let Some(part) = reader.next(missing)? else {
+            break;
+        };
+        missing = missing.saturating_sub(part.rows());
+        parts.push(part);
+    }
+    Table::concat(parts)
 }
 
 /// Reads a whole table.

@@ -7,10 +7,7 @@ use std::path::Path;
 use ndarray::{Array2, Axis, concatenate, s};
 
 use super::name;
-use crate::error::{Error, Result};
-
-/// The path in errors about a table that comes from no file.
-pub(super) const MEMORY: &str = "<memory>";
+use crate::error::{Error, MEMORY, Result};
 
 /// Rows to explain. NaN is a missing value; a label of -1 is one, too.
 #[derive(Debug, Clone)]

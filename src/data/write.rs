@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::name;
 use super::reader::Format;
-use super::table::{MEMORY, shape};
-use crate::error::{Error, Result};
+use super::table::shape;
+use crate::error::{Error, MEMORY, Result};
 
 const BUFFER: usize = 1 << 20;
 

@@ -82,6 +82,12 @@ const MANIFESTS: [&str; 4] = [
     "usr/local/etc/vulkan/icd.d",
 ];
 
+/// The library of NVIDIA's driver that holds Vulkan.
+const NVIDIA_DRIVER: &str = "libGLX_nvidia.so.0";
+
+/// Writes the manifest that the driver's package would have brought.
+const NVIDIA_MANIFEST: &str = r#"mkdir -p /etc/vulkan/icd.d && echo '{"file_format_version": "1.0.0", "ICD": {"library_path": "libGLX_nvidia.so.0", "api_version": "1.3.0"}}' > /etc/vulkan/icd.d/nvidia_icd.json"#;
+
 /// Where shared libraries lie, and below in a directory per architecture.
 const LIBRARIES: [&str; 5] = ["usr/lib", "usr/lib64", "lib", "lib64", "usr/local/lib"];
 
@@ -122,13 +128,26 @@ impl System {
                 "unset VK_DRIVER_FILES VK_ICD_FILENAMES",
             );
         }
+        // On Ubuntu the package with the manifest carries the version of the running driver.
         let mend = match maker {
-            Maker::Nvidia if self.in_container() => {
-                "docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=all …"
+            Maker::Nvidia if self.has_library(NVIDIA_DRIVER) => {
+                return diagnosis(
+                    format!("its Vulkan driver {NVIDIA_DRIVER} is installed without a manifest"),
+                    NVIDIA_MANIFEST,
+                );
             }
-            // The package with the manifest carries the version of the running driver.
+            Maker::Nvidia if self.in_container() => {
+                return diagnosis(
+                    format!(
+                        "the container has the graphics capability, but the host has no \
+                         {NVIDIA_DRIVER} to give it; mend the host, then start the container anew"
+                    ),
+                    "apt-get install libnvidia-gl-$(cut -d. -f1 /sys/module/nvidia/version)",
+                );
+            }
+            Maker::Nvidia if self.is_debian() => "apt-get install nvidia-vulkan-icd",
             Maker::Nvidia => {
-                "apt-get install nvidia-vulkan-icd || apt-get install libnvidia-gl-$(cut -d. -f1 /sys/module/nvidia/version)"
+                "apt-get install libnvidia-gl-$(cut -d. -f1 /sys/module/nvidia/version)"
             }
             _ => "apt-get install mesa-vulkan-drivers",
         };
@@ -210,6 +229,11 @@ impl System {
         self.nvidia_capabilities.is_some()
             || self.root.join(".dockerenv").exists()
             || self.root.join("run/.containerenv").exists()
+    }
+
+    fn is_debian(&self) -> bool {
+        let release = std::fs::read_to_string(self.root.join("etc/os-release"));
+        release.is_ok_and(|text| text.lines().any(|line| line == "ID=debian"))
     }
 
     fn has_graphics(&self) -> bool {

@@ -9,6 +9,7 @@ mod cpu;
 mod gpu;
 mod plan;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use ndarray::{Array3, ArrayViewMut3};
@@ -21,9 +22,9 @@ use self::cpu::Cpu;
 use self::gpu::GpuPacks;
 use self::plan::Amount;
 use super::{MAX_THREADS, Options};
-use crate::data::{Batch, Encoder, ReadOptions, Reader, Table};
+use crate::data::{Batch, Encoder, ReadOptions, Reader, Table, city_hash};
 use crate::device::Device;
-use crate::error::{Error, Result};
+use crate::error::{Error, MEMORY, Result};
 use crate::explanation::{Explanation, Header, Sink, Trailer};
 use crate::model::{Model, Trees};
 
@@ -38,7 +39,7 @@ const LARGEST: f64 = 1e30;
 enum Engines {
     Cpu(Box<Cpu>),
     #[cfg(feature = "gpu")]
-    Gpu(GpuPacks),
+    Gpu(Box<GpuPacks>),
 }
 
 /// A tree ensemble made ready for a device.
@@ -50,6 +51,8 @@ pub(super) struct TreeShap {
     compiled: Compiled,
     engines: Engines,
     header: Header,
+    /// What is worth knowing before any row.
+    notes: Vec<String>,
     options: Options,
     pool: Option<ThreadPool>,
 }
@@ -63,6 +66,10 @@ impl TreeShap {
         let Model::Trees(trees) = &*model;
         let mut cover = "model".to_owned();
         let mut counted = None;
+        let mut notes = Vec::new();
+        if trees.has_cover && background.is_some() {
+            notes.push("the covers are the model's own: the background was not used".to_owned());
+        }
         if !trees.has_cover {
             let Some(background) = background else {
                 return Err(Error::Parameter {
@@ -76,12 +83,13 @@ impl TreeShap {
                 });
             };
             let mut trees = trees.clone();
-            count_covers(&mut trees, background)?;
-            cover = format!("background of {} rows", background.rows());
+            let hash = count_covers(&mut trees, background)
+                .map_err(|error| error.in_file(Path::new("the background")))?;
+            cover = format!("background of {} rows, hash {hash:016x}", background.rows());
             counted = Some(trees);
         }
         let trees = counted.as_ref().unwrap_or(trees);
-        let compiled = Compiled::new(trees);
+        let compiled = Compiled::new(trees)?;
         let largest = compiled.largest();
         // NaN, too, is not below.
         if largest.is_nan() || largest >= LARGEST {
@@ -119,7 +127,7 @@ impl TreeShap {
             Device::Cpu { .. } => Engines::Cpu(Box::default()),
             #[cfg(feature = "gpu")]
             Device::Gpu { gpu, .. } => {
-                Engines::Gpu(GpuPacks::new(gpu.clone(), options.memory_limit))
+                Engines::Gpu(Box::new(GpuPacks::new(gpu.clone(), options.memory_limit)))
             }
         };
         let pool = match options.threads {
@@ -132,6 +140,7 @@ impl TreeShap {
             compiled,
             engines,
             header,
+            notes,
             options,
             pool,
         })
@@ -155,13 +164,15 @@ impl TreeShap {
         let batch = encoder.batch(table)?;
         if batch.rows() == 0 {
             return Err(Error::Data {
-                path: "<memory>".into(),
+                path: MEMORY.into(),
                 at: "the table".to_owned(),
                 reason: "no rows; expected at least one".to_owned(),
             });
         }
         let amount = Amount::of(Some(batch.rows() as u64));
-        let mut values = Array3::zeros(self.shape(batch.rows()));
+        let shape = self.shape(batch.rows());
+        room(shape)?;
+        let mut values = Array3::zeros(shape);
         let mut check = Check::new(self.options.additivity_rows, Some(batch.rows() as u64));
         self.values(&batch, amount, &mut check, values.view_mut())?;
         Ok(Explanation {
@@ -178,7 +189,9 @@ impl TreeShap {
         sink: &mut dyn Sink,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Trailer> {
-        let encoder = self.encoder(reader.names(), reader.columns())?;
+        let path = reader.path().to_owned();
+        let encoder = self.encoder(reader.names(), reader.columns());
+        let encoder = encoder.map_err(|error| error.in_file(&path))?;
         let known = reader.rows();
         let amount = Amount::of(known);
         let mut check = Check::new(self.options.additivity_rows, known);
@@ -186,9 +199,11 @@ impl TreeShap {
         let mut buffer = Vec::new();
         sink.begin(&self.header)?;
         while let Some(table) = reader.next(self.batch_rows())? {
-            let batch = encoder.batch(&table)?;
+            let batch = encoder
+                .batch(&table)
+                .map_err(|error| error.in_file(&path))?;
             let shape = self.shape(batch.rows());
-            buffer.resize(shape.0 * shape.1 * shape.2, 0.0);
+            buffer.resize(room(shape)?, 0.0);
             let mut values =
                 ArrayViewMut3::from_shape(shape, &mut buffer).map_err(|error| Error::Shape {
                     what: "the values of a batch".to_owned(),
@@ -260,7 +275,7 @@ impl TreeShap {
         expect(clippy::unnecessary_wraps, reason = "a GPU can fail")
     )]
     fn trailer(&self, rows: u64, amount: Amount, check: &Check) -> Result<Trailer> {
-        let (engines, notes) = match &self.engines {
+        let (engines, more) = match &self.engines {
             Engines::Cpu(cpu) => (cpu.packs(&self.compiled, amount).engines(), Vec::new()),
             #[cfg(feature = "gpu")]
             Engines::Gpu(gpu) => {
@@ -268,6 +283,8 @@ impl TreeShap {
                 (pack.engines(), pack.notes())
             }
         };
+        let mut notes = self.notes.clone();
+        notes.extend(more);
         Ok(Trailer {
             rows,
             additivity_error: check.error(),
@@ -276,6 +293,21 @@ impl TreeShap {
             notes,
         })
     }
+}
+
+/// The number of values of a shape, if the memory for them can be had.
+fn room(shape: (usize, usize, usize)) -> Result<usize> {
+    let (rows, features, outputs) = shape;
+    let values = rows
+        .checked_mul(features)
+        .and_then(|cells| cells.checked_mul(outputs));
+    let had = |&values: &usize| Vec::<f32>::new().try_reserve_exact(values).is_ok();
+    values.filter(had).ok_or_else(|| Error::Unsupported {
+        what: format!("{rows} rows of {features} features and {outputs} outputs at a time"),
+        by: "the memory of this machine".to_owned(),
+        instead: "stream the values to a .npy, .parquet, .arrow or .csv file, with a memory limit"
+            .to_owned(),
+    })
 }
 
 fn pool(threads: usize) -> Result<ThreadPool> {
@@ -291,8 +323,9 @@ fn pool(threads: usize) -> Result<ThreadPool> {
     pool.map_err(|error| refused(format!(" ({error})")))
 }
 
-/// Sets every node's cover to the number of background rows that reach it.
-fn count_covers(trees: &mut Trees, background: &Table) -> Result<()> {
+/// Sets every node's cover to the number of background rows that reach it, and hashes their cells as
+/// the model reads them.
+fn count_covers(trees: &mut Trees, background: &Table) -> Result<u64> {
     let encoder = Encoder::new(
         &trees.features,
         background.names.as_deref(),
@@ -301,8 +334,8 @@ fn count_covers(trees: &mut Trees, background: &Table) -> Result<()> {
     let batch = encoder.batch(background)?;
     if batch.rows() == 0 {
         return Err(Error::Data {
-            path: "<memory>".into(),
-            at: "the background".to_owned(),
+            path: MEMORY.into(),
+            at: "its end".to_owned(),
             reason: "no rows; expected the training rows, or a sample of them".to_owned(),
         });
     }
@@ -318,5 +351,5 @@ fn count_covers(trees: &mut Trees, background: &Table) -> Result<()> {
     for row in cells.chunks(batch.features().max(1)) {
         trees.count_cover(row);
     }
-    Ok(())
+    Ok(city_hash(bytemuck::cast_slice(&cells)))
 }

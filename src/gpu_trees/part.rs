@@ -95,25 +95,27 @@ impl Tables {
                 ],
                 quads * u64::from(lists),
             )
-        })
+        })?;
+        // A pattern, and an entry of each lane, per group.
+        let work = u64::from(self.groups) * (1 + tree_tables::SLOTS as u64);
+        let rows = u64::from(blocks) * ROWS as u64;
+        model.gpu.pace(batch, work * rows, WORK);
+        Ok(())
     }
 }
 
 /// Paths for quadrature.
 #[derive(Debug)]
 pub(super) struct Paths {
-    launches: Vec<Launch>,
+    lists: Vec<List>,
+    /// Loop iterations per row, by segment.
+    work: Vec<u64>,
+    /// Most iterations of one invocation.
+    most: u64,
     segments: Buffer,
     leaves: Buffer,
     conditions: Vec<Buffer>,
     rules: Buffer,
-}
-
-/// Segments of one output that one launch takes for one block of rows, and their work per row.
-#[derive(Debug, Clone, Copy)]
-struct Launch {
-    list: List,
-    work: u64,
 }
 
 impl Paths {
@@ -126,26 +128,10 @@ impl Paths {
                 |leaf: &tree_quadrature::words::Leaf| 2 * leaf.work() + u64::from(leaf.chunks) + 2;
             leaves.iter().map(work).sum::<u64>() + u64::from(kernel::quadrature_tile()) + 2
         };
-        let most = (WORK / ROWS as u64).min(gpu.adapter().limits.iterations);
-        let mut launches: Vec<Launch> = Vec::new();
-        for list in &words.lists {
-            let mut sum = 0;
-            let mut first = list.first;
-            for segment in list.first..list.end {
-                sum += work(segment);
-                if segment + 1 == list.end || sum + work(segment + 1) > most {
-                    let list = List {
-                        first,
-                        end: segment + 1,
-                        to: list.to,
-                    };
-                    launches.push(Launch { list, work: sum });
-                    (first, sum) = (segment + 1, 0);
-                }
-            }
-        }
         Self {
-            launches,
+            lists: words.lists.clone(),
+            work: (0..words.segments.len() as u32).map(work).collect(),
+            most: gpu.adapter().limits.iterations,
             segments: gpu.upload("segments", &words.segments),
             leaves: gpu.upload("leaves", &words.leaves),
             conditions: uploads(gpu, "conditions", &words.conditions),
@@ -168,35 +154,45 @@ impl Paths {
         blocks: u32,
     ) -> Result<()> {
         let tiles = model.features.div_ceil(kernel::quadrature_tile());
-        let rows = u64::from(blocks) * ROWS as u64;
-        for launch in &self.launches {
-            kernel::tree_quadrature.launch(
-                &model.gpu,
-                batch,
-                tree_quadrature::Params {
-                    blocks,
-                    columns: model.columns,
-                    features: model.features,
-                    outputs: model.outputs,
-                    output: launch.list.to,
-                    first: launch.list.first,
-                    end: launch.list.end,
-                    tiles,
-                    zero: 0,
-                },
-                &[
-                    &self.segments,
-                    &self.leaves,
-                    &self.conditions[kind],
-                    &self.rules,
-                    &model.sets,
-                    &space.cells,
-                    &space.high,
-                    &space.low,
-                ],
-                rows * u64::from(tiles),
-            )?;
-            model.gpu.pace(batch, launch.work * rows, WORK);
+        let invocations = u64::from(blocks) * ROWS as u64 * u64::from(tiles);
+        let most = self.most.min(WORK / invocations);
+        for list in &self.lists {
+            let mut first = list.first;
+            while first < list.end {
+                let (mut end, mut work) = (first, 0);
+                while end < list.end && (end == first || work + self.work[end as usize] <= most) {
+                    work += self.work[end as usize];
+                    end += 1;
+                }
+                kernel::tree_quadrature.launch(
+                    &model.gpu,
+                    batch,
+                    tree_quadrature::Params {
+                        blocks,
+                        columns: model.columns,
+                        features: model.features,
+                        outputs: model.outputs,
+                        output: list.to,
+                        first,
+                        end,
+                        tiles,
+                        zero: 0,
+                    },
+                    &[
+                        &self.segments,
+                        &self.leaves,
+                        &self.conditions[kind],
+                        &self.rules,
+                        &model.sets,
+                        &space.cells,
+                        &space.high,
+                        &space.low,
+                    ],
+                    invocations,
+                )?;
+                model.gpu.pace(batch, work * invocations, WORK);
+                first = end;
+            }
         }
         Ok(())
     }

@@ -89,10 +89,15 @@ impl GpuTrees {
             return Ok(());
         }
         let blocks = self.batch_blocks.min(rows.div_ceil(ROWS) as u64);
-        // A workspace that an error has left in the middle of a batch is not put back.
-        let known = self.workspace.lock();
-        let mut known = known.unwrap_or_else(PoisonError::into_inner);
-        let mut space = match known.take() {
+        // Another call meanwhile makes its own: a thread that waits for its share of this one's work
+        // may begin it. A workspace that an error has left in the middle of a batch is not put back.
+        let workspace = || {
+            self.workspace
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
+        let known = workspace().take();
+        let mut space = match known {
             Some(space) if space.holds(self.columns, job, blocks) => space,
             _ => Workspace::new(&self.gpu, self.columns, job, blocks),
         };
@@ -110,7 +115,7 @@ impl GpuTrees {
         if let Some(done) = pending {
             self.collect(job, done, &space, take)?;
         }
-        *known = Some(space);
+        *workspace() = Some(space);
         Ok(())
     }
 

@@ -34,21 +34,24 @@ use self::graph::Graph;
 use self::message::{ModelMessage, NodeMessage, TensorMessage};
 use self::source::MAX_FEATURES;
 use self::sum::Sum;
-use super::trees::{Feature, Fraction, Node, Output, Precision, Tree, Trees};
+use super::trees::{Feature, Fraction, Node, Output, Precision, Test, Tree, Trees};
 use crate::error::{Error, Result};
 
 const FORMAT: &str = "ONNX";
 
-/// Leaf vectors are stored dense: a file may ask for this many values in all, or for
-/// [`DENSE_PER_WEIGHT`] times its own number of weights if that is more.
+/// Leaf vectors are stored dense: an ensemble may ask for this many values, or for
+/// [`DENSE_PER_WEIGHT`] times its own number of weights if that is more; all ensembles of a file
+/// together for this many, or for [`DENSE_PER_BYTE`] times the file's bytes.
 const DENSE: usize = 1 << 22;
 const DENSE_PER_WEIGHT: usize = 256;
+const DENSE_PER_BYTE: usize = 64;
 
-/// Words of category sets, 128 MiB in all.
+/// Words of category sets, 128 MiB, of an ensemble and of all.
 const SET_WORDS: usize = 1 << 25;
 
-/// Outputs of one ensemble.
+/// Outputs of one ensemble, and of all together.
 const MAX_OUTPUTS: usize = 1 << 16;
+const ALL_OUTPUTS: usize = 1 << 20;
 
 /// Why a part of the file cannot be used; its place is added where it is known.
 #[derive(Debug)]
@@ -139,8 +142,17 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Trees> {
     let graph = Graph::new(file, &message)?;
     let source = graph.source()?;
     let mut ensembles = Vec::with_capacity(graph.ensembles.len());
+    let mut total = Size::default();
     for &n in &graph.ensembles {
-        ensembles.push(read(file, &message.node[n], source.reading)?);
+        let node = &message.node[n];
+        let ensemble = read(file, node, source.reading)?;
+        total.add(&ensemble);
+        if !total.is_allowed(bytes.len()) {
+            let reason = "with it the file's ensembles have more outputs, leaf values or category \
+                          sets than its size allows; merge the ensembles";
+            return Err(file.bad(node.title(), reason));
+        }
+        ensembles.push(ensemble);
     }
     let sum = graph.sum(&ensembles)?;
     graph.check_rest(&source, &sum)?;
@@ -163,6 +175,34 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Trees> {
     let trees = assemble(ensembles, &sum, features, source.reading.cell);
     trees.check(path)?;
     Ok(trees)
+}
+
+/// What the ensembles of a file take together.
+#[derive(Debug, Default)]
+struct Size {
+    outputs: usize,
+    values: usize,
+    set_words: usize,
+}
+
+impl Size {
+    fn add(&mut self, ensemble: &Ensemble) {
+        self.outputs += ensemble.outputs.len();
+        for tree in &ensemble.trees {
+            self.values += tree.values.len();
+            let splits = tree.nodes.iter().filter_map(|node| match node {
+                Node::Split(split) => Some(&split.test),
+                Node::Leaf { .. } => None,
+            });
+            self.set_words += splits.map(Test::set_words).sum::<usize>();
+        }
+    }
+
+    fn is_allowed(&self, file_bytes: usize) -> bool {
+        self.outputs <= ALL_OUTPUTS
+            && self.values <= DENSE.max(file_bytes.saturating_mul(DENSE_PER_BYTE))
+            && self.set_words <= SET_WORDS
+    }
 }
 
 fn read(file: File<'_>, node: &NodeMessage, reading: Reading) -> Result<Ensemble> {
@@ -232,11 +272,7 @@ fn assemble(
 
 /// Whether the covers of a tree are counts: every node's is the sum of its children's.
 fn covers_add_up(nodes: &[Node]) -> bool {
-    let cover = |n: u32| match nodes.get(n as usize) {
-        Some(Node::Split(split)) => split.cover,
-        Some(Node::Leaf { cover, .. }) => *cover,
-        None => f64::NAN,
-    };
+    let cover = |n: u32| nodes.get(n as usize).map_or(f64::NAN, Node::cover);
     nodes.iter().all(|node| match node {
         Node::Split(split) => {
             let children = cover(split.left) + cover(split.right);
@@ -244,16 +280,6 @@ fn covers_add_up(nodes: &[Node]) -> bool {
         }
         Node::Leaf { .. } => true,
     })
-}
-
-/// Sets every cover to 0: the file has none.
-fn clear_covers(trees: &mut [Tree]) {
-    for node in trees.iter_mut().flat_map(|tree| &mut tree.nodes) {
-        match node {
-            Node::Split(split) => split.cover = 0.0,
-            Node::Leaf { cover, .. } => *cover = 0.0,
-        }
-    }
 }
 
 fn not_additive(name: &str) -> Fault {

@@ -1,7 +1,9 @@
 //! The definition of routing: one row, one tree, float64, nothing clever. The kernels are held
 //! against it, and the additivity of every result is measured with it.
 
-use super::trees::{CategorySet, Fraction, Missing, Node, Output, Precision, Split, Test, Trees};
+use super::trees::{
+    CategorySet, Fraction, Missing, Node, Output, Precision, Split, Test, Tree, Trees,
+};
 
 /// LightGBM's `kZeroThreshold`, a float32 constant.
 const ZERO: f64 = 1e-35_f32 as f64;
@@ -52,10 +54,27 @@ impl Split {
 }
 
 impl Node {
+    /// Weight of the training rows that reached it.
+    pub fn cover(&self) -> f64 {
+        match self {
+            Node::Leaf { cover, .. } => *cover,
+            Node::Split(split) => split.cover,
+        }
+    }
+
     fn cover_mut(&mut self) -> &mut f64 {
         match self {
             Node::Leaf { cover, .. } => cover,
             Node::Split(split) => &mut split.cover,
+        }
+    }
+}
+
+impl Tree {
+    /// Sets all covers to zero.
+    pub(super) fn clear_covers(&mut self) {
+        for node in &mut self.nodes {
+            *node.cover_mut() = 0.0;
         }
     }
 }
@@ -79,9 +98,7 @@ impl Trees {
 
     /// Sets all covers to zero, for [`Trees::count_cover`] to count.
     pub fn clear_covers(&mut self) {
-        for node in self.trees.iter_mut().flat_map(|tree| &mut tree.nodes) {
-            *node.cover_mut() = 0.0;
-        }
+        self.trees.iter_mut().for_each(Tree::clear_covers);
         self.has_cover = true;
     }
 

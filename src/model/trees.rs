@@ -58,8 +58,10 @@ pub struct Categories {
 pub enum Numbers {
     /// It is the category number (XGBoost, LightGBM).
     Codes,
-    /// Its decimal text is the label (CatBoost).
+    /// Its decimal text is the label, and 1 is not 1.0 (CatBoost).
     Labels,
+    /// It is the label, however a cell spells it (LightGBM).
+    Values,
     /// As [`Numbers::Labels`], but the file has only hashes of the labels: each of
     /// [`Categories::labels`] is, in decimal, the lower 32 bits of the `CityHash64` of a label
     /// (`CatBoost` saved without its pool).
@@ -166,6 +168,17 @@ pub enum Test {
     Category(CategorySet),
     /// Values equal to one of these, exactly, go left (ONNX `BRANCH_EQ`, `BRANCH_MEMBER`).
     OneOf(Vec<f64>),
+}
+
+impl Test {
+    /// Words of 32 categories, or values, that the test holds.
+    pub(super) fn set_words(&self) -> usize {
+        match self {
+            Test::Below(_) | Test::Always => 0,
+            Test::Category(set) => set.words.len(),
+            Test::OneOf(values) => 2 * values.len(),
+        }
+    }
 }
 
 /// A set of categories, as a bitset.

@@ -23,9 +23,10 @@ use self::document::{Section, Source, Value};
 use super::trees::{Feature, Fraction, Precision, Trees};
 use crate::error::{Error, Result};
 
-/// More features or outputs than this are refused, unless the file names them one by one: both are
-/// mere numbers in the file, and explanations are dense.
+/// More features than this are refused, unless the file names them one by one, and more outputs than
+/// this: both are mere numbers in the file, and explanations are dense.
 const MAX_COLUMNS: usize = 1 << 20;
+const MAX_OUTPUTS: usize = 1 << 16;
 
 /// Whether a file of these bytes is an XGBoost model: its first key is `learner` or `version`.
 pub(super) fn recognises(bytes: &[u8]) -> bool {
@@ -76,11 +77,15 @@ fn read(document: &Value, source: Source) -> Result<Trees> {
         .count_or("num_class", 0)?
         .max(shape.count_or("num_target", 1)?)
         .max(1);
-    if outputs > MAX_COLUMNS {
-        return Err(shape.fault(format!("{outputs} outputs, more than {MAX_COLUMNS}")));
+    if outputs > MAX_OUTPUTS {
+        return Err(shape.fault(format!("{outputs} outputs, more than {MAX_OUTPUTS}")));
     }
     let objective = learner.section("objective")?.text("name")?;
-    let base = base(&shape, objective, outputs)?;
+    // Files of the first versions may lack the list of three numbers.
+    let version = top
+        .find("version")
+        .map_or(Ok(&[][..]), |_| top.ints("version"))?;
+    let base = base(&shape, objective, version, outputs)?;
 
     let booster = learner.section("gradient_booster")?;
     let (ensemble, dart) = match booster.text("name")? {
@@ -96,10 +101,6 @@ fn read(document: &Value, source: Source) -> Result<Trees> {
         }
     };
     let model = ensemble.section("model")?;
-    // Files of the first versions may lack the list of three numbers.
-    let version = top
-        .find("version")
-        .map_or(Ok(&[][..]), |_| top.ints("version"))?;
     let count = shape.count("num_feature")?;
     let features = features(&learner, &model, count, version >= &[3, 4])?;
     let weights = match [&model, &dart]
@@ -162,7 +163,7 @@ fn read(document: &Value, source: Source) -> Result<Trees> {
 }
 
 /// The margin of each output before any tree.
-fn base(shape: &Section, objective: &str, outputs: usize) -> Result<Vec<f64>> {
+fn base(shape: &Section, objective: &str, version: &[i64], outputs: usize) -> Result<Vec<f64>> {
     let text = shape.text("base_score")?;
     let scores = margin::scores(text).filter(|scores| {
         (scores.len() == 1 || scores.len() == outputs) && scores.iter().all(|s| s.is_finite())
@@ -173,7 +174,7 @@ fn base(shape: &Section, objective: &str, outputs: usize) -> Result<Vec<f64>> {
         )));
     };
     scores.resize(outputs, scores[0]);
-    match margin::link(objective, &mut scores) {
+    match margin::link(objective, version, &mut scores) {
         Ok(()) => Ok(scores.into_iter().map(f64::from).collect()),
         Err(Some(reason)) => Err(shape.fault(format!("\"base_score\": {reason}"))),
         Err(None) => Err(Error::Unsupported {

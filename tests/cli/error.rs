@@ -28,16 +28,16 @@ fn columns_that_do_not_fit_are_listed() {
         .read("rows.csv")
         .replace("mean radius,", "Mean Radius,");
     place.write("renamed.csv", &renamed);
-    insta::assert_snapshot!(place.fails("explain --model model.json --data renamed.csv"), @r#"1: error: the table's columns: expected the model's 30 features by name, got 30 columns; missing: "mean radius"; not in the model: "Mean Radius"; did you mean to rename "Mean Radius" to "mean radius"?"#);
+    insta::assert_snapshot!(place.fails("explain --model model.json --data renamed.csv"), @r#"1: error: renamed.csv: the table's columns: expected the model's 30 features by name, got 30 columns; missing: "mean radius"; not in the model: "Mean Radius"; did you mean to rename "Mean Radius" to "mean radius"?"#);
     let longer: String = place
         .read("rows.csv")
         .lines()
         .map(|line| line.to_owned() + ",1\n")
         .collect();
     place.write("longer.csv", longer.replacen(",1\n", ",target\n", 1));
-    insta::assert_snapshot!(place.fails("explain --model model.json --data longer.csv"), @r#"1: error: the table's columns: expected the model's 30 features by name, got 31 columns; not in the model: "target"; leave out what is not in the model with --drop NAME"#);
+    insta::assert_snapshot!(place.fails("explain --model model.json --data longer.csv"), @r#"1: error: longer.csv: the table's columns: expected the model's 30 features by name, got 31 columns; not in the model: "target"; leave out what is not in the model with --drop NAME"#);
     place.write("short.csv", "1,2,3\n4,5,6\n");
-    insta::assert_snapshot!(place.fails("explain --model model.json --data short.csv"), @"1: error: the table's columns: expected the model's 30 features by position, because the table has no column names, got 3; add the columns that are missing, in the order that the model was trained on");
+    insta::assert_snapshot!(place.fails("explain --model model.json --data short.csv"), @"1: error: short.csv: the table's columns: expected the model's 30 features by position, because the table has no column names, got 3; add the columns that are missing, in the order that the model was trained on");
 }
 
 #[test]
@@ -48,6 +48,13 @@ fn a_cell_that_is_no_number_is_named() {
         place.read("rows.csv").replacen("13.82", "13;82", 1),
     );
     insta::assert_snapshot!(place.fails("explain --model model.json --data cell.csv"), @r#"1: error: cell.csv: at row 1 (line 2), column "mean radius": "13;82" is not a number; a missing value is an empty cell or one of NA, N/A, NaN, nan, null, NULL, None, ?; a column of categories needs a model that has labels for it; leave a column out with --drop "mean radius""#);
+}
+
+#[test]
+fn a_limit_on_what_json_holds_whole_is_refused() {
+    let place = Place::new();
+    insta::assert_snapshot!(explain(&place, "--memory-limit 64MiB --out out.json"), @"2: error: memory-limit: a limit for a .json file is not allowed: use .npy, .parquet, .arrow or .csv, which are written as the rows come; .json holds the whole result in memory");
+    assert_eq!(place.files(), ["model.json", "rows.csv"]);
 }
 
 #[test]

@@ -247,3 +247,50 @@ fn a_file_is_written_beside_and_named_at_the_end() {
         ["bad.csv", "model.json", "out.json", "rows.csv"]
     );
 }
+
+/// A model file of every library, and what the command writes about it.
+#[test]
+fn models_of_every_library_are_explained() {
+    for (case, model, background) in [
+        ("xgboost/vector_leaf_ubj_3_4", "ubj", false),
+        ("lightgbm/multiclass_absent_4_7", "txt", false),
+        ("catboost/multiclass_1_2", "json", false),
+        ("onnx/forest_reg", "onnx", true),
+    ] {
+        let place = Place::new();
+        let model = corpus(&format!("{case}/model.{model}"));
+        let rows = corpus(&format!("{case}/rows.npy"));
+        let mut call = format!("explain --model {model} --data {rows} --device cpu");
+        if background {
+            let refused = place.fails(&call);
+            assert!(refused.contains("background"), "{case}: {refused}");
+            call = format!("{call} --background {rows}");
+        }
+        place.ok(&format!("{call} --out out.json"));
+        let result = place.json("out.json");
+        let count = |key: &str| result[key].as_array().unwrap().len();
+        let values = flat(&result["values"]);
+        let width = count("feature_names") * count("output_names");
+        assert_eq!(values.len() % width, 0, "{case}");
+        assert!(values.iter().any(|&value| value != 0.0), "{case}");
+        let error = result["additivity_error"].as_f64().unwrap();
+        assert!(error < 1e-4, "{case}: {error}");
+        let cover = result["cover"].as_str().unwrap();
+        assert_eq!(
+            cover.starts_with("background of"),
+            background,
+            "{case}: {cover}"
+        );
+        place.ok(&format!("{call} --out out.npy"));
+        assert!(values == npy(&place, "out.npy").1, "{case}");
+    }
+}
+
+#[test]
+fn a_background_that_is_not_needed_is_mentioned() {
+    let place = Place::new();
+    let text = place.ok(&format!("{CALL} --background rows.csv"));
+    assert!(text.contains("the background was not used"), "{text}");
+    let text = place.ok(CALL);
+    assert!(!text.contains("background"), "{text}");
+}

@@ -12,6 +12,8 @@ use ::parquet::arrow::ArrowWriter;
 use ::parquet::basic::Compression;
 use ::parquet::file::properties::WriterProperties;
 
+use whylight::data::head;
+
 use super::*;
 
 /// How a file of record batches is written.
@@ -469,4 +471,21 @@ fn a_compressed_buffer_that_claims_too_much_is_refused() {
         scratch.message(read(&path, &ReadOptions::default())),
         @"a.arrow: at its messages: a compressed buffer claims more than its bytes can hold; write the file again"
     );
+}
+
+#[test]
+fn the_first_rows_are_gathered_from_as_many_batches_as_they_take() {
+    let scratch = Scratch::new();
+    let one = |cell: f64| {
+        batch(vec![(
+            "a",
+            Arc::new(Float64Array::from(vec![cell])) as ArrayRef,
+        )])
+    };
+    let batches: Vec<_> = (0..5).map(|cell| one(f64::from(cell))).collect();
+    let path = write(&scratch, Way::File(None), &batches);
+    for (rows, expected) in [(1, 1), (3, 3), (9, 5)] {
+        let table = head(&path, &ReadOptions::default(), rows).unwrap();
+        assert_eq!(table.rows(), expected);
+    }
 }

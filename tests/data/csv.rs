@@ -215,3 +215,34 @@ fn a_quote_that_never_closes_is_an_error_without_the_memory_of_the_file() {
         @"a.csv: at the row that begins in line 2: the row is longer than 64 MB; close the quotation mark that it opens"
     );
 }
+
+#[test]
+fn a_label_column_is_found_as_the_model_finds_it() {
+    let scratch = Scratch::new();
+    let options = ReadOptions {
+        labels: vec![label(Some("marital_status"), None)],
+        ..ReadOptions::default()
+    };
+    let is_label = |text: &str| {
+        let table = read(&scratch.file("a.csv", text), &options);
+        table.is_ok_and(|table| match table.cells {
+            Cells::Columns(columns) => matches!(columns[0], Column::Labels { .. }),
+            _ => false,
+        })
+    };
+    assert!(is_label("marital status,b\nMarried,1\n"));
+    assert!(is_label("marital_status,marital status\nMarried,1\n"));
+    // Which of the two is meant cannot be known.
+    assert!(!is_label("marital status,marital\u{a0}status\nMarried,1\n"));
+}
+
+#[test]
+fn a_short_row_below_a_wide_one_takes_no_room_for_cells_that_are_not_there() {
+    // 4095 rows of 300,000 cells would be 10 GB.
+    let text = ",".repeat(300_000) + "\n" + &"1\n".repeat(4095);
+    let message = message(text, &ReadOptions::default());
+    assert!(
+        message.starts_with("a.csv: at row 2 (line 2): 1 cells; expected 300001"),
+        "{message}"
+    );
+}

@@ -169,3 +169,22 @@ fn no_mutation_of_a_file_makes_the_reader_panic() {
         assert!(read(&path, &ReadOptions::default()).is_err());
     }
 }
+
+#[test]
+fn a_large_integer_in_a_dropped_column_is_no_matter() {
+    let scratch = Scratch::new();
+    let large = 1i64 << 60;
+    let options = ReadOptions {
+        drop: vec!["1".to_owned()],
+        ..ReadOptions::default()
+    };
+    for (fortran, cells) in [(false, [large, 1, large, 2]), (true, [large, large, 1, 2])] {
+        let bytes: Vec<u8> = cells.iter().flat_map(|cell| cell.to_le_bytes()).collect();
+        let path = scratch.file("a.npy", file(1, "<i8", fortran, "(2, 2)", &bytes));
+        let table = read(&path, &options).unwrap();
+        let Cells::F64(cells) = table.cells else {
+            panic!("not float64");
+        };
+        assert_eq!(cells.iter().copied().collect::<Vec<_>>(), [1.0, 2.0]);
+    }
+}

@@ -4,6 +4,7 @@
 use whylight_kernels::{Block, Forest, Level, ROWS, tree_quadrature, tree_tables};
 
 use crate::reference::path_dependent;
+use crate::support::chain::chain;
 use crate::support::forest::{Spec, forest, row, rows};
 
 /// Float32 tables and factors, summed per tree: a few units in the last place of the largest value.
@@ -67,7 +68,7 @@ fn few(level: Level, forest: &Forest, thresholds: &[f32], block: Block<'_>) -> V
         .map(|(tree, shape)| (tree, shape.path_features))
         .collect();
     let mut values = vec![[0.0; ROWS]; (forest.outputs * forest.features) as usize];
-    tree_quadrature::few::run(level, forest, thresholds, &trees, block, &mut values);
+    tree_quadrature::few::run(level, forest, thresholds, &trees, block, 0, &mut values);
     values
 }
 
@@ -154,6 +155,30 @@ fn values_of_oblivious_trees_are_as_defined() {
             ..Spec::default()
         };
         assert!(check(spec, seed), "an oblivious tree has one group");
+    }
+}
+
+/// As a test of 200 levels needs it: a definition that looks at paths, not at coalitions.
+#[test]
+fn values_of_two_hundred_levels_are_as_defined() {
+    let (forest, thresholds, blocks) = chain(77, 44, 200, 1);
+    let cells = &blocks[0];
+    let expected: Vec<(usize, Vec<f64>)> = CHECKED
+        .iter()
+        .map(|&r| {
+            let values = path_dependent::values_by_paths(&forest, &thresholds, &row(cells, r));
+            (r, values.concat())
+        })
+        .collect();
+    for level in Level::available() {
+        let block = Block::new(cells, 65);
+        for (engine, got) in [
+            ("quadrature", quadrature(level, &forest, &thresholds, block)),
+            ("few", few(level, &forest, &thresholds, block)),
+        ] {
+            let name = format!("{engine} on {}", level.name());
+            assert_defined(&name, Spec::default(), 77, &expected, &got);
+        }
     }
 }
 

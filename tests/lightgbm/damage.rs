@@ -261,3 +261,25 @@ fn data_frame_categories_that_no_column_can_claim_are_refused() {
         assert!(error.contains(expected), "{to}: {error}");
     }
 }
+
+#[test]
+fn a_category_set_that_two_splits_name_is_an_error() {
+    let text = text("binary_categorical_4_7");
+    let numbers = |line: &str| -> Vec<String> {
+        let (_, list) = line.split_once('=').unwrap();
+        list.split_ascii_whitespace().map(str::to_owned).collect()
+    };
+    let kinds = numbers(&line(&text, "decision_type"));
+    let thresholds = line(&text, "threshold");
+    let mut changed = numbers(&thresholds);
+    let categorical: Vec<usize> = (0..kinds.len())
+        .filter(|&n| kinds[n].parse::<u8>().unwrap() & 1 == 1)
+        .collect();
+    assert!(categorical.len() > 1);
+    for n in categorical {
+        changed[n] = "0".to_owned();
+    }
+    let bad = text.replacen(&thresholds, &format!("threshold={}", changed.join(" ")), 1);
+    let error = complaint(bad.as_bytes(), "bad.txt");
+    assert!(error.contains("which another split has"), "{error}");
+}

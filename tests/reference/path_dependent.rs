@@ -51,7 +51,6 @@ fn expected(forest: &Forest, thresholds: &[f32], row: &[f32], n: u32, coalition:
 
 /// The same values for any number of features, in float64: each leaf's game over the features of
 /// its path, whose multilinear extension is integrated with more points than it needs.
-#[cfg(feature = "gpu")]
 pub(crate) fn values_by_paths(forest: &Forest, thresholds: &[f32], row: &[f32]) -> Vec<Vec<f64>> {
     let features = forest.features as usize;
     let mut values = vec![vec![0.0; features]; forest.outputs as usize];
@@ -80,7 +79,6 @@ pub(crate) fn values_by_paths(forest: &Forest, thresholds: &[f32], row: &[f32]) 
     values
 }
 
-#[cfg(feature = "gpu")]
 fn add_leaf(value: f64, path: &[(u32, bool, f64)], values: &mut [f64]) {
     let rule = whylight_kernels::legendre::Rule::new(path.len() / 2 + 3);
     for (i, &(feature, met, z)) in path.iter().enumerate() {

@@ -11,7 +11,7 @@ use crate::support::native;
 use crate::xgboost::oracle;
 
 /// A reference: row by row (output, feature + 1), the last of each output being the base value.
-type Rows = Vec<Vec<f64>>;
+pub(super) type Rows = Vec<Vec<f64>>;
 
 /// How far values may be from a float64 reference, in units of `1 + Σ|leaf|`: tables and factors are
 /// float32, a tree's sums are, and so are the values. The largest seen is 2.5e-7.
@@ -22,18 +22,18 @@ const ROUNDING: f64 = 1e-6;
 const LIBRARY_ROUNDING: f64 = 3e-6;
 
 /// How far two engines may be apart, in units of the row's largest value.
-const ENGINES: f64 = 1e-5;
+pub(super) const ENGINES: f64 = 1e-5;
 
 /// Differences of values, at most: in units of what the row's leaves sum up to, `1 + Σ|leaf|`, and
 /// in units of the row's largest value.
 #[derive(Debug, Default, Clone, Copy)]
-struct Worst {
+pub(super) struct Worst {
     by_leaves: f64,
-    by_values: f64,
+    pub(super) by_values: f64,
 }
 
 /// Differences of `values` from a reference; rows beyond the reference begin it again.
-fn worst(subject: &Subject, values: &Array3<f32>, reference: &Rows) -> Worst {
+pub(super) fn worst(subject: &Subject, values: &Array3<f32>, reference: &Rows) -> Worst {
     let (rows, features, outputs) = values.dim();
     let mut worst = Worst::default();
     for row in 0..rows {
@@ -74,7 +74,7 @@ fn native(subject: &Subject) -> Option<Rows> {
 }
 
 /// Values as a reference for others, without base values.
-fn reference(values: &Array3<f32>) -> Rows {
+pub(super) fn reference(values: &Array3<f32>) -> Rows {
     let (_, features, outputs) = values.dim();
     (values.outer_iter())
         .map(|row| {
@@ -105,7 +105,7 @@ fn base_values_agree(subject: &Subject, base_values: &[f64], reference: &Rows, t
 
 /// |base value + Σ values − margin| ≤ 1e-6 · max(1, Σ|leaf|) of every row, and the error that the
 /// explanations report is the largest of those rows that were checked.
-fn values_add_up(subject: &Subject, parts: &[Explanation]) {
+pub(super) fn values_add_up(subject: &Subject, parts: &[Explanation]) {
     let mut i = 0;
     for part in parts {
         let mut largest = 0.0_f64;

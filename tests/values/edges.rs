@@ -221,6 +221,31 @@ fn a_model_without_covers_needs_a_background_that_fits() {
 }
 
 #[test]
+fn a_result_names_the_background_by_rows_and_hash() {
+    let subject = subject("onnx", "forest_reg");
+    let cover = |background: &Table| {
+        let explainer = Explainer::new(subject.model.clone(), Some(background), options());
+        explainer.unwrap().header().cover.clone()
+    };
+    let whole = subject.background.clone().unwrap();
+    let first = cover(&whole);
+    let rows = format!("background of {} rows, hash ", whole.rows());
+    let hash = first.strip_prefix(&rows).unwrap();
+    assert!(
+        hash.len() == 16 && u64::from_str_radix(hash, 16).is_ok(),
+        "{first}"
+    );
+    assert_eq!(first, cover(&whole));
+    let mut other = whole.clone();
+    match &mut other.cells {
+        Cells::F32(cells) => cells[[0, 0]] += 1.0,
+        Cells::F64(cells) => cells[[0, 0]] += 1.0,
+        Cells::Columns(_) => panic!("not a matrix"),
+    }
+    assert_ne!(first, cover(&other));
+}
+
+#[test]
 fn values_beyond_float32_are_refused_before_they_are_computed() {
     for leaf in [1e31, 1e39, 1e308] {
         let model = chain(&[(&[0.5], &[-leaf, leaf]), (&[0.7], &[-leaf, leaf])]);

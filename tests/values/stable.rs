@@ -38,7 +38,7 @@ impl Sink for Blocks {
 }
 
 /// The values of a file, and in how many blocks they came.
-fn stream(explainer: &Explainer, path: &Path) -> (Array3<f32>, usize) {
+pub(super) fn stream(explainer: &Explainer, path: &Path) -> (Array3<f32>, usize) {
     let mut reader = Reader::open(path, &explainer.read_options()).unwrap();
     let (mut sink, mut told) = (Blocks::default(), Vec::new());
     let trailer = explainer
@@ -54,7 +54,7 @@ fn stream(explainer: &Explainer, path: &Path) -> (Array3<f32>, usize) {
     (values, sink.values.len())
 }
 
-fn assert_same_bits(name: &str, a: &Array3<f32>, b: &Array3<f32>) {
+pub(super) fn assert_same_bits(name: &str, a: &Array3<f32>, b: &Array3<f32>) {
     assert_eq!(a.dim(), b.dim(), "{name}");
     let same = a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits());
     assert!(same, "{name}");
@@ -107,7 +107,7 @@ fn neither_batches_nor_threads_nor_another_run_change_a_bit() {
 }
 
 /// The rows of a case over and over, as a file.
-fn repeated(subject: &mut Subject, rows: usize, folder: &Path) -> PathBuf {
+pub(super) fn repeated(subject: &mut Subject, rows: usize, folder: &Path) -> PathBuf {
     let height = subject.table.rows();
     let cycle: Vec<usize> = (0..rows).map(|row| row % height).collect();
     subject.table = subject.table.select(&cycle).unwrap();
@@ -143,6 +143,33 @@ fn the_same_holds_for_many_rows() {
         let path = repeated(&mut subject, 1777, folder.path());
         check(&subject, &path);
     }
+}
+
+/// Explains with one fresh explainer from several threads at once, over and over: all wait for the
+/// same packs, and each for work that it shares.
+pub(super) fn from_many_threads(options: &Options, rounds: usize) {
+    let subject = subject("xgboost", "deep_3_2");
+    let rows: Vec<usize> = (0..1600).map(|row| row % subject.table.rows()).collect();
+    let table = subject.table.select(&rows).unwrap();
+    let expected = subject.explainer(options.clone()).explain(&table).unwrap();
+    for round in 0..rounds {
+        let explainer = subject.explainer(options.clone());
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let (explainer, table, expected) = (&explainer, &table, &expected.values);
+                scope.spawn(move || {
+                    let values = explainer.explain(table).unwrap().values;
+                    assert_same_bits(&format!("{round}, {thread}"), expected, &values);
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn an_explainer_serves_several_threads() {
+    from_many_threads(&options(), 40);
+    from_many_threads(&with(2, None), 40);
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! The walk with the quadrature points in the lanes, for few rows: no pack, one row at a time.
 
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
 use super::POINTS;
 use crate::block::{Block, ROWS};
 use crate::forest::Forest;
@@ -58,7 +61,8 @@ struct Pass<S: Simd> {
 }
 
 instances! {
-    /// Adds the values of the given trees: `values` is laid out (output, feature, [`ROWS`]).
+    /// Adds the values of the given trees: `values` is laid out (output, feature, [`ROWS`]), and its
+    /// first output is `first`.
     ///
     /// `trees` holds tree numbers with the features of their longest path; `thresholds` has one
     /// number per node of the forest.
@@ -67,6 +71,7 @@ instances! {
         thresholds: &[f32],
         trees: &[(u32, u32)],
         block: Block<'_>,
+        first: u32,
         values: &mut [[f64; ROWS]],
     )
 }
@@ -77,6 +82,7 @@ fn run_on<S: Simd>(
     thresholds: &[f32],
     trees: &[(u32, u32)],
     block: Block<'_>,
+    first: u32,
     values: &mut [[f64; ROWS]],
 ) {
     assert_eq!(
@@ -85,19 +91,22 @@ fn run_on<S: Simd>(
         "invariant: a vector holds the points of a pass"
     );
     let features = forest.features as usize;
-    let mut rules: Vec<Vec<Pass<S>>> = Vec::new();
+    let mut rules: Vec<Option<Vec<Pass<S>>>> = Vec::new();
     let zero = S::splat(0.0);
     let mut together = Walk::<S, TOGETHER>::new(forest, thresholds, zero);
     let mut alone = Walk::<S, 1>::new(forest, thresholds, zero);
     for &(tree, path_features) in trees {
         let passes = super::points(path_features as usize).div_ceil(POINTS);
-        while rules.len() < passes {
-            let points = (rules.len() + 1) * POINTS;
-            rules.push(Pass::of(&Rule::new(points)));
+        if rules.len() < passes {
+            rules.resize_with(passes, || None);
         }
-        let passes = &rules[passes - 1];
+        let known = &mut rules[passes - 1];
+        if known.is_none() {
+            *known = Some(Pass::of(&rule(passes)));
+        }
+        let Some(passes) = known else { continue };
         let root = forest.roots[tree as usize];
-        let output = forest.tree_outputs[tree as usize] as usize;
+        let output = (forest.tree_outputs[tree as usize] - first) as usize;
         let values = &mut values[output * features..(output + 1) * features];
         let mut row = 0;
         while row < block.rows() {
@@ -109,6 +118,16 @@ fn run_on<S: Simd>(
                 row += 1;
             }
         }
+    }
+}
+
+/// The rule of so many passes. Those that most trees need are computed once.
+fn rule(passes: usize) -> Cow<'static, Rule> {
+    static RULES: [OnceLock<Rule>; 16] = [const { OnceLock::new() }; 16];
+    let new = || Rule::new(passes * POINTS);
+    match RULES.get(passes) {
+        Some(rule) => Cow::Borrowed(rule.get_or_init(new)),
+        None => Cow::Owned(new()),
     }
 }
 

@@ -144,11 +144,6 @@ impl Pack {
         self.trees.is_empty()
     }
 
-    /// Bytes that the pack holds.
-    pub fn bytes(&self) -> usize {
-        size_of_val(&*self.steps) + size_of_val(&*self.constants) + size_of_val(&*self.used)
-    }
-
     pub(super) fn parts(&self, tree: usize) -> Parts<'_> {
         let (mut steps, mut constants) = (0, 0);
         if let Some(before) = tree.checked_sub(1) {

@@ -12,6 +12,10 @@ use crate::simd::prefetch;
 /// Tables that one thread computes at a time.
 const TABLES_PER_TASK: usize = 8;
 
+/// Nodes of a group's subtree: more than [`MAX_BITS`] tests can divide are tests that repeat, and an
+/// entry costs what its leaves and their depth cost.
+const MAX_NODES: usize = 2 * MAX_ENTRIES;
+
 /// A division of a tree into groups.
 #[derive(Debug, Clone)]
 pub struct Cover {
@@ -111,7 +115,12 @@ impl Draft {
             draft.add_test(forest, thresholds, n)?;
         }
         let mut stack = vec![top];
+        let mut nodes = 0;
         while let Some(n) = stack.pop() {
+            nodes += 1;
+            if nodes > MAX_NODES {
+                return None;
+            }
             let node = &forest.nodes[n as usize];
             if !node.is_leaf() {
                 draft.add_test(forest, thresholds, n)?;

@@ -77,7 +77,7 @@ pub fn divide(
     Some(parts)
 }
 
-/// The trees of a pack by partial sum; the sums are those of the CPU kernel.
+/// The trees of a pack by partial sum.
 fn units(pack: &Pack) -> Vec<Unit<'_>> {
     let mut units: Vec<Unit<'_>> = Vec::new();
     let mut pending = usize::MAX;

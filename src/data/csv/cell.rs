@@ -4,7 +4,7 @@
 #[derive(Debug)]
 pub(super) struct Numbers {
     missing: Vec<String>,
-    /// Whether a missing mark, such as -999, is a number otherwise.
+    /// Whether a missing mark, such as -999 or a lone point, begins as a number does.
     numeric_marks: bool,
 }
 
@@ -12,9 +12,7 @@ impl Numbers {
     pub(super) fn new(missing: &[String]) -> Self {
         let missing: Vec<String> = missing.iter().map(|mark| mark.trim().to_owned()).collect();
         Self {
-            numeric_marks: missing
-                .iter()
-                .any(|mark| mark.parse::<f64>().is_ok_and(f64::is_finite)),
+            numeric_marks: missing.iter().any(|mark| begins_a_number(mark.as_bytes())),
             missing,
         }
     }
@@ -32,8 +30,7 @@ impl Numbers {
     /// `None` for anything else.
     pub(super) fn parse(&self, cell: &[u8]) -> Option<f64> {
         let text = cell.trim_ascii();
-        let digits = matches!(text.first(), Some(b'0'..=b'9' | b'-' | b'+' | b'.'));
-        if digits && !self.numeric_marks {
+        if begins_a_number(text) && !self.numeric_marks {
             return std::str::from_utf8(text).ok()?.parse().ok();
         }
         if self.is_missing(text) {
@@ -45,4 +42,8 @@ impl Numbers {
             _ => std::str::from_utf8(text).ok()?.parse().ok(),
         }
     }
+}
+
+fn begins_a_number(text: &[u8]) -> bool {
+    matches!(text.first(), Some(b'0'..=b'9' | b'-' | b'+' | b'.'))
 }

@@ -32,6 +32,16 @@ fn a_missing_mark_can_be_a_number() {
 }
 
 #[test]
+fn a_missing_mark_can_begin_as_a_number_does() {
+    let numbers = Numbers::new(&[".".to_owned(), "-".to_owned(), "-inf".to_owned()]);
+    for mark in [".", "-", "-inf", " . "] {
+        let parsed = numbers.parse(mark.as_bytes());
+        assert!(parsed.is_some_and(f64::is_nan), "{mark:?}");
+    }
+    assert_eq!(numbers.parse(b"-.5"), Some(-0.5));
+}
+
+#[test]
 fn known_labels_come_first_even_where_they_look_missing() {
     let mut labels = Labels::new(0, &["?".to_owned(), "b".to_owned()]);
     for cell in ["b", "?", "NA", "c", "", "c"] {

@@ -10,8 +10,8 @@ const MULTIPLIER: u64 = 0x9ddf_ea08_eb38_2d69;
 /// Two words of state.
 type Pair = (u64, u64);
 
-/// The hash of a label, of any length.
-pub(super) fn city_hash(text: &[u8]) -> u64 {
+/// The hash of bytes, such as a label's, of any length.
+pub(crate) fn city_hash(text: &[u8]) -> u64 {
     match text.len() {
         0 => K2,
         1..4 => up_to_3(text),

@@ -11,6 +11,8 @@ pub(super) struct LabelMap {
     texts: Texts,
     /// `None` where numbers are category numbers already.
     numbers: Option<NumberMap>,
+    /// A text that is no label but spells a number is that number.
+    by_value: bool,
 }
 
 /// Category numbers by label.
@@ -23,7 +25,8 @@ enum Texts {
 /// Category numbers of numbers that are labels.
 #[derive(Debug, Clone)]
 pub(super) enum NumberMap {
-    /// By the bits of the float64 that a label spells, if it is the number's shortest decimal text.
+    /// By the bits of the float64 that a label spells; where the text is the label, if it is the
+    /// number's shortest.
     Labels(HashMap<u64, i32>),
     /// By the hash of the number's shortest decimal text.
     Hashes(HashMap<u32, i32>),
@@ -36,24 +39,27 @@ impl LabelMap {
             return Self {
                 texts: Texts::Hashes(hashes.clone()),
                 numbers: Some(NumberMap::Hashes(hashes)),
+                by_value: false,
             };
         }
+        let by_value = categories.numbers == Numbers::Values;
         let mut by_text = HashMap::with_capacity(categories.labels.len());
         let mut by_number = HashMap::new();
         for (code, label) in categories.labels.iter().enumerate() {
             let code = code as i32;
             by_text.entry(label.clone()).or_insert(code);
             if let Ok(number) = label.parse::<f64>()
-                && number.to_string() == *label
+                && (by_value || number.to_string() == *label)
                 && !number.is_nan()
             {
                 by_number.entry(bits(number)).or_insert(code);
             }
         }
-        let are_labels = categories.numbers == Numbers::Labels;
+        let are_codes = categories.numbers == Numbers::Codes;
         Self {
             texts: Texts::Labels(by_text),
-            numbers: are_labels.then_some(NumberMap::Labels(by_number)),
+            numbers: (!are_codes).then_some(NumberMap::Labels(by_number)),
+            by_value,
         }
     }
 
@@ -68,8 +74,19 @@ impl LabelMap {
             Texts::Labels(codes) => codes.get(label),
             Texts::Hashes(codes) => codes.get(&hash(label)),
         };
+        let by_value = |label: &String| match &self.numbers {
+            Some(NumberMap::Labels(codes)) if self.by_value => {
+                codes.get(&bits(label.trim().parse().ok()?))
+            }
+            _ => None,
+        };
         (labels.iter())
-            .map(|label| code(label).copied().unwrap_or(-1))
+            .map(|label| {
+                code(label)
+                    .or_else(|| by_value(label))
+                    .copied()
+                    .unwrap_or(-1)
+            })
             .collect()
     }
 }

@@ -117,6 +117,27 @@ fn labels_become_the_models_category_numbers() {
 }
 
 #[test]
+fn labels_that_are_numbers_match_by_value_where_the_model_says_so() {
+    let labels = ["10", "2.5", "big"];
+    for (numbers, expected) in [
+        (Numbers::Values, [0.0, 0.0, 1.0, 2.0, -1.0, 1.0]),
+        (Numbers::Labels, [0.0, -1.0, -1.0, 2.0, -1.0, 1.0]),
+    ] {
+        let features = [category("size", &labels, numbers)];
+        let found = names(&["10", "10.0", "2.50", "big", "Big", "2.5"]);
+        let column = Column::Labels {
+            codes: (0..6).collect(),
+            labels: found,
+        };
+        let table = Table::new(None, Cells::Columns(vec![column])).unwrap();
+        let encoder = Encoder::new(&features, None, 1).unwrap();
+        let mut out = [0.0; 6];
+        encoder.batch(&table).unwrap().fill(0..6, &mut out).unwrap();
+        assert_eq!(out, expected, "{numbers:?}");
+    }
+}
+
+#[test]
 fn numbers_of_a_matrix_are_labels_where_the_model_says_so() {
     let features = [
         feature("a"),

@@ -52,7 +52,7 @@ impl Check {
             self.next += if self.rows < self.wanted {
                 self.every
             } else {
-                UNKNOWN_EVERY
+                self.every.max(UNKNOWN_EVERY)
             };
         }
         self.seen = end;
@@ -103,4 +103,35 @@ pub(super) fn margins(trees: &Trees, batch: &Batch<'_>, rows: &[usize]) -> Resul
         Ok(trees.margins(rows.len(), &cells))
     });
     Ok(parts.collect::<Result<Vec<_>>>()?.concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Check, ROWS};
+
+    #[test]
+    fn as_many_rows_are_checked_as_asked_for_and_all_over_the_table() {
+        for (wanted, rows, expected) in [
+            (Some(10), 10_000_000, 10),
+            (None, 10_000_000, ROWS),
+            (None, 40_000_000, ROWS),
+            (Some(7), 5, 5),
+            (Some(u64::MAX), 3000, 3000),
+        ] {
+            let mut check = Check::new(wanted, Some(rows));
+            let mut last = 0;
+            for start in (0..rows).step_by(1 << 20) {
+                let batch = (rows - start).min(1 << 20);
+                last = check
+                    .pick(batch as usize)
+                    .last()
+                    .map_or(last, |row| start + *row as u64);
+            }
+            assert_eq!(check.rows(), expected, "{wanted:?} of {rows}");
+            assert!(
+                last + rows.div_ceil(expected) >= rows,
+                "the last is {last} of {rows}"
+            );
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //! hold NaN for what the model calls missing, one scalar tree per output.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::OnceLock;
 
 use whylight_kernels::{
@@ -9,7 +10,12 @@ use whylight_kernels::{
     forest::{LEAF, Shape},
 };
 
+use crate::error::{Error, Result};
 use crate::model::{CategorySet, Fraction, Missing, Node, Output, Precision, Split, Test, Trees};
+
+/// Words of all category sets: what a file of tests for equality can demand grows with the square of
+/// its size.
+const MAX_SET_WORDS: usize = 1 << 25;
 
 /// A column that the kernels compare, and how it is made from a feature.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,7 +66,7 @@ pub(super) struct Ranks {
 }
 
 impl Compiled {
-    pub(super) fn new(trees: &Trees) -> Self {
+    pub(super) fn new(trees: &Trees) -> Result<Self> {
         let mut columns = Columns::new(trees);
         let mut compiled = Self {
             forest: Forest {
@@ -83,11 +89,11 @@ impl Compiled {
         compiled.exact.reserve(nodes);
         for tree in &trees.trees {
             match tree.output {
-                Output::One(output) => compiled.push(tree, output, 1, 0, &mut columns),
+                Output::One(output) => compiled.push(tree, output, 1, 0, &mut columns)?,
                 Output::All => {
                     let width = trees.outputs.len();
                     for output in 0..width {
-                        compiled.push(tree, output as u32, width, output, &mut columns);
+                        compiled.push(tree, output as u32, width, output, &mut columns)?;
                     }
                 }
             }
@@ -95,7 +101,7 @@ impl Compiled {
         compiled.forest.columns = columns.list.len() as u32;
         compiled.columns = columns.list;
         compiled.shapes = compiled.forest.shapes();
-        compiled
+        Ok(compiled)
     }
 
     /// Adds a tree that takes value `offset` of each leaf's `width` values.
@@ -106,7 +112,7 @@ impl Compiled {
         width: usize,
         offset: usize,
         columns: &mut Columns,
-    ) {
+    ) -> Result<()> {
         let first = self.forest.nodes.len() as u32;
         self.forest.roots.push(first);
         self.forest.tree_outputs.push(output);
@@ -127,7 +133,7 @@ impl Compiled {
                     0.0,
                 ),
                 Node::Split(split) => {
-                    let (column, test, threshold) = self.split(split, columns);
+                    let (column, test, threshold) = self.split(split, columns)?;
                     (
                         KernelNode {
                             feature: split.feature,
@@ -146,10 +152,7 @@ impl Compiled {
             self.thresholds.push(round_up(threshold));
             self.exact.push(threshold);
         }
-        let cover = |n: u32| match &tree.nodes[n as usize] {
-            Node::Leaf { cover, .. } => *cover,
-            Node::Split(split) => split.cover,
-        };
+        let cover = |n: u32| tree.nodes[n as usize].cover();
         for node in &tree.nodes {
             let Node::Split(split) = node else { continue };
             for child in [split.left, split.right] {
@@ -164,9 +167,10 @@ impl Compiled {
                 self.forest.nodes[(first + child) as usize].fraction = fraction;
             }
         }
+        Ok(())
     }
 
-    fn split(&mut self, split: &Split, columns: &mut Columns) -> (u32, KernelTest, f64) {
+    fn split(&mut self, split: &Split, columns: &mut Columns) -> Result<(u32, KernelTest, f64)> {
         let Split {
             feature,
             missing,
@@ -176,7 +180,7 @@ impl Compiled {
         let column = columns.of(feature, missing, &split.test);
         let set = match &split.test {
             Test::Below(threshold) => {
-                return (column, KernelTest::Below { missing_left }, *threshold);
+                return Ok((column, KernelTest::Below { missing_left }, *threshold));
             }
             Test::Always => CategorySet {
                 words: vec![1],
@@ -196,15 +200,34 @@ impl Compiled {
                 }
             }
         };
-        let first = self.forest.sets.len() as u32;
-        self.forest.sets.extend(&set.words);
+        let words = set.words.len() as u32;
+        let sets = &mut self.forest.sets;
+        let next = sets.len();
+        // Equal sets are one, so that equal tests are.
+        let first = match columns.sets.entry(set.words) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(new) if next + new.key().len() <= MAX_SET_WORDS => {
+                sets.extend(new.key());
+                *new.insert(next as u32)
+            }
+            Entry::Vacant(_) => {
+                return Err(Error::Unsupported {
+                    what: format!(
+                        "a model whose categorical splits name sets of {MAX_SET_WORDS} words of 32 \
+                         categories and more in all"
+                    ),
+                    by: "Tree SHAP".to_owned(),
+                    instead: "merge rare categories and train again".to_owned(),
+                });
+            }
+        };
         let test = KernelTest::Category {
             first,
-            words: set.words.len() as u32,
+            words,
             members_left: set.members_left,
             missing_left,
         };
-        (column, test, 0.0)
+        Ok((column, test, 0.0))
     }
 
     /// What no value, and no number on the way to one, exceeds: the absolute leaf values, each
@@ -290,6 +313,8 @@ struct Columns {
     others: HashMap<(u32, Missing, u8), u32>,
     /// By feature, the values that any split tests for equality, ascending.
     values: HashMap<u32, Vec<f64>>,
+    /// Where in [`Forest::sets`] the words of a set begin.
+    sets: HashMap<Vec<u32>, u32>,
 }
 
 impl Columns {
@@ -317,6 +342,7 @@ impl Columns {
             numbers: vec![[None; 3]; trees.features.len()],
             others: HashMap::new(),
             values,
+            sets: HashMap::new(),
         }
     }
 

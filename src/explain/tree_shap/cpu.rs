@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use rayon::prelude::*;
-use whylight_kernels::{Block, Level, ROWS, tree_quadrature, tree_tables};
+use whylight_kernels::{Block, Forest, Level, ROWS, tree_quadrature, tree_tables};
 
 use super::columns::{self, Scale};
 use super::compile::Compiled;
@@ -27,9 +27,12 @@ pub(super) struct Packs {
     tables: tree_tables::Pack,
     table_spans: Vec<(u32, Range<usize>)>,
     quadrature: tree_quadrature::Pack,
-    /// Trees without a pack, with the features of their longest path.
+    /// Trees without a pack, by output, with the features of their longest path.
     few: Vec<(u32, u32)>,
 }
+
+/// Bytes of a block's sums: of many outputs, a tile holds the sums of as many at a time.
+const SUM_BYTES: usize = 64 << 10;
 
 /// Bytes of the cells and sums of a tile. Each tile reads all tables anew and its own data in order:
 /// more than the second-level cache holds is better than more tiles.
@@ -39,7 +42,7 @@ const TILE_BYTES: usize = 640 << 10;
 const MOST_BLOCKS: usize = 16;
 
 /// Where at most so many blocks are left for each thread, it takes them at once.
-const LAST_BLOCKS: usize = 6;
+const LAST_BLOCKS: usize = 3;
 
 /// Bytes of the tables that all blocks of a tile read before the next tables, which come to the
 /// second-level cache meanwhile.
@@ -57,8 +60,13 @@ struct Scratch {
 
 impl Cpu {
     pub(super) fn packs(&self, compiled: &Compiled, amount: Amount) -> &Packs {
-        self.packs[amount as usize]
-            .get_or_init(|| Packs::new(compiled, plan::choose(compiled, amount)))
+        let known = &self.packs[amount as usize];
+        known.get().unwrap_or_else(|| {
+            // Not inside `get_or_init`: a thread that waits for its share of this work may begin
+            // another call, which would wait for this one.
+            let packs = Packs::new(compiled, plan::choose(compiled, amount));
+            known.get_or_init(|| packs)
+        })
     }
 
     /// Writes the values of a batch to `out`, laid out (rows, features, outputs).
@@ -82,13 +90,13 @@ impl Packs {
         out: &mut [f32],
     ) -> Result<()> {
         let forest = &compiled.forest;
-        let width = (forest.features * forest.outputs) as usize;
+        let width = forest.features as usize * forest.outputs as usize;
         if width == 0 {
             return Ok(());
         }
         let scale = compiled.scale(batch);
-        let block_bytes = ROWS * (forest.columns as usize * 4 + width * 8);
-        let most = TILE_BYTES / block_bytes;
+        let sums = forest.features as usize * outputs_at_once(compiled);
+        let most = TILE_BYTES / (ROWS * (forest.columns as usize * 4 + sums * 8));
         let work = |scratch: &mut Scratch, (start, out): (usize, &mut [f32])| {
             self.tile(compiled, batch, scale, start, width, scratch, out)
         };
@@ -99,6 +107,12 @@ impl Packs {
             .par_bridge()
             .try_for_each_init(Scratch::default, work)
     }
+}
+
+/// Outputs whose sums a tile holds at a time.
+fn outputs_at_once(compiled: &Compiled) -> usize {
+    let forest = &compiled.forest;
+    (SUM_BYTES / (ROWS * 8 * forest.features as usize)).clamp(1, forest.outputs as usize)
 }
 
 /// Divides rows of `width` values into tiles of at most `most` blocks, each with its first row. The
@@ -192,82 +206,124 @@ impl Packs {
         scratch: &mut Scratch,
         out: &mut [f32],
     ) -> Result<()> {
-        let level = Level::detect();
         let forest = &compiled.forest;
-        let thresholds = compiled.thresholds(scale);
         let features = forest.features as usize;
         let rows = out.len() / width;
-        let blocks = rows.div_ceil(ROWS);
         let block_cells = compiled.columns.len() * ROWS;
-        let Scratch {
-            columns,
-            tables,
-            quadrature,
-            cells,
-            values,
-        } = scratch;
-        cells.resize(blocks * block_cells, 0.0);
-        values.clear();
-        values.resize(blocks * width, [0.0; ROWS]);
         let rows_of = |block: usize| (rows - block * ROWS).min(ROWS);
-        for block in 0..blocks {
+        let blocks = 0..rows.div_ceil(ROWS);
+        let mut cells = std::mem::take(&mut scratch.cells);
+        cells.resize(blocks.len() * block_cells, 0.0);
+        for block in blocks.clone() {
             let cells = &mut cells[block * block_cells..][..block_cells];
             compiled.fill(
                 batch,
                 scale,
                 start + block * ROWS,
                 rows_of(block),
-                columns,
+                &mut scratch.columns,
                 cells,
             )?;
         }
-        let block_of =
-            |block: usize| Block::new(&cells[block * block_cells..][..block_cells], rows_of(block));
-        let sums = |output: u32, block: usize| {
-            let first = block * width + output as usize * features;
+        let cells_of = |block: usize| &cells[block * block_cells..][..block_cells];
+        let blocks: Vec<Block<'_>> = blocks
+            .map(|block| Block::new(cells_of(block), rows_of(block)))
+            .collect();
+        let thresholds = compiled.thresholds(scale);
+        let at_once = outputs_at_once(compiled);
+        for first in (0..forest.outputs).step_by(at_once) {
+            let outputs = first..forest.outputs.min(first + at_once as u32);
+            let sums = outputs.len() * features;
+            self.sum(forest, thresholds, outputs, &blocks, scratch);
+            let tiles = scratch.values.chunks(sums);
+            for (values, out) in tiles.zip(out.chunks_mut(ROWS * width)) {
+                write(values, features, first as usize, width, out);
+            }
+        }
+        scratch.cells = cells;
+        Ok(())
+    }
+
+    /// Sums the values of some outputs in `scratch.values`, laid out (block, output, feature, row).
+    fn sum(
+        &self,
+        forest: &Forest,
+        thresholds: &[f32],
+        outputs: Range<u32>,
+        blocks: &[Block<'_>],
+        scratch: &mut Scratch,
+    ) {
+        let level = Level::detect();
+        let features = forest.features as usize;
+        let Range { start: first, end } = outputs;
+        let width = outputs.len() * features;
+        let Scratch {
+            tables,
+            quadrature,
+            values,
+            ..
+        } = scratch;
+        values.clear();
+        values.resize(blocks.len() * width, [0.0; ROWS]);
+        let of = |output: u32, block: usize| {
+            let first = block * width + (output - first) as usize * features;
             first..first + features
         };
-        if !self.few.is_empty() {
-            for (block, values) in values.chunks_mut(width).enumerate() {
-                let (few, block) = (&self.few, block_of(block));
-                tree_quadrature::few::run(level, forest, thresholds, few, block, values);
+        let few = |end: u32| {
+            let output = |&(tree, _): &(u32, u32)| forest.tree_outputs[tree as usize];
+            self.few.partition_point(|tree| output(tree) < end)
+        };
+        let few = &self.few[few(first)..few(end)];
+        if !few.is_empty() {
+            for (&block, values) in blocks.iter().zip(values.chunks_mut(width)) {
+                tree_quadrature::few::run(level, forest, thresholds, few, block, first, values);
             }
         }
-        for (s, (output, trees)) in self.table_spans.iter().enumerate() {
-            for block in 0..blocks {
+        let span = |end: u32| self.table_spans.partition_point(|span| span.0 < end);
+        for s in span(first)..span(end) {
+            let (output, trees) = &self.table_spans[s];
+            for (b, &block) in blocks.iter().enumerate() {
                 if let Some((_, next)) = self.table_spans.get(s + 1) {
-                    self.tables.prefetch(next.clone(), block, blocks);
+                    self.tables.prefetch(next.clone(), b, blocks.len());
                 }
-                let (pack, values) = (&self.tables, &mut values[sums(*output, block)]);
-                let (trees, block) = (trees.clone(), block_of(block));
+                let (pack, values) = (&self.tables, &mut values[of(*output, b)]);
                 tree_tables::run(
-                    level, forest, thresholds, pack, trees, block, tables, values,
+                    level,
+                    forest,
+                    thresholds,
+                    pack,
+                    trees.clone(),
+                    block,
+                    tables,
+                    values,
                 );
             }
         }
-        for tree in 0..self.quadrature.len() {
-            for block in 0..blocks {
-                let pack = &self.quadrature;
-                let values = &mut values[sums(pack.output(tree), block)];
-                let (tree, block) = (tree..tree + 1, block_of(block));
+        let pack = &self.quadrature;
+        for tree in pack.trees_of(first).start..pack.trees_of(end - 1).end {
+            for (b, &block) in blocks.iter().enumerate() {
+                let values = &mut values[of(pack.output(tree), b)];
                 tree_quadrature::run(
-                    level, forest, thresholds, pack, tree, block, quadrature, values,
+                    level,
+                    forest,
+                    thresholds,
+                    pack,
+                    tree..tree + 1,
+                    block,
+                    quadrature,
+                    values,
                 );
             }
         }
-        for (values, out) in values.chunks(width).zip(out.chunks_mut(ROWS * width)) {
-            write(values, features, out);
-        }
-        Ok(())
     }
 }
 
-/// `values` (output, feature, row) to `out` (row, feature, output).
-fn write(values: &[[f64; ROWS]], features: usize, out: &mut [f32]) {
-    let width = values.len();
+/// `values` (output, feature, row), from output `first` on, to `out` (row, feature, output) with
+/// rows of `width`.
+fn write(values: &[[f64; ROWS]], features: usize, first: usize, width: usize, out: &mut [f32]) {
     let outputs = width / features;
     for (cell, values) in values.iter().enumerate() {
-        let (output, feature) = (cell / features, cell % features);
+        let (output, feature) = (first + cell / features, cell % features);
         let column = feature * outputs + output;
         for (value, out) in values.iter().zip(out[column..].iter_mut().step_by(width)) {
             *out = *value as f32;

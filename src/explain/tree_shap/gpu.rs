@@ -1,13 +1,14 @@
 //! Tree SHAP on a GPU: the model is uploaded once, rows stream through.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::OnceLock;
 
 use super::columns::{self, Scale};
 use super::compile::Compiled;
 use super::cpu::Packs;
 use super::plan::{self, Amount, Engine};
 use crate::data::Batch;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::gpu_trees::{GpuTrees, Plan};
 use crate::model::Precision;
@@ -17,13 +18,16 @@ use crate::model::Precision;
 pub(super) struct GpuPacks {
     gpu: Gpu,
     memory_limit: Option<u64>,
-    packs: [Mutex<Option<Arc<GpuPack>>>; 2],
+    /// As [`crate::gpu_trees::Plan::buffer_limit`].
+    buffer_limit: Option<u64>,
+    packs: [OnceLock<GpuPack>; 2],
 }
 
 /// The trees, divided among the engines.
 #[derive(Debug)]
 pub(super) struct GpuPack {
-    trees: GpuTrees,
+    /// None if the GPU can hold none.
+    trees: Option<GpuTrees>,
     /// Trees that the GPU cannot hold, explained by the CPU within the same call.
     left: Packs,
     engines: Vec<(String, usize)>,
@@ -35,26 +39,19 @@ impl GpuPacks {
         Self {
             gpu,
             memory_limit,
+            buffer_limit: None,
             packs: Default::default(),
         }
     }
 
-    pub(super) fn pack(&self, compiled: &Compiled, amount: Amount) -> Result<Arc<GpuPack>> {
-        let many = usize::from(amount == Amount::Many);
-        // A pack is set whole or not at all, so a panic elsewhere leaves nothing half done.
-        let mut pack = self.packs[many]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(pack) = &*pack {
-            return Ok(Arc::clone(pack));
+    pub(super) fn pack(&self, compiled: &Compiled, amount: Amount) -> Result<&GpuPack> {
+        let known = &self.packs[usize::from(amount == Amount::Many)];
+        if let Some(pack) = known.get() {
+            return Ok(pack);
         }
-        let made = Arc::new(GpuPack::new(
-            &self.gpu,
-            self.memory_limit,
-            compiled,
-            amount,
-        )?);
-        Ok(Arc::clone(pack.insert(made)))
+        // As on the CPU, not inside `get_or_init`.
+        let pack = GpuPack::new(self, compiled, amount)?;
+        Ok(known.get_or_init(|| pack))
     }
 
     /// Writes the values of a batch to `out`, laid out (rows, features, outputs).
@@ -66,13 +63,16 @@ impl GpuPacks {
         out: &mut [f32],
     ) -> Result<()> {
         let pack = self.pack(compiled, amount)?;
+        let Some(trees) = &pack.trees else {
+            return pack.left.values(compiled, batch, out);
+        };
         let scale = compiled.scale(batch);
         let fill = |start: usize, rows: usize, cells: &mut [f32]| {
             let mut scratch = columns::Scratch::default();
             compiled.fill(batch, scale, start, rows, &mut scratch, cells)
         };
         let kind = usize::from(scale == Scale::Ranks);
-        pack.trees.values(kind, batch.rows(), fill, out)?;
+        trees.values(kind, batch.rows(), fill, out)?;
         if !pack.left.engines().is_empty() {
             let mut rest = vec![0.0; out.len()];
             pack.left.values(compiled, batch, &mut rest)?;
@@ -85,12 +85,7 @@ impl GpuPacks {
 }
 
 impl GpuPack {
-    fn new(
-        gpu: &Gpu,
-        memory_limit: Option<u64>,
-        compiled: &Compiled,
-        amount: Amount,
-    ) -> Result<Self> {
+    fn new(packs: &GpuPacks, compiled: &Compiled, amount: Amount) -> Result<Self> {
         // Without a pack of their own, few rows take the paths: they need the least building.
         let amount = if amount == Amount::Few {
             Amount::Some
@@ -104,29 +99,35 @@ impl GpuPack {
         let quadrature: Vec<u32> = paths.iter().map(|(tree, _)| *tree).collect();
         let count = tables.len();
         let tables = Packs::new(compiled, tables);
-        let ranks;
         let mut kinds = vec![compiled.thresholds(Scale::Numbers)];
         if compiled.precision == Precision::F64 {
-            ranks = compiled.thresholds(Scale::Ranks);
-            kinds.push(ranks);
+            kinds.push(compiled.thresholds(Scale::Ranks));
         }
         let trees = GpuTrees::new(
-            gpu,
+            &packs.gpu,
             &Plan {
                 forest: &compiled.forest,
                 thresholds: &kinds,
                 tables: tables.tables(),
                 quadrature: &quadrature,
                 margins: false,
-                memory_limit,
-                buffer_limit: None,
+                memory_limit: packs.memory_limit,
+                buffer_limit: packs.buffer_limit,
             },
-        )?;
-        let left: Vec<(u32, Engine)> = trees
-            .left()
-            .iter()
-            .map(|&t| (t, Engine::Quadrature))
-            .collect();
+        );
+        let trees = match trees {
+            Err(Error::Unsupported { what, by, .. }) => {
+                return Ok(Self::on_cpu(
+                    compiled,
+                    amount,
+                    &format!("{by} cannot hold {what}"),
+                ));
+            }
+            trees => trees?,
+        };
+        let mut left = paths;
+        let too_deep: HashSet<u32> = trees.left().iter().copied().collect();
+        left.retain(|(tree, _)| too_deep.contains(tree));
         let mut engines = vec![
             ("tables".to_owned(), count),
             ("quadrature".to_owned(), quadrature.len() - left.len()),
@@ -149,10 +150,24 @@ impl GpuPack {
         }
         Ok(Self {
             left: Packs::new(compiled, left),
-            trees,
+            trees: Some(trees),
             engines,
             notes,
         })
+    }
+
+    /// All trees, explained by the CPU for a reason.
+    fn on_cpu(compiled: &Compiled, amount: Amount, reason: &str) -> Self {
+        let left = Packs::new(compiled, plan::choose(compiled, amount));
+        let engines = left.engines().into_iter();
+        Self {
+            trees: None,
+            engines: engines
+                .map(|(engine, trees)| (format!("{engine}_on_cpu"), trees))
+                .collect(),
+            notes: vec![format!("{reason}; the CPU explained all trees")],
+            left,
+        }
     }
 
     pub(super) fn engines(&self) -> Vec<(String, usize)> {

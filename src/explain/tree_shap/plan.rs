@@ -11,7 +11,7 @@ const FEW_ROWS: u64 = 24;
 /// From this many rows on the build of a table is small beside its use.
 const MANY_ROWS: u64 = 1500;
 
-/// Bytes of all tables, and of all factors, of an explainer. Trees beyond take the next engine,
+/// Bytes of all tables, and of all factors, for an amount of rows. Trees beyond take the next engine,
 /// which needs less.
 const PACK_BYTES: usize = 384 << 20;
 

@@ -226,10 +226,7 @@ fn cover(nodes: &mut [Node]) {
         };
         let sum = [split.left, split.right]
             .iter()
-            .map(|&child| match &nodes[child as usize] {
-                Node::Leaf { cover, .. } => *cover,
-                Node::Split(split) => split.cover,
-            })
+            .map(|&child| nodes[child as usize].cover())
             .sum();
         if let Node::Split(split) = &mut nodes[n] {
             split.cover = sum;

@@ -59,7 +59,7 @@ pub(super) fn assign(
     for (column, list) in columns.into_iter().zip(lists) {
         if !identity(&list) {
             let numbers = if list.iter().any(Value::is_number) {
-                Numbers::Labels
+                Numbers::Values
             } else {
                 Numbers::Codes
             };

@@ -43,13 +43,13 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<(Tree, bool), Fault> {
         let kinds: Vec<u8> = list(fields, "decision_type", splits, "num_leaves")?;
         let left: Vec<i32> = list(fields, "left_child", splits, "num_leaves")?;
         let right: Vec<i32> = list(fields, "right_child", splits, "num_leaves")?;
-        let sets = Sets::read(fields)?;
+        let mut sets = Sets::read(fields)?;
         for n in 0..splits {
             let at = |reason: String| (format!("node {n}"), reason);
             let test = if kinds[n] & CATEGORICAL == 0 {
                 below(thresholds[n])
             } else {
-                Test::Category(sets.get(thresholds[n]).map_err(at)?)
+                Test::Category(sets.take(thresholds[n]).map_err(at)?)
             };
             // A category that is missing is in no set.
             let (missing, missing_left) = if kinds[n] & CATEGORICAL == 0 {
@@ -163,10 +163,7 @@ fn cover(nodes: &mut [Node], stated: Option<&[f64]>) -> Result<(), Fault> {
         };
         let sum = [split.left, split.right]
             .iter()
-            .map(|&child| match &nodes[child as usize] {
-                Node::Leaf { cover, .. } => *cover,
-                Node::Split(split) => split.cover,
-            })
+            .map(|&child| nodes[child as usize].cover())
             .sum();
         if let Some(stated) = stated.map(|stated| stated[n])
             && stated != sum
@@ -190,6 +187,8 @@ fn cover(nodes: &mut [Node], stated: Option<&[f64]>) -> Result<(), Fault> {
 struct Sets {
     boundaries: Vec<usize>,
     words: Vec<u32>,
+    /// Whether a split has taken the set.
+    taken: Vec<bool>,
 }
 
 impl Sets {
@@ -202,6 +201,7 @@ impl Sets {
             return Ok(Self {
                 boundaries: Vec::new(),
                 words: Vec::new(),
+                taken: Vec::new(),
             });
         }
         let boundaries: Vec<usize> = match count.checked_add(1) {
@@ -221,11 +221,15 @@ impl Sets {
             ));
         }
         let words = list(fields, "cat_threshold", last, "the last of cat_boundaries")?;
-        Ok(Self { boundaries, words })
+        Ok(Self {
+            boundaries,
+            words,
+            taken: vec![false; count],
+        })
     }
 
     /// The set that the threshold of a split numbers.
-    fn get(&self, number: f64) -> Result<CategorySet, String> {
+    fn take(&mut self, number: f64) -> Result<CategorySet, String> {
         let count = self.boundaries.len().saturating_sub(1);
         if !(number >= 0.0 && number.fract() == 0.0 && number < count as f64) {
             return Err(format!(
@@ -233,6 +237,13 @@ impl Sets {
             ));
         }
         let number = number as usize;
+        // The library gives each split a set of its own; copies of one could fill the memory.
+        if std::mem::replace(&mut self.taken[number], true) {
+            return Err(format!(
+                "its threshold names category set {number}, which another split has; the file is \
+                 damaged"
+            ));
+        }
         Ok(CategorySet {
             words: self.words[self.boundaries[number]..self.boundaries[number + 1]].to_vec(),
             members_left: true,

@@ -6,8 +6,8 @@ use super::message::NodeMessage;
 use super::place::{Places, Run};
 use super::target::{classes, regression, weights};
 use super::{
-    DENSE, DENSE_PER_WEIGHT, Ensemble, Fault, File, clear_covers, covers_add_up, divisor, flag,
-    hit_rate, numbers, same_length,
+    DENSE, DENSE_PER_WEIGHT, Ensemble, Fault, File, covers_add_up, divisor, flag, hit_rate,
+    numbers, same_length,
 };
 use crate::error::Result;
 use crate::model::trees::{Node, Output, Tree};
@@ -152,7 +152,7 @@ pub(super) fn read(file: File<'_>, node: &NodeMessage, reading: Reading) -> Resu
     let has_cover = !lists.hit_rates.is_empty() && trees.iter().all(|t| covers_add_up(&t.nodes));
     let no_splits = trees.iter().all(|t| t.nodes.len() == 1);
     if !has_cover {
-        clear_covers(&mut trees);
+        trees.iter_mut().for_each(Tree::clear_covers);
     }
     Ok(Ensemble {
         trees,

@@ -3,8 +3,8 @@
 use super::decision::{Mode, Reading};
 use super::message::NodeMessage;
 use super::{
-    DENSE, DENSE_PER_WEIGHT, Ensemble, Fault, File, clear_covers, divisor, flag, hit_rate,
-    not_additive, output_count, output_names, same_length, typed,
+    DENSE, DENSE_PER_WEIGHT, Ensemble, Fault, File, divisor, flag, hit_rate, not_additive,
+    output_count, output_names, same_length, typed,
 };
 use crate::error::Result;
 use crate::model::trees::{Node, Output, Tree};
@@ -96,7 +96,7 @@ pub(super) fn read(file: File<'_>, node: &NodeMessage, reading: Reading) -> Resu
     }
     let features = builder.features;
     // Leaves have no hit rates, so there is no cover for them.
-    clear_covers(&mut trees);
+    trees.iter_mut().for_each(Tree::clear_covers);
     let no_splits = trees.iter().all(|tree| tree.nodes.len() == 1);
     Ok(Ensemble {
         trees,

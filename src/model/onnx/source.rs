@@ -9,6 +9,9 @@ use crate::model::trees::{Feature, Precision};
 /// Input columns beyond this many are refused.
 pub(super) const MAX_FEATURES: usize = 1 << 20;
 
+/// Nodes and columns on the ways of all ensembles' inputs, each followed for itself.
+const MAX_STEPS: usize = 1 << 24;
+
 /// Where the ensembles' input comes from.
 #[derive(Debug, PartialEq)]
 pub(super) struct Source {
@@ -27,6 +30,7 @@ impl<'a> Graph<'a> {
     pub(super) fn source(&self) -> Result<Source> {
         let mut common: Option<(&str, Source)> = None;
         let mut nodes = Vec::new();
+        let mut steps = 0;
         for &n in &self.ensembles {
             let node = &self.message.node[n];
             let Some(input) = node.input.first() else {
@@ -36,6 +40,14 @@ impl<'a> Graph<'a> {
                 Some((known, _)) if known == input => {}
                 Some((_, first)) => {
                     let mut source = self.trace(node, input)?;
+                    steps += source.nodes.len() + source.features.len();
+                    if steps > MAX_STEPS {
+                        return Err(self.file.bad(
+                            node.title(),
+                            "its input is another way to the same columns, after many such; merge \
+                             the ensembles' inputs",
+                        ));
+                    }
                     nodes.append(&mut source.nodes);
                     if (source.reading, &source.features) != (first.reading, &first.features) {
                         return Err(self.file.unsupported(

@@ -22,8 +22,16 @@ pub(super) fn scores(text: &str) -> Option<Vec<f32>> {
 /// # Errors
 /// `Err(None)` for an objective that the library does not have, `Err(Some(reason))` for a score
 /// that its link does not take.
-pub(super) fn link(objective: &str, scores: &mut [f32]) -> Result<(), Option<String>> {
+pub(super) fn link(
+    objective: &str,
+    version: &[i64],
+    scores: &mut [f32],
+) -> Result<(), Option<String>> {
     match objective {
+        // Until 1.3.0 the library took the base score of raw margins for a probability.
+        "binary:logitraw" if !version.is_empty() && version < &[1, 3, 1][..] => {
+            link("binary:logistic", version, scores)?;
+        }
         "binary:logistic" | "reg:logistic" => {
             for score in scores.iter_mut() {
                 if !(0.0..=1.0).contains(score) {
@@ -76,7 +84,7 @@ mod tests {
 
     fn margin(objective: &str, score: f32) -> Result<f32, Option<String>> {
         let mut scores = [score];
-        link(objective, &mut scores)?;
+        link(objective, &[3, 4, 1], &mut scores)?;
         Ok(scores[0])
     }
 
@@ -107,5 +115,20 @@ mod tests {
         assert!(matches!(margin("reg:gamma", 0.0), Err(Some(_))));
         assert_eq!(margin("multi:softprob", 0.5), Ok(0.5));
         assert_eq!(margin("reg:mine", 0.5), Err(None));
+    }
+
+    #[test]
+    fn raw_margins_of_the_first_versions_begin_at_a_probability() {
+        for (version, expected) in [
+            (&[1, 0, 2][..], 0.0),
+            (&[1, 3, 0], 0.0),
+            (&[1, 3, 1], 0.5),
+            (&[3, 4, 1], 0.5),
+            (&[], 0.5),
+        ] {
+            let mut scores = [0.5];
+            link("binary:logitraw", version, &mut scores).unwrap();
+            assert_eq!(scores, [expected], "{version:?}");
+        }
     }
 }

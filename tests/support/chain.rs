@@ -1,12 +1,17 @@
-//! Trees that random generation rarely makes.
+//! A tree that random generation rarely makes.
 
 use whylight_kernels::{Forest, Node, ROWS, Test, forest::LEAF};
 
-use super::run::Case;
-use crate::support::random::Random;
+use super::random::Random;
 
-/// One path of `depth` splits over `features` features in turn, with a leaf beside each.
-pub(super) fn chain(seed: u64, features: usize, depth: usize, rows: usize) -> Case {
+/// One path of `depth` splits over `features` features in turn, with a leaf beside each; its
+/// thresholds; and as many blocks of prepared cells, (column, [`ROWS`]) each.
+pub(crate) fn chain(
+    seed: u64,
+    features: usize,
+    depth: usize,
+    blocks: usize,
+) -> (Forest, Vec<f32>, Vec<Vec<f32>>) {
     let mut random = Random(seed);
     let mut forest = Forest {
         roots: vec![0],
@@ -54,14 +59,8 @@ pub(super) fn chain(seed: u64, features: usize, depth: usize, rows: usize) -> Ca
         };
         (0..features * ROWS).map(cell).collect()
     };
-    Case {
-        forest,
-        thresholds,
-        rows,
-        blocks: (0..rows.div_ceil(ROWS))
-            .map(|_| cells(&mut random))
-            .collect(),
-    }
+    let blocks = (0..blocks).map(|_| cells(&mut random)).collect();
+    (forest, thresholds, blocks)
 }
 
 fn leaf(fraction: f64, random: &mut Random) -> Node {
