@@ -248,15 +248,20 @@ impl TreeShap {
     ) -> Result<()> {
         let rows = check.pick(batch.rows());
         let cells = out.as_slice_mut().unwrap_or_default();
-        let values = || match &self.engines {
+        let mut values = || match &self.engines {
             Engines::Cpu(cpu) => cpu.values(&self.compiled, batch, amount, cells),
             #[cfg(feature = "gpu")]
             Engines::Gpu(gpu) => gpu.values(&self.compiled, batch, amount, cells),
         };
-        // The margins need no values: a thread that still waits for its share, of the tables or of
-        // the device, sums them.
         let margins = || check::margins(self.trees(), batch, &rows);
-        let (done, margins) = self.on_threads(|| rayon::join(values, margins));
+        let (done, margins) = if amount == Amount::Few {
+            // To wake another thread takes longer than a row of a small model.
+            (values(), margins())
+        } else {
+            // The margins need no values: a thread that still waits for its share, of the tables or
+            // of the device, sums them.
+            self.on_threads(|| rayon::join(values, margins))
+        };
         done?;
         check.compare(&self.header.base_values, &rows, &margins?, &out.view());
         Ok(())

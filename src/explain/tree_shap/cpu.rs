@@ -42,7 +42,7 @@ const TILE_BYTES: usize = 640 << 10;
 const MOST_BLOCKS: usize = 16;
 
 /// Where at most so many blocks are left for each thread, it takes them at once.
-const LAST_BLOCKS: usize = 3;
+const LAST_BLOCKS: usize = 6;
 
 /// Bytes of the tables that all blocks of a tile read before the next tables, which come to the
 /// second-level cache meanwhile.
