@@ -1,6 +1,6 @@
 # What a person types. `make test` is what CI runs.
 
-.PHONY: demo build test lint format clippy doc python lavapipe bench bench-peers corpus
+.PHONY: demo build test lint format clippy doc python lavapipe bench bench-peers bench-memory corpus
 
 # A test that needs a GPU adapter, real or lavapipe, fails without one; WHYLIGHT_REQUIRE_GPU=0 skips it instead.
 export WHYLIGHT_REQUIRE_GPU ?= 1
@@ -22,6 +22,7 @@ lint: format python clippy doc
 
 format:
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 
 clippy:
 	cargo clippy --workspace --all-targets -- -D warnings
@@ -39,10 +40,15 @@ lavapipe:
 bench:
 	cargo bench
 
-# The peers' environments, then whylight against them on one core; writes benches/record/.
+# The peers' environments and models, then whylight against them on one core; writes benches/record/.
 bench-peers: build
 	benches/peers/setup.sh
 	target/peers/env/bin/python benches/peers/run.py
+
+# The memory that ten million rows take, from Parquet to Parquet under a limit; writes benches/record/.
+bench-memory: build
+	benches/peers/setup.sh
+	target/peers/env/bin/python benches/memory.py target/peers/models/xgb_20x10.json
 
 # The corpus of model files, each made by its own library in its own pinned environment.
 corpus:

@@ -48,15 +48,17 @@ impl Default for Options {
     }
 }
 
-/// A model made ready for a device: check and pack once, explain many times.
+/// A model made ready for a device: check and pack once, explain many times, from several threads
+/// if wanted.
 #[derive(Debug)]
 pub struct Explainer {
     method: TreeShap,
 }
 
 impl Explainer {
-    /// Checks everything that can be checked and packs the model for the device. `background` is
-    /// needed where the model file holds no cover.
+    /// Checks everything that can be checked. The model is packed for the device when the first rows
+    /// come, because their number decides how. `background` is needed where the model file holds no
+    /// cover.
     ///
     /// # Errors
     /// [`crate::Error::Parameter`] if the model stores no cover and there is no background, or for
@@ -83,7 +85,8 @@ impl Explainer {
     ///
     /// # Errors
     /// [`crate::Error::Shape`] if the table's columns are not the model's; [`crate::Error::Data`]
-    /// for an empty table; [`crate::Error::Gpu`] if the device fails.
+    /// for an empty table; [`crate::Error::Unsupported`] if there is no memory for the values;
+    /// [`crate::Error::Gpu`] if the device fails.
     pub fn explain(&self, table: &Table) -> Result<Explanation> {
         self.method.explain(table)
     }

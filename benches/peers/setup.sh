@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Build the environments of the peer benchmark under target/peers.
+# Build the environments and train the models of the peer benchmark under target/peers.
 #
 # WHYLIGHT_PEERS_PYTHON names the interpreter (3.12 or newer) where the search does not find the right one;
 # WHYLIGHT_PEERS_OLD_PYTHON does the same for fasttreeshap's (3.9).
@@ -69,3 +69,6 @@ fi
 if [ -f "$reason" ]; then
     echo "bench-peers: fasttreeshap is skipped: $(cat "$reason")"
 fi
+
+# The models that are compared; those that are there are kept.
+"$out/env/bin/python" "$here/models.py"

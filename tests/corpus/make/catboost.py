@@ -61,12 +61,12 @@ def borders(model):
     return sorted(found)
 
 
-def special_rows(model, ordinary, categorical, allow_nan, seed):
+def special_rows(model, ordinary, categorical, allow_nan, seed, limit):
     """Rows that differ from ordinary ones in a single special cell."""
     r = np.random.RandomState(seed)
     found = borders(model)
-    if len(found) > BORDERS:
-        found = [found[i] for i in sorted(r.choice(len(found), BORDERS, replace=False))]
+    if limit and len(found) > limit:
+        found = [found[i] for i in sorted(r.choice(len(found), limit, replace=False))]
     cells = []
     for column, border in found:
         t = np.float32(border)
@@ -91,7 +91,7 @@ def special_rows(model, ordinary, categorical, allow_nan, seed):
 
 
 def write(out, name, params, x, y, about, categorical=(), rows=None, allow_nan=True, extra=None, edit=None,
-          pass_pool=True, weight=None):
+          pass_pool=True, weight=None, limit=BORDERS):
     """One case: the model, the rows, and what CatBoost itself says of them."""
     folder = os.path.join(out, "%s_%s" % (name, SHORT))
     os.makedirs(folder, exist_ok=True)
@@ -119,7 +119,7 @@ def write(out, name, params, x, y, about, categorical=(), rows=None, allow_nan=T
         write_case(folder, case)
         return
     if rows is None:
-        rows = special_rows(saved, x[:ROWS], categorical, allow_nan, 11)
+        rows = special_rows(saved, x[:ROWS], categorical, allow_nan, 11, limit)
     # Asked of the file, not of the model in memory: a non-symmetric model that was just trained numbers its leaves in
     # another order and gives ShapValues that do not add up to its prediction; read back from the file, they do.
     model = cb.CatBoost()
@@ -221,6 +221,9 @@ def newest(out):
     write(out, "one_hot_hashes", {"one_hot_max_size": 20}, frame, fy,
           "saved without its pool: the file has the hashes of the categories but not their labels", categorical=[1, 2],
           pass_pool=False)
+    x, y = table(13)
+    write(out, "every_border", {"grow_policy": "Lossguide", "max_leaves": 16, "depth": 8}, x, y,
+          "rows at every border and its neighbours", limit=None)
     write(out, "counter", {"one_hot_max_size": 1}, frame, fy, "category statistics (CTR)", categorical=[1, 2],
           extra={"refused": "CTR"})
 

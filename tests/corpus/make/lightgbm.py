@@ -55,14 +55,14 @@ def numeric_thresholds(booster):
     return sorted(set(found))
 
 
-def special_rows(booster, ordinary, categorical, seed):
+def special_rows(booster, ordinary, categorical, seed, limit):
     """Rows that differ from ordinary ones in a single special cell."""
     r = np.random.RandomState(seed)
     dtype = ordinary.dtype.type
     cells = []
     thresholds = numeric_thresholds(booster)
-    if len(thresholds) > THRESHOLDS:
-        thresholds = [thresholds[i] for i in sorted(r.choice(len(thresholds), THRESHOLDS, replace=False))]
+    if limit and len(thresholds) > limit:
+        thresholds = [thresholds[i] for i in sorted(r.choice(len(thresholds), limit, replace=False))]
     for feature, threshold in thresholds:
         t = dtype(threshold)
         for value in (t, np.nextafter(t, dtype(-np.inf)), np.nextafter(t, dtype(np.inf))):
@@ -81,7 +81,7 @@ def special_rows(booster, ordinary, categorical, seed):
     return np.concatenate([ordinary, rows])
 
 
-def write(out, name, booster, x, about, categorical=(), rows=None, extra=None, **predict):
+def write(out, name, booster, x, about, categorical=(), rows=None, extra=None, limit=THRESHOLDS, **predict):
     """One case: the model, the rows, and what LightGBM itself says of them. `rows` replaces the made-up rows; a model
     that has to be refused needs none."""
     folder = os.path.join(out, "%s_%s" % (name, SHORT))
@@ -89,7 +89,7 @@ def write(out, name, booster, x, about, categorical=(), rows=None, extra=None, *
     booster.save_model(os.path.join(folder, "model.txt"), **predict)
     booster = lgb.Booster(model_file=os.path.join(folder, "model.txt"))
     if rows is None:
-        rows = special_rows(booster, np.ascontiguousarray(x[:ROWS]), set(categorical), 11)
+        rows = special_rows(booster, np.ascontiguousarray(x[:ROWS]), set(categorical), 11, limit)
     case = {"library": "lightgbm", "version": VERSION, "script": "make/lightgbm.py", "about": about,
             "categorical": list(categorical), "value_source": "lightgbm predict(pred_contrib=True)"}
     case.update(extra or {})
@@ -215,6 +215,9 @@ def newest(out):
         write(out, name, train(dict(params, objective="regression"), tiny, target, 3), tiny[:60],
               "values around 1e-35, below which LightGBM reads a zero: thresholds at its edges")
     frame_case(out)
+    x, y = table(13)
+    write(out, "every_threshold", train({"objective": "regression"}, x, y, 4), x,
+          "rows at every threshold and its neighbours", limit=None)
 
 
 def frame_case(out):

@@ -423,6 +423,14 @@ def vector_cases(out, which):
         save(out, "vector_leaf_ubj_%s" % TAG, booster, rng, x, "three classes, trees with a vector in each leaf", limit=18, values=values, ubj=True)
 
 
+def every_threshold(out):
+    """A few trees whose every threshold, and its two neighbours, some row has."""
+    rng = np.random.RandomState(15)
+    x, score = training_data(rng)
+    booster = train({"objective": "binary:logistic"}, x, (score > 0.4).astype(np.float32), rounds=6)
+    save(out, "every_threshold_%s" % TAG, booster, rng, x, "rows at every threshold and its neighbours", limit=None)
+
+
 def main(out):
     if TAG == "1_0":
         simple_cases(out, False, ["binary", "softprob", "regression_base", "poisson", "dart", "forest"])
@@ -451,6 +459,7 @@ def main(out):
         structure_cases(out, ["early_stopping", "zero_trees", "refreshed", "float64", "pruned", "gblinear"])
         categorical_cases(out, ["onehot", "partition", "names"])
         vector_cases(out, ["targets", "vector_leaf", "vector_leaf_ubj", "vector_single"])
+        every_threshold(out)
     else:
         sys.exit("no cases belong to xgboost %s" % xgb.__version__)
 
