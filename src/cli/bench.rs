@@ -161,7 +161,8 @@ impl Bench<'_> {
         let Some(table) = &self.table else {
             return Err(no_table());
         };
-        let explanation = explainer.explain(table)?;
+        let explanation = explainer.explain(table);
+        let explanation = explanation.map_err(|error| error.in_file(&self.args.input.data))?;
         let resident = self.median(|| {
             let start = Instant::now();
             let explanation = explainer.explain(table)?;

@@ -66,10 +66,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
         return Err(Error::Parameter {
             name: "memory-limit",
             got: "a limit for a .json file".to_owned(),
-            allowed:
-                "use .npy, .parquet, .arrow or .csv, which are written as the rows come; .json \
-                      holds the whole result in memory"
-                    .to_owned(),
+            allowed: "use .npy, .parquet, .arrow or .csv, which are written as the rows come; \
+                      .json holds the whole result in memory"
+                .to_owned(),
         });
     }
     let model = args.input.model()?;

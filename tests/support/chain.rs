@@ -1,7 +1,8 @@
 //! A tree that random generation rarely makes.
 
-use whylight_kernels::{Forest, Node, ROWS, Test, forest::LEAF};
+use whylight_kernels::{Forest, Node, ROWS, Test};
 
+use super::forest::leaf;
 use super::random::Random;
 
 /// One path of `depth` splits over `features` features in turn, with a leaf beside each; its
@@ -61,18 +62,4 @@ pub(crate) fn chain(
     };
     let blocks = (0..blocks).map(|_| cells(&mut random)).collect();
     (forest, thresholds, blocks)
-}
-
-fn leaf(fraction: f64, random: &mut Random) -> Node {
-    Node {
-        feature: LEAF,
-        column: 0,
-        test: Test::Below {
-            missing_left: false,
-        },
-        left: 0,
-        right: 0,
-        fraction,
-        value: random.unit() * 4.0 - 2.0,
-    }
 }

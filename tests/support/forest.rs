@@ -88,7 +88,7 @@ pub(crate) fn forest(spec: Spec, seed: u64) -> (Forest, Vec<f32>) {
     (forest, thresholds)
 }
 
-fn leaf(fraction: f64, random: &mut Random) -> Node {
+pub(super) fn leaf(fraction: f64, random: &mut Random) -> Node {
     Node {
         feature: LEAF,
         column: 0,

@@ -1,6 +1,7 @@
 //! The walk with the quadrature points in the lanes, for few rows: no pack, one row at a time.
 
 use std::borrow::Cow;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::OnceLock;
 
 use super::POINTS;
@@ -91,20 +92,16 @@ fn run_on<S: Simd>(
         "invariant: a vector holds the points of a pass"
     );
     let features = forest.features as usize;
-    let mut rules: Vec<Option<Vec<Pass<S>>>> = Vec::new();
+    let mut rules: BTreeMap<usize, Vec<Pass<S>>> = BTreeMap::new();
     let zero = S::splat(0.0);
     let mut together = Walk::<S, TOGETHER>::new(forest, thresholds, zero);
     let mut alone = Walk::<S, 1>::new(forest, thresholds, zero);
     for &(tree, path_features) in trees {
         let passes = super::points(path_features as usize).div_ceil(POINTS);
-        if rules.len() < passes {
-            rules.resize_with(passes, || None);
-        }
-        let known = &mut rules[passes - 1];
-        if known.is_none() {
-            *known = Some(Pass::of(&rule(passes)));
-        }
-        let Some(passes) = known else { continue };
+        let passes = match rules.entry(passes) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(Pass::of(&rule(passes))),
+        };
         let root = forest.roots[tree as usize];
         let output = (forest.tree_outputs[tree as usize] - first) as usize;
         let values = &mut values[output * features..(output + 1) * features];

@@ -18,8 +18,6 @@ use crate::model::Precision;
 pub(super) struct GpuPacks {
     gpu: Gpu,
     memory_limit: Option<u64>,
-    /// As [`crate::gpu_trees::Plan::buffer_limit`].
-    buffer_limit: Option<u64>,
     packs: [OnceLock<GpuPack>; 2],
 }
 
@@ -39,7 +37,6 @@ impl GpuPacks {
         Self {
             gpu,
             memory_limit,
-            buffer_limit: None,
             packs: Default::default(),
         }
     }
@@ -112,7 +109,7 @@ impl GpuPack {
                 quadrature: &quadrature,
                 margins: false,
                 memory_limit: packs.memory_limit,
-                buffer_limit: packs.buffer_limit,
+                buffer_limit: None,
             },
         );
         let trees = match trees {
