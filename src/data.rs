@@ -12,11 +12,15 @@ mod npy;
 #[cfg(feature = "arrow")]
 mod parquet;
 mod reader;
+mod sparse;
 mod table;
+mod view;
 mod write;
 
 pub(crate) use encode::city_hash;
 pub use encode::{Batch, Encoder};
 pub use reader::{Header, LabelColumn, ReadOptions, Reader, head, read};
+pub use sparse::Indices;
 pub use table::{Cells, Column, Table};
+pub use view::View;
 pub use write::{TableWriter, Width, WriteOptions};

@@ -1,15 +1,31 @@
 //! Explainers: a model, a value function and a device, ready for rows.
 
+mod amount;
+mod background;
+mod check;
+mod linear_shap;
+mod method;
+mod pace;
+mod run;
+mod threads;
 mod tree_shap;
+mod value_function;
 
 use std::sync::Arc;
 
-use crate::data::{ReadOptions, Reader, Table};
+use crate::data::{ReadOptions, Reader, Table, View};
 use crate::device::Device;
 use crate::error::Result;
 use crate::explanation::{Explanation, Header, Sink, Trailer};
 use crate::model::Model;
+use linear_shap::LinearShap;
+use method::Method;
+use run::Runner;
+use threads::Threads;
 use tree_shap::TreeShap;
+
+pub use background::Background;
+pub use value_function::ValueFunction;
 
 /// Threads of the CPU at most.
 pub const MAX_THREADS: usize = 1024;
@@ -25,8 +41,13 @@ pub struct Options {
     pub memory_limit: Option<u64>,
     /// Rows whose additivity is checked against float64 margins; `None` checks up to 256.
     pub additivity_rows: Option<u64>,
-    /// Recorded in the result; exact methods draw no random numbers.
+    /// The seed of estimates, recorded in the result; exact methods draw no random numbers.
     pub seed: u64,
+    /// What a coalition of features is worth.
+    pub value_function: ValueFunction,
+    /// How many pairs of permutations an estimate takes, at least 2; `None` for as many as take
+    /// some seconds, up to 512. Exact methods take none.
+    pub samples: Option<u32>,
 }
 
 impl Options {
@@ -38,6 +59,8 @@ impl Options {
             memory_limit: None,
             additivity_rows: None,
             seed: 0,
+            value_function: ValueFunction::Auto,
+            samples: None,
         }
     }
 }
@@ -52,43 +75,118 @@ impl Default for Options {
 /// if wanted.
 #[derive(Debug)]
 pub struct Explainer {
-    method: TreeShap,
+    runner: Runner,
 }
 
 impl Explainer {
     /// Checks everything that can be checked. The model is packed for the device when the first rows
     /// come, because their number decides how. `background` is needed where the model file holds no
-    /// cover.
+    /// cover, and for a linear model.
     ///
     /// # Errors
-    /// [`crate::Error::Parameter`] if the model stores no cover and there is no background, or for
-    /// too many threads;
+    /// [`crate::Error::Parameter`] if the model stores no cover, or is linear, and there is no
+    /// background, or for too many threads or too few samples;
     /// [`crate::Error::Shape`] if the background does not fit the model, [`crate::Error::Data`] if
-    /// it has no rows; [`crate::Error::Unsupported`] if values could leave the range of float32.
+    /// it has no rows, or for a linear model cells that are not finite; [`crate::Error::Model`] if
+    /// the parts of a linear model do not fit together; [`crate::Error::Unsupported`] if values
+    /// could leave the range of float32, or if the method has no such value function.
     pub fn new(model: Arc<Model>, background: Option<&Table>, options: Options) -> Result<Self> {
+        Self::with_background(model, background.map(View::from), options)
+    }
+
+    /// As [`Explainer::new`], with a background that lies in the caller's memory.
+    ///
+    /// # Errors
+    /// As [`Explainer::new`].
+    pub fn with_background(
+        model: Arc<Model>,
+        background: Option<View<'_>>,
+        options: Options,
+    ) -> Result<Self> {
+        Self::make(model, background.map(Background::Rows), options)
+    }
+
+    /// As [`Explainer::new`], with a background that is more than rows.
+    ///
+    /// # Errors
+    /// As [`Explainer::new`]; [`crate::Error::Unsupported`] if the method cannot use such a
+    /// background, [`crate::Error::Shape`], [`crate::Error::Data`] or [`crate::Error::Parameter`] if
+    /// weights or moments are not what [`Background`] demands.
+    pub fn with_distribution(
+        model: Arc<Model>,
+        background: Background<'_>,
+        options: Options,
+    ) -> Result<Self> {
+        Self::make(model, Some(background), options)
+    }
+
+    fn make(
+        model: Arc<Model>,
+        background: Option<Background<'_>>,
+        options: Options,
+    ) -> Result<Self> {
+        let threads = Threads::new(options.threads)?;
+        let method = threads.run(|| -> Result<Box<dyn Method>> {
+            Ok(match &*model {
+                Model::Trees(_) => Box::new(TreeShap::new(model, background, &options)?),
+                Model::Linear(_) => Box::new(LinearShap::new(model, background, &options)?),
+            })
+        })?;
         Ok(Self {
-            method: TreeShap::new(model, background, options)?,
+            runner: Runner {
+                method,
+                threads,
+                options,
+            },
         })
     }
 
     /// How a reader has to read the columns of this model.
     pub fn read_options(&self) -> ReadOptions {
-        self.method.read_options()
+        ReadOptions::for_features(self.runner.method.features())
     }
 
     /// What will hold for every row.
     pub fn header(&self) -> &Header {
-        self.method.header()
+        self.runner.method.header()
     }
 
     /// Explains all rows of a table.
     ///
     /// # Errors
     /// [`crate::Error::Shape`] if the table's columns are not the model's; [`crate::Error::Data`]
-    /// for an empty table; [`crate::Error::Unsupported`] if there is no memory for the values;
+    /// for an empty table, and for a cell that a linear model cannot read, by its row and column;
+    /// [`crate::Error::Unsupported`] if there is no memory for the values;
     /// [`crate::Error::Gpu`] if the device fails.
     pub fn explain(&self, table: &Table) -> Result<Explanation> {
-        self.method.explain(table)
+        self.runner.explain(&table.into())
+    }
+
+    /// Explains rows that lie in memory, in batches of a fraction of a second: after each, `go_on`
+    /// is told the rows done and says whether to go on. `None` if it says no.
+    ///
+    /// # Errors
+    /// As [`Explainer::explain`].
+    pub fn explain_while(
+        &self,
+        rows: &View<'_>,
+        go_on: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<Option<Explanation>> {
+        self.runner.explain_while(rows, go_on)
+    }
+
+    /// As [`Explainer::explain_while`], but writes the values to a sink, so that no more than a batch
+    /// of them is held.
+    ///
+    /// # Errors
+    /// As [`Explainer::explain`], and what the sink says.
+    pub fn stream_while(
+        &self,
+        rows: &View<'_>,
+        sink: &mut dyn Sink,
+        go_on: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<Option<Trailer>> {
+        self.runner.stream(rows, sink, go_on)
     }
 
     /// Explains the rows of a reader batch by batch and writes them to a sink; `progress` is told
@@ -102,6 +200,6 @@ impl Explainer {
         sink: &mut dyn Sink,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Trailer> {
-        self.method.explain_into(reader, sink, progress)
+        self.runner.explain_into(reader, sink, progress)
     }
 }

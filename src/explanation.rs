@@ -15,7 +15,7 @@ pub use summary::Summary;
 pub struct Header {
     /// The method, such as `tree_shap`.
     pub method: String,
-    /// The value function, such as `path_dependent`.
+    /// The value function, such as `path_dependent`, `interventional` or `conditional`.
     pub value_function: String,
     /// The output space: `raw` margin.
     pub output: String,
@@ -31,8 +31,9 @@ pub struct Header {
     pub model_format: String,
     /// The model's objective as its file names it.
     pub objective: String,
-    /// Where the covers come from: `model`, or `background` with its number of rows and a hash of
-    /// its cells as the model reads them.
+    /// Where the covers, or the expected values of the features, come from: `model`, or `background`
+    /// with its number of rows and a hash of its cells as the model reads them (and of the weights
+    /// of its rows), or `moments` with a hash of them.
     pub cover: String,
     /// The device that computed the values.
     pub device: String,
@@ -54,7 +55,8 @@ pub struct Trailer {
     pub additivity_error: f64,
     /// Rows that were checked: all of a small table, evenly spaced ones of a large one.
     pub additivity_rows: u64,
-    /// How many trees each engine took; a tree with a value per output counts once for each.
+    /// How many trees each engine took, where a tree with a value per output counts once for each;
+    /// of a linear model, how many features.
     pub engines: Vec<(String, usize)>,
     /// What the device could not take and another did, or other things worth knowing.
     pub notes: Vec<String>,

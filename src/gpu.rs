@@ -5,7 +5,9 @@ mod pipeline;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use wgpu::util::{BufferInitDescriptor, DeviceExt};
 
@@ -39,11 +41,14 @@ pub(crate) struct Batch {
     work: u64,
 }
 
+/// How long a result that is done may take from the thread that found it so to the one that waits.
+const HAND_OVER: Duration = Duration::from_millis(100);
+
 /// A submitted batch whose last copy went to a buffer that the host can read.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     index: wgpu::SubmissionIndex,
-    mapped: Arc<Mutex<Option<Result<(), wgpu::BufferAsyncError>>>>,
+    mapped: Receiver<Result<(), wgpu::BufferAsyncError>>,
 }
 
 impl fmt::Debug for Gpu {
@@ -224,12 +229,12 @@ impl Gpu {
     /// Submits a batch and asks for the first `bytes` of `readable` when it is done.
     pub(crate) fn submit(&self, batch: Batch, readable: &Buffer, bytes: u64) -> Ticket {
         let index = self.0.queue.submit([batch.encoder.finish()]);
-        let mapped = Arc::new(Mutex::new(None));
-        let to = Arc::clone(&mapped);
+        let (to, mapped) = mpsc::channel();
         readable
             .0
             .map_async(wgpu::MapMode::Read, ..bytes, move |result| {
-                *lock(&to) = Some(result);
+                // Nobody waits any more for what cannot be sent.
+                let _ = to.send(result);
             });
         Ticket { index, mapped }
     }
@@ -243,16 +248,24 @@ impl Gpu {
         bytes: u64,
         take: impl FnOnce(&[f32]) -> R,
     ) -> Result<R> {
-        let polled = self.0.device.poll(wgpu::PollType::Wait {
-            submission_index: Some(ticket.index),
-            timeout: None,
-        });
-        self.check(doing)?;
-        polled.map_err(|error| self.error(doing, &error))?;
-        match lock(&ticket.mapped).take() {
-            Some(mapped) => mapped.map_err(|error| self.error(doing, &error))?,
-            None => return Err(self.error(doing, &"its result was never handed over")),
-        }
+        let Ticket { index, mapped } = ticket;
+        let mapped = loop {
+            let polled = self.0.device.poll(wgpu::PollType::Wait {
+                submission_index: Some(index.clone()),
+                timeout: None,
+            });
+            self.check(doing)?;
+            polled.map_err(|error| self.error(doing, &error))?;
+            // Another thread that polls may be the one that hands it over, a moment later.
+            match mapped.recv_timeout(HAND_OVER) {
+                Ok(mapped) => break mapped,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(self.error(doing, &"its result was never handed over"));
+                }
+            }
+        };
+        mapped.map_err(|error| self.error(doing, &error))?;
         let view = readable.0.get_mapped_range(..bytes);
         let view = view.map_err(|error| self.error(doing, &error))?;
         let result = take(bytemuck::cast_slice(&view));

@@ -48,6 +48,7 @@ kernels! {
     tree_patterns: work cell;
     tree_tables: work sum;
     tree_quadrature: work cell sum;
+    kmeans_assign: work;
 }
 
 impl Kernel {

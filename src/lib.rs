@@ -8,11 +8,14 @@ pub mod explanation;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 #[cfg(feature = "gpu")]
+pub mod gpu_rows;
+#[cfg(feature = "gpu")]
 pub mod gpu_trees;
 #[cfg(feature = "gpu")]
 pub mod kernel;
 pub mod model;
 pub mod report;
+pub mod summarise;
 
 pub use data::Table;
 pub use device::Device;

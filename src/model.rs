@@ -1,12 +1,14 @@
 //! Models, as their files describe them: the exact semantics of the library that trained them.
 //!
-//! One loader per file format turns bytes into [`Trees`]. Loaders translate; they decide nothing
+//! One loader per file format turns bytes into [`Trees`]; a [`Linear`] model is made of its
+//! coefficients. Loaders translate; they decide nothing
 //! about explanations, and they know neither tables nor devices.
 
 mod catboost;
 mod check;
 mod iteration;
 mod lightgbm;
+mod linear;
 mod onnx;
 mod route;
 mod trees;
@@ -16,6 +18,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
+pub use linear::Linear;
 pub use trees::{
     Categories, CategorySet, Feature, Fraction, Missing, Node, Numbers, Output, Precision, Split,
     Test, Tree, Trees,
@@ -27,6 +30,18 @@ pub use trees::{
 pub enum Model {
     /// An additive ensemble of trees.
     Trees(Trees),
+    /// A weighted sum of the features for each output.
+    Linear(Linear),
+}
+
+impl Model {
+    /// The columns that the model reads, in the order of its feature indexes.
+    pub fn features(&self) -> &[Feature] {
+        match self {
+            Model::Trees(trees) => &trees.features,
+            Model::Linear(linear) => &linear.features,
+        }
+    }
 }
 
 /// Reads a model file; the format is told from its first bytes, not from its name.

@@ -1,4 +1,5 @@
 //! The CPU kernels against naive definitions.
 
 mod margins;
+mod nearest;
 mod trees;

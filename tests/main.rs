@@ -14,11 +14,13 @@ mod device;
 mod iteration;
 mod kernels;
 mod lightgbm;
+mod linear;
 mod onnx;
 mod reference;
 mod report;
 #[cfg(feature = "gpu")]
 mod shaders;
+mod summarise;
 mod support;
 #[cfg(feature = "gpu")]
 mod twins;

@@ -1,3 +1,4 @@
 //! Naive definitions in float64 that share no code with what they check.
 
+pub(crate) mod linear;
 pub(crate) mod path_dependent;

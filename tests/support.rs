@@ -5,4 +5,5 @@ pub(crate) mod compare;
 pub(crate) mod damage;
 pub(crate) mod forest;
 pub(crate) mod native;
+pub(crate) mod points;
 pub(crate) mod random;

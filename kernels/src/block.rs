@@ -33,6 +33,12 @@ impl<'a> Block<'a> {
             .expect("invariant: a column has ROWS cells")
     }
 
+    /// Number of columns.
+    #[inline]
+    pub fn columns(&self) -> usize {
+        self.cells.len() / ROWS
+    }
+
     /// Number of rows that count.
     #[inline]
     pub fn rows(&self) -> usize {

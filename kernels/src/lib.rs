@@ -9,10 +9,13 @@
 //! | [`tree_tables`] | the values of every decision pattern | shallow and oblivious trees, many rows |
 //! | [`tree_quadrature`] | the factors of every edge at the quadrature points | deep trees; few rows |
 //! | [`predict_trees`] | nothing | margins |
+//!
+//! [`kmeans_assign`] reads a [`Block`], too, and finds the nearest centre of each of its rows.
 
 pub mod binding;
 pub mod block;
 pub mod forest;
+pub mod kmeans_assign;
 pub mod legendre;
 pub mod predict_trees;
 mod simd;

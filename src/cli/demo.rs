@@ -43,11 +43,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let model = Arc::new(model::parse(MODEL, Path::new("<demo>/model.json"))?);
     let table = table()?;
     let options = Options {
-        device: Device::auto(),
-        threads: 0,
-        memory_limit: None,
         additivity_rows: Some(u64::MAX),
-        seed: 0,
+        ..Options::on(Device::auto())
     };
     let explainer = Explainer::new(model, None, options)?;
     let explanation = explainer.explain(&table)?;

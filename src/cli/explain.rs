@@ -74,11 +74,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let model = args.input.model()?;
     let background = args.input.background(&model)?;
     let options = Options {
-        device: args.device.parse()?,
-        threads: 0,
         memory_limit: args.memory_limit,
         additivity_rows: args.additivity_rows,
-        seed: 0,
+        ..Options::on(args.device.parse()?)
     };
     let explainer = Explainer::new(model, background.as_ref(), options)?;
     match (&args.out, format) {

@@ -52,10 +52,7 @@ impl Input {
     /// Reads the background table of a model.
     pub(super) fn background(&self, model: &Model) -> Result<Option<Table>> {
         let read = |path: &PathBuf| {
-            let options = match model {
-                Model::Trees(trees) => ReadOptions::for_features(&trees.features),
-                _ => ReadOptions::default(),
-            };
+            let options = ReadOptions::for_features(model.features());
             data::read(path, &self.reading(options))
         };
         self.background.as_ref().map(read).transpose()

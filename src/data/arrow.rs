@@ -49,6 +49,8 @@ pub(super) struct Columns {
     names: Vec<String>,
     /// Positions in the file.
     pub(super) kept: Vec<usize>,
+    /// Text under keys.
+    metadata: HashMap<String, String>,
 }
 
 impl Columns {
@@ -81,6 +83,7 @@ impl Columns {
             path: path.to_owned(),
             names: kept.iter().map(|&column| all[column].clone()).collect(),
             kept,
+            metadata: schema.metadata().clone().into(),
         })
     }
 
@@ -183,6 +186,10 @@ impl<B: Batches> Source for Batched<B> {
 
     fn rows(&self) -> Option<u64> {
         Some(self.batches.rows())
+    }
+
+    fn metadata(&self, key: &str) -> Option<&str> {
+        self.columns.metadata.get(key).map(String::as_str)
     }
 
     fn next(&mut self, max_rows: usize) -> Result<Option<Table>> {

@@ -7,12 +7,15 @@ mod label;
 use std::collections::HashMap;
 use std::ops::Range;
 
+use ndarray::s;
+
 pub(crate) use self::city_hash::city_hash;
 use self::fill::{Number, Source};
 use self::label::LabelMap;
 pub(super) use self::label::known as known_labels;
 use super::table::{check_rows, shape};
-use super::{Cells, Column, Table, name};
+use super::view::Borrowed;
+use super::{Column, View, name};
 use crate::error::{Error, MEMORY, Result};
 use crate::model::Feature;
 
@@ -91,45 +94,55 @@ impl Encoder {
     /// # Errors
     /// [`Error::Shape`] if the batch has another number of columns, or columns of unequal length;
     /// [`Error::Data`] if it has strings in the column of a feature without labels.
-    pub fn batch<'a>(&'a self, table: &'a Table) -> Result<Batch<'a>> {
-        if table.columns() != self.columns {
+    pub fn batch<'a>(&'a self, rows: impl Into<View<'a>>) -> Result<Batch<'a>> {
+        let view = rows.into();
+        if view.columns() != self.columns {
             return Err(shape(
                 "the columns of a batch",
                 format!("{}, as in the table that was matched", self.columns),
-                table.columns().to_string(),
+                view.columns().to_string(),
             ));
         }
-        table.check()?;
-        let plain = matches!(&table.cells, Cells::F32(_) | Cells::F64(_));
+        view.check()?;
+        let plain = !matches!(view.cells(), Borrowed::Columns(..));
+        let sparse = matches!(view.cells(), Borrowed::Csr32(..) | Borrowed::Csr64(..));
+        let mut places = vec![0; if sparse { view.columns() } else { 0 }];
+        for (feature, plan) in self.features.iter().enumerate().filter(|_| sparse) {
+            places[plan.column] = feature;
+        }
         let sources = (self.features.iter())
-            .map(|plan| plan.source(table))
+            .map(|plan| plan.source(&view))
             .collect::<Result<Vec<_>>>()?;
         let translated = (0..sources.len()).filter(|&feature| sources[feature].is_translated());
         Ok(Batch {
-            rows: table.rows(),
+            plans: &self.features,
+            rows: view.rows(),
             translated: if plain {
                 translated.collect()
             } else {
                 Vec::new()
             },
             order: if plain { self.order() } else { Vec::new() },
-            table,
+            places,
+            view,
             sources,
         })
     }
 }
 
 impl Plan {
-    fn source<'a>(&'a self, table: &'a Table) -> Result<Source<'a>> {
+    fn source<'a>(&'a self, view: &View<'a>) -> Result<Source<'a>> {
         let numbers = self.labels.as_ref().and_then(LabelMap::numbers);
-        Ok(match &table.cells {
-            Cells::F32(matrix) => Source::F32(matrix.column(self.column), numbers),
-            Cells::F64(matrix) => Source::F64(matrix.column(self.column), numbers),
-            Cells::Columns(columns) => match &columns[self.column] {
-                Column::F32(cells) => Source::F32(cells.into(), numbers),
-                Column::F64(cells) => Source::F64(cells.into(), numbers),
+        Ok(match view.cells() {
+            Borrowed::F32(matrix) => Source::F32(matrix.slice_move(s![.., self.column]), numbers),
+            Borrowed::F64(matrix) => Source::F64(matrix.slice_move(s![.., self.column]), numbers),
+            Borrowed::Csr32(csr) => Source::Csr32(*csr, self.column, numbers),
+            Borrowed::Csr64(csr) => Source::Csr64(*csr, self.column, numbers),
+            Borrowed::Columns(columns, rows) => match &columns[self.column] {
+                Column::F32(cells) => Source::F32(cells[rows.clone()].into(), numbers),
+                Column::F64(cells) => Source::F64(cells[rows.clone()].into(), numbers),
                 Column::Labels { codes, labels } => match &self.labels {
-                    Some(known) => Source::Labels(codes, known.translate(labels)),
+                    Some(known) => Source::Labels(&codes[rows.clone()], known.translate(labels)),
                     None => return Err(self.strings(codes, labels)),
                 },
             },
@@ -244,7 +257,8 @@ fn by_position_fault(features: &[Feature], names: Option<&[String]>, columns: us
 /// A batch of rows, bound to the model that reads it.
 #[derive(Debug)]
 pub struct Batch<'a> {
-    table: &'a Table,
+    plans: &'a [Plan],
+    view: View<'a>,
     rows: usize,
     /// By feature.
     sources: Vec<Source<'a>>,
@@ -252,6 +266,8 @@ pub struct Batch<'a> {
     translated: Vec<usize>,
     /// The column of each feature of a matrix.
     order: Vec<usize>,
+    /// The feature of each column of a sparse matrix.
+    places: Vec<usize>,
 }
 
 impl Batch<'_> {
@@ -265,20 +281,29 @@ impl Batch<'_> {
         self.sources.len()
     }
 
+    /// The column of a feature in messages, such as `column "age"`; empty for a feature that does
+    /// not exist.
+    pub fn title(&self, feature: usize) -> &str {
+        self.plans.get(feature).map_or("", |plan| &plan.title)
+    }
+
     /// Whether the cells of this feature are float32 numbers or category numbers, which float32
     /// holds exactly.
     pub fn is_f32(&self, feature: usize) -> bool {
-        (self.sources.get(feature)).is_some_and(|source| !matches!(source, Source::F64(_, None)))
+        let wide =
+            |source: &Source| matches!(source, Source::F64(_, None) | Source::Csr64(.., None));
+        (self.sources.get(feature)).is_some_and(|source| !wide(source))
     }
 
     /// Whether every cell of this batch is exactly a float32 number; NaN is.
     pub fn exact_f32(&self) -> bool {
-        match &self.table.cells {
+        match self.view.cells() {
             // Rows lie together, so whole rows are tested, not one column after the other.
-            Cells::F64(matrix) if self.translated.is_empty() => match matrix.as_slice() {
+            Borrowed::F64(matrix) if self.translated.is_empty() => match matrix.as_slice() {
                 Some(cells) => fill::exact(cells),
                 None => self.sources.iter().all(Source::is_exact),
             },
+            Borrowed::Csr64(csr) if self.translated.is_empty() => fill::exact(csr.entries()),
             _ => self.sources.iter().all(Source::is_exact),
         }
     }
@@ -337,17 +362,19 @@ impl Batch<'_> {
         if height == 0 || self.features() == 0 {
             return Ok(());
         }
-        let columns = self.table.columns();
+        let columns = self.view.columns();
         let cut = rows.start * columns..rows.end * columns;
-        match &self.table.cells {
-            Cells::F32(matrix) if matrix.is_standard_layout() => {
+        match self.view.cells() {
+            Borrowed::F32(matrix) if matrix.is_standard_layout() => {
                 let cells = matrix.as_slice().unwrap_or_default();
                 fill::transpose(&cells[cut], columns, &self.order, out);
             }
-            Cells::F64(matrix) if matrix.is_standard_layout() => {
+            Borrowed::F64(matrix) if matrix.is_standard_layout() => {
                 let cells = matrix.as_slice().unwrap_or_default();
                 fill::transpose(&cells[cut], columns, &self.order, out);
             }
+            Borrowed::Csr32(csr) => fill::scatter(csr, rows.clone(), &self.places, out),
+            Borrowed::Csr64(csr) => fill::scatter(csr, rows.clone(), &self.places, out),
             _ => {
                 for (source, out) in self.sources.iter().zip(out.chunks_exact_mut(height)) {
                     source.write(rows.clone(), out);

@@ -91,6 +91,10 @@ pub(super) trait Source: Debug + Send {
     fn columns(&self) -> usize;
     /// Number of rows in the file, where it says so or they are few.
     fn rows(&self) -> Option<u64>;
+    /// The text that the file holds under a key.
+    fn metadata(&self, _key: &str) -> Option<&str> {
+        None
+    }
     /// The next rows, 1 to `max_rows` of them; `None` after the last.
     fn next(&mut self, max_rows: usize) -> Result<Option<Table>>;
 }
@@ -233,6 +237,11 @@ impl Reader {
     /// and come from a file that can be read twice.
     pub fn rows(&self) -> Option<u64> {
         self.source.rows()
+    }
+
+    /// The text that the file holds beside its rows under a key: Parquet and Arrow have such.
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        self.source.metadata(key)
     }
 
     /// The next rows, from 1 to `max_rows` of them; `None` after the last. A batch can hold fewer

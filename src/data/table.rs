@@ -6,7 +6,7 @@ use std::path::Path;
 
 use ndarray::{Array2, Axis, concatenate, s};
 
-use super::name;
+use super::{View, name};
 use crate::error::{Error, MEMORY, Result};
 
 /// Rows to explain. NaN is a missing value; a label of -1 is one, too.
@@ -159,45 +159,7 @@ impl Table {
     /// # Errors
     /// [`Error::Shape`] or [`Error::Data`] that names the column.
     pub fn check(&self) -> Result<()> {
-        let names = self.names.as_deref();
-        if let Some(names) = names {
-            if names.len() != self.columns() {
-                return Err(shape(
-                    "column names",
-                    format!("one for each of the {} columns", self.columns()),
-                    names.len().to_string(),
-                ));
-            }
-            name::check_unique(Path::new(MEMORY), "the column names", names)?;
-        }
-        let Cells::Columns(columns) = &self.cells else {
-            return Ok(());
-        };
-        for (index, column) in columns.iter().enumerate() {
-            if column.len() != self.rows() {
-                return Err(shape(
-                    name::column(names, index),
-                    format!("{} rows, as in the first column", self.rows()),
-                    column.len().to_string(),
-                ));
-            }
-            if let Column::Labels { codes, labels } = column {
-                let bad = |&code: &i32| code < -1 || code >= 0 && code as usize >= labels.len();
-                if let Some(row) = codes.iter().position(bad) {
-                    return Err(Error::Data {
-                        path: MEMORY.into(),
-                        at: format!("row {}, {}", row + 1, name::column(names, index)),
-                        reason: format!(
-                            "label {} does not exist; expected -1 (missing) or a position among \
-                             the column's {} labels",
-                            codes[row],
-                            labels.len()
-                        ),
-                    });
-                }
-            }
-        }
-        Ok(())
+        View::from(self).check()
     }
 
     /// Number of rows.

@@ -1,6 +1,6 @@
 //! A running global summary: the ranking of any number of rows in constant memory.
 
-use ndarray::{Array3, ArrayView3, Axis, concatenate, s};
+use ndarray::{Array2, Array3, ArrayView3, Axis, Zip, concatenate, s};
 
 use super::{Header, Sink, Trailer, rank};
 use crate::error::{Error, Result};
@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 pub struct Summary {
     keep: usize,
     rows: u64,
-    /// Σ |value| by feature, over rows and outputs.
-    sums: Vec<f64>,
+    /// Σ |value| over rows, (features, outputs).
+    sums: Array2<f64>,
     first: Array3<f32>,
 }
 
@@ -27,7 +27,12 @@ impl Summary {
     /// Features by mean |value|, as [`super::Explanation::ranking`].
     pub fn ranking(&self) -> Vec<(usize, f64)> {
         let rows = self.rows.max(1) as f64;
-        rank(self.sums.iter().map(|sum| sum / rows))
+        rank(self.sums.axis_iter(Axis(0)).map(|sums| sums.sum() / rows))
+    }
+
+    /// Mean |value| over rows, (features, outputs).
+    pub fn means(&self) -> Array2<f64> {
+        &self.sums / self.rows.max(1) as f64
     }
 
     /// The values (rows, features, outputs) of the first rows.
@@ -42,7 +47,7 @@ impl Sink for Summary {
         *self = Self {
             keep: self.keep,
             rows: 0,
-            sums: vec![0.0; shape.1],
+            sums: Array2::zeros((shape.1, shape.2)),
             first: Array3::zeros(shape),
         };
         Ok(())
@@ -50,11 +55,9 @@ impl Sink for Summary {
 
     fn block(&mut self, values: ArrayView3<'_, f32>) -> Result<()> {
         for row in values.axis_iter(Axis(0)) {
-            for (sum, values) in self.sums.iter_mut().zip(row.axis_iter(Axis(0))) {
-                for &value in values {
-                    *sum += f64::from(value.abs());
-                }
-            }
+            Zip::from(&mut self.sums)
+                .and(&row)
+                .for_each(|sum, value| *sum += f64::from(value.abs()));
         }
         self.rows += values.dim().0 as u64;
         let wanted = (self.keep - self.first.dim().0).min(values.dim().0);

@@ -5,6 +5,7 @@ use std::ops::Range;
 use ndarray::{ArrayView1, s};
 
 use super::label::{NumberMap, category};
+use crate::data::sparse::Csr;
 
 /// Features that are transposed together: as many streams of writes as a cache set has ways.
 const STREAMS: usize = 8;
@@ -57,6 +58,10 @@ pub(super) enum Source<'a> {
     F32(ArrayView1<'a, f32>, Option<&'a NumberMap>),
     /// Numbers, which are labels if there is a map.
     F64(ArrayView1<'a, f64>, Option<&'a NumberMap>),
+    /// A column of sparse rows, whose numbers are labels if there is a map.
+    Csr32(Csr<'a, f32>, usize, Option<&'a NumberMap>),
+    /// As [`Source::Csr32`].
+    Csr64(Csr<'a, f64>, usize, Option<&'a NumberMap>),
     /// Positions in a list of category numbers.
     Labels(&'a [i32], Vec<i32>),
 }
@@ -64,7 +69,13 @@ pub(super) enum Source<'a> {
 impl Source<'_> {
     /// Whether numbers are labels here.
     pub(super) fn is_translated(&self) -> bool {
-        matches!(self, Source::F32(_, Some(_)) | Source::F64(_, Some(_)))
+        matches!(
+            self,
+            Source::F32(_, Some(_))
+                | Source::F64(_, Some(_))
+                | Source::Csr32(.., Some(_))
+                | Source::Csr64(.., Some(_))
+        )
     }
 
     /// Whether float32 holds every cell exactly.
@@ -74,6 +85,9 @@ impl Source<'_> {
                 Some(cells) => exact(cells),
                 None => cells.iter().all(|&cell| is_exact(cell)),
             },
+            Source::Csr64(csr, column, None) => (0..csr.rows())
+                .filter_map(|row| csr.cell(row, *column))
+                .all(is_exact),
             _ => true,
         }
     }
@@ -83,6 +97,8 @@ impl Source<'_> {
         match self {
             Source::F32(cells, map) => write(&cells.slice(s![rows]), *map, out),
             Source::F64(cells, map) => write(&cells.slice(s![rows]), *map, out),
+            Source::Csr32(csr, column, map) => write_sparse(csr, *column, rows, *map, out),
+            Source::Csr64(csr, column, map) => write_sparse(csr, *column, rows, *map, out),
             Source::Labels(codes, numbers) => {
                 for (out, &code) in out.iter_mut().zip(&codes[rows]) {
                     let number = usize::try_from(code)
@@ -111,6 +127,38 @@ fn write<S: Cell, T: Number>(cells: &ArrayView1<S>, map: Option<&NumberMap>, out
             for (out, cell) in out.iter_mut().zip(cells) {
                 *out = cell.to();
             }
+        }
+    }
+}
+
+fn write_sparse<S: Cell, T: Number>(
+    csr: &Csr<'_, S>,
+    column: usize,
+    rows: Range<usize>,
+    map: Option<&NumberMap>,
+    out: &mut [T],
+) {
+    for (row, out) in rows.zip(out) {
+        let cell = csr.cell(row, column);
+        *out = match map {
+            Some(map) => T::from_f64(category(map, cell.map_or(0.0, Cell::to))),
+            None => cell.map_or(T::from_f32(0.0), Cell::to),
+        };
+    }
+}
+
+/// Writes sparse rows as one run per feature, where column `c` is feature `places[c]`.
+pub(super) fn scatter<S: Cell, T: Number>(
+    csr: &Csr<'_, S>,
+    rows: Range<usize>,
+    places: &[usize],
+    out: &mut [T],
+) {
+    let height = rows.len();
+    out.fill(T::from_f32(0.0));
+    for (r, row) in rows.enumerate() {
+        for (column, cell) in csr.row(row) {
+            out[places[column] * height + r] = cell.to();
         }
     }
 }

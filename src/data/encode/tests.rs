@@ -2,6 +2,7 @@ use ndarray::{Array2, ShapeBuilder};
 use proptest::prelude::*;
 
 use super::*;
+use crate::data::{Cells, Table};
 use crate::model::{Categories, Numbers};
 
 fn feature(name: &str) -> Feature {

@@ -1,8 +1,10 @@
 //! Parquet and Arrow IPC files, in record batches of a good size.
 
+use std::collections::HashMap;
 use std::fmt::{Debug, Formatter};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 use std::sync::Arc;
 
 use ::arrow::array::{ArrayRef, Float32Array, Float64Array, RecordBatch};
@@ -10,10 +12,13 @@ use ::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use ::arrow::error::ArrowError;
 use ::arrow::ipc::writer::{FileWriter, StreamWriter};
 use ::parquet::arrow::ArrowWriter;
+use ::parquet::arrow::arrow_writer::ArrowWriterOptions;
 use ::parquet::basic::Compression;
+use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 
-use super::{Block, Sink, Width, WriteOptions};
+use super::{Block, Sink, Width};
+use crate::data::Column;
 
 /// Cells of a record batch.
 const CELLS: usize = 1 << 20;
@@ -27,12 +32,18 @@ enum Batches {
     Stream(Box<StreamWriter<BufWriter<File>>>),
 }
 
+/// What a file says of itself before its rows.
+pub(super) struct Description<'a> {
+    pub(super) columns: Vec<(String, Width)>,
+    /// Text under keys.
+    pub(super) metadata: &'a [(String, String)],
+}
+
 #[derive(Debug)]
 struct Arrow {
     schema: SchemaRef,
-    /// Rows that no batch holds yet, by column; one of the two is in use.
-    narrow: Vec<Vec<f32>>,
-    wide: Vec<Vec<f64>>,
+    /// Rows that no batch holds yet, by column.
+    columns: Vec<Column>,
     batches: Batches,
 }
 
@@ -46,49 +57,68 @@ impl Debug for Batches {
     }
 }
 
-fn schema(options: &WriteOptions) -> SchemaRef {
-    let data_type = match options.width {
-        Width::F32 => DataType::Float32,
-        Width::F64 => DataType::Float64,
-    };
-    let field = |name: &String| Field::new(name, data_type.clone(), false);
-    Arc::new(Schema::new(
-        options.names.iter().map(field).collect::<Vec<_>>(),
-    ))
+impl Description<'_> {
+    fn schema(&self) -> Schema {
+        let field = |(name, width): &(String, Width)| {
+            let data_type = match width {
+                Width::F32 => DataType::Float32,
+                Width::F64 => DataType::Float64,
+            };
+            Field::new(name, data_type, false)
+        };
+        Schema::new(self.columns.iter().map(field).collect::<Vec<_>>())
+    }
+
+    fn sink(&self, schema: SchemaRef, batches: Batches) -> Box<dyn Sink> {
+        let columns = self.columns.iter().map(|(_, width)| match width {
+            Width::F32 => Column::F32(Vec::new()),
+            Width::F64 => Column::F64(Vec::new()),
+        });
+        Box::new(Arrow {
+            schema,
+            columns: columns.collect(),
+            batches,
+        })
+    }
 }
 
-fn sink(options: &WriteOptions, schema: SchemaRef, batches: Batches) -> Box<dyn Sink> {
-    Box::new(Arrow {
-        schema,
-        narrow: vec![Vec::new(); options.names.len()],
-        wide: vec![Vec::new(); options.names.len()],
-        batches,
-    })
-}
-
-pub(super) fn parquet(file: BufWriter<File>, options: &WriteOptions) -> io::Result<Box<dyn Sink>> {
+pub(super) fn parquet(file: BufWriter<File>, table: &Description<'_>) -> io::Result<Box<dyn Sink>> {
+    let metadata: Vec<KeyValue> = (table.metadata.iter())
+        .map(|(key, value)| KeyValue::new(key.clone(), value.clone()))
+        .collect();
     // Explanations hardly repeat, so that a dictionary of them would cost time and save no space.
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_dictionary_enabled(false)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_max_row_group_bytes(Some(ROW_GROUP))
+        .set_key_value_metadata((!metadata.is_empty()).then_some(metadata))
         .build();
-    let schema = schema(options);
-    let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))?;
-    Ok(sink(options, schema, Batches::Parquet(Box::new(writer))))
+    let schema = Arc::new(table.schema());
+    // Where a file holds the schema in Arrow's own form, too, some readers take the text from there.
+    let options = ArrowWriterOptions::new()
+        .with_properties(properties)
+        .with_skip_arrow_metadata(!table.metadata.is_empty());
+    let writer = ArrowWriter::try_new_with_options(file, schema.clone(), options)?;
+    Ok(table.sink(schema, Batches::Parquet(Box::new(writer))))
 }
 
-pub(super) fn ipc(file: BufWriter<File>, options: &WriteOptions) -> io::Result<Box<dyn Sink>> {
-    let schema = schema(options);
-    let writer = FileWriter::try_new(file, &schema).map_err(plain)?;
-    Ok(sink(options, schema, Batches::Ipc(Box::new(writer))))
-}
-
-pub(super) fn stream(file: BufWriter<File>, options: &WriteOptions) -> io::Result<Box<dyn Sink>> {
-    let schema = schema(options);
-    let writer = StreamWriter::try_new(file, &schema).map_err(plain)?;
-    Ok(sink(options, schema, Batches::Stream(Box::new(writer))))
+/// An IPC file, or a stream where the path ends in `.arrows`.
+pub(super) fn ipc(
+    path: &Path,
+    file: BufWriter<File>,
+    table: &Description<'_>,
+) -> io::Result<Box<dyn Sink>> {
+    let metadata: HashMap<String, String> = table.metadata.iter().cloned().collect();
+    let schema = Arc::new(table.schema().with_metadata(metadata));
+    let batches = if path.extension().is_some_and(|ending| ending == "arrows") {
+        Batches::Stream(Box::new(
+            StreamWriter::try_new(file, &schema).map_err(plain)?,
+        ))
+    } else {
+        Batches::Ipc(Box::new(FileWriter::try_new(file, &schema).map_err(plain)?))
+    };
+    Ok(table.sink(schema, batches))
 }
 
 fn plain(error: ArrowError) -> io::Error {
@@ -98,35 +128,27 @@ fn plain(error: ArrowError) -> io::Error {
     }
 }
 
-/// Appends rows to columns.
-fn spread<T: Copy>(cells: &[T], columns: &mut [Vec<T>]) {
-    let width = columns.len();
-    for (index, column) in columns.iter_mut().enumerate() {
-        column.extend(cells.iter().skip(index).step_by(width));
-    }
+/// What reached a column that was announced with another type.
+fn other_type() -> io::Error {
+    io::Error::other("a column changed its type; write it as it was announced")
 }
 
 impl Arrow {
-    fn held(&self) -> usize {
-        let narrow = self.narrow.first().map_or(0, Vec::len);
-        narrow + self.wide.first().map_or(0, Vec::len)
-    }
-
     fn flush(&mut self) -> io::Result<()> {
-        if self.held() == 0 {
+        let columns = self
+            .columns
+            .iter_mut()
+            .map(|column| -> io::Result<ArrayRef> {
+                match column {
+                    Column::F32(cells) => Ok(Arc::new(Float32Array::from(std::mem::take(cells)))),
+                    Column::F64(cells) => Ok(Arc::new(Float64Array::from(std::mem::take(cells)))),
+                    Column::Labels { .. } => Err(other_type()),
+                }
+            });
+        let arrays = columns.collect::<io::Result<Vec<_>>>()?;
+        if arrays.first().is_none_or(|array| array.is_empty()) {
             return Ok(());
         }
-        let arrays: Vec<ArrayRef> = if self.narrow.iter().any(|column| !column.is_empty()) {
-            let columns = self.narrow.iter_mut().map(std::mem::take);
-            columns
-                .map(|column| Arc::new(Float32Array::from(column)) as _)
-                .collect()
-        } else {
-            let columns = self.wide.iter_mut().map(std::mem::take);
-            columns
-                .map(|column| Arc::new(Float64Array::from(column)) as _)
-                .collect()
-        };
         let batch = RecordBatch::try_new(self.schema.clone(), arrays).map_err(plain)?;
         match &mut self.batches {
             Batches::Parquet(writer) => writer.write(&batch).map_err(io::Error::from),
@@ -136,16 +158,42 @@ impl Arrow {
     }
 }
 
-impl Sink for Arrow {
-    fn write(&mut self, block: Block<'_>) -> io::Result<()> {
-        match block {
-            Block::F32(cells) => spread(cells, &mut self.narrow),
-            Block::F64(cells) => spread(cells, &mut self.wide),
-        }
-        if self.held() * self.narrow.len() >= CELLS {
+impl Arrow {
+    fn flush_if_full(&mut self) -> io::Result<()> {
+        let held = self.columns.first().map_or(0, Column::len);
+        if held * self.columns.len() >= CELLS {
             self.flush()?;
         }
         Ok(())
+    }
+}
+
+impl Sink for Arrow {
+    fn write(&mut self, block: Block<'_>) -> io::Result<()> {
+        let width = self.columns.len();
+        for (index, column) in self.columns.iter_mut().enumerate() {
+            match (column, block) {
+                (Column::F32(column), Block::F32(cells)) => {
+                    column.extend(cells.iter().skip(index).step_by(width));
+                }
+                (Column::F64(column), Block::F64(cells)) => {
+                    column.extend(cells.iter().skip(index).step_by(width));
+                }
+                _ => return Err(other_type()),
+            }
+        }
+        self.flush_if_full()
+    }
+
+    fn write_columns(&mut self, columns: &[Column]) -> io::Result<()> {
+        for (column, more) in self.columns.iter_mut().zip(columns) {
+            match (column, more) {
+                (Column::F32(column), Column::F32(cells)) => column.extend(cells),
+                (Column::F64(column), Column::F64(cells)) => column.extend(cells),
+                _ => return Err(other_type()),
+            }
+        }
+        self.flush_if_full()
     }
 
     fn finish(mut self: Box<Self>, _rows: u64) -> io::Result<()> {

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use whylight_kernels::{
     Forest, Node as KernelNode, Test as KernelTest,
     forest::{LEAF, Shape},
+    tree_quadrature,
 };
 
 use crate::error::{Error, Result};
@@ -250,6 +251,16 @@ impl Compiled {
             }
         }
         sum
+    }
+
+    /// What a row costs at the most on one thread, in seconds, roughly: the walk of every tree (see
+    /// `plan`, which knows it better).
+    pub(super) fn seconds(&self) -> f64 {
+        let walk = |shape: &Shape| {
+            let points = tree_quadrature::points(shape.path_features as usize);
+            f64::from(shape.leaves) * (0.2 + 0.3 * points as f64)
+        };
+        1e-9 * self.shapes.iter().map(walk).sum::<f64>()
     }
 
     /// Thresholds by node that are equal exactly where two tests of a column are the same test.

@@ -8,9 +8,10 @@ use whylight_kernels::{Block, Forest, Level, ROWS, tree_quadrature, tree_tables}
 
 use super::columns::{self, Scale};
 use super::compile::Compiled;
-use super::plan::{self, Amount, Engine};
+use super::plan::{self, Engine};
 use crate::data::Batch;
 use crate::error::Result;
+use crate::explain::amount::Amount;
 
 /// Trees that one thread packs at a time.
 const TREES_PER_TASK: usize = 8;
@@ -41,8 +42,13 @@ const TILE_BYTES: usize = 640 << 10;
 /// Blocks of a tile at most.
 const MOST_BLOCKS: usize = 16;
 
-/// Where at most so many blocks are left for each thread, it takes them at once.
-const LAST_BLOCKS: usize = 6;
+/// Rows by which threads share the work, and that a thread takes at once where no more are left for
+/// each: to read all tables anew costs as much as the blocks of a smaller tile.
+const TABLE_GRAIN: (usize, usize) = (ROWS, 6 * ROWS);
+
+/// As [`TABLE_GRAIN`] where no tree has tables: its walk costs a row more than its factors cost to
+/// fetch, and a block of deep trees would keep the others waiting.
+const WALK_GRAIN: (usize, usize) = (64, 64);
 
 /// Bytes of the tables that all blocks of a tile read before the next tables, which come to the
 /// second-level cache meanwhile.
@@ -103,7 +109,12 @@ impl Packs {
         if out.len() <= ROWS * width {
             return work(&mut Scratch::default(), (0, out));
         }
-        tiles(out, width, most, rayon::current_num_threads())
+        let grain = if self.tables.trees.is_empty() {
+            WALK_GRAIN
+        } else {
+            TABLE_GRAIN
+        };
+        tiles(out, width, most, grain, rayon::current_num_threads())
             .par_bridge()
             .try_for_each_init(Scratch::default, work)
     }
@@ -116,24 +127,30 @@ fn outputs_at_once(compiled: &Compiled) -> usize {
 }
 
 /// Divides rows of `width` values into tiles of at most `most` blocks, each with its first row. The
-/// threads take alike in rounds, the last of small tiles, so that none waits long for another.
+/// threads take alike in rounds, the last of small tiles (see [`TABLE_GRAIN`]), so that none waits
+/// long for another.
 fn tiles(
     mut rest: &mut [f32],
     width: usize,
     most: usize,
+    (grain, last): (usize, usize),
     threads: usize,
 ) -> impl Iterator<Item = (usize, &mut [f32])> {
-    let most = most.clamp(1, MOST_BLOCKS);
+    let most = most.clamp(1, MOST_BLOCKS) * ROWS;
     let (mut start, mut size, mut round) = (0, most, 0..0);
     std::iter::from_fn(move || {
         let rows = rest.len() / width;
         if threads > 1 && round.next().is_none() {
-            let share = rows.div_ceil(ROWS).div_ceil(threads);
-            let last = share <= LAST_BLOCKS;
-            size = most.min(if last { share } else { share * 3 / 4 });
+            let share = rows.div_ceil(threads);
+            let take = if share <= last {
+                share.next_multiple_of(grain)
+            } else {
+                share * 3 / 4 / grain * grain
+            };
+            size = take.clamp(grain, most);
             round = 1..threads;
         }
-        let rows = rows.min(size * ROWS);
+        let rows = rows.min(size);
         let (tile, tail) = std::mem::take(&mut rest).split_at_mut(rows * width);
         rest = tail;
         start += rows;
@@ -333,23 +350,26 @@ fn write(values: &[[f64; ROWS]], features: usize, first: usize, width: usize, ou
 
 #[cfg(test)]
 mod tests {
-    use super::{LAST_BLOCKS, MOST_BLOCKS, ROWS, tiles};
+    use super::{MOST_BLOCKS, ROWS, TABLE_GRAIN, WALK_GRAIN, tiles};
 
     #[test]
     fn tiles_take_every_row_once_and_end_small_where_threads_share() {
-        for (rows, width, most, threads) in [
-            (1, 3, 8, 4),
-            (ROWS + 1, 2, 8, 2),
-            (40 * ROWS - 7, 5, 8, 2),
-            (40 * ROWS, 1, 0, 3),
-            (40 * ROWS, 1, 99, 2),
-            (4 * ROWS, 1, 99, 2),
-            (100 * ROWS, 1, 99, 1),
+        for (rows, width, most, grain, threads) in [
+            (1, 3, 8, TABLE_GRAIN, 4),
+            (ROWS + 1, 2, 8, TABLE_GRAIN, 2),
+            (40 * ROWS - 7, 5, 8, TABLE_GRAIN, 2),
+            (40 * ROWS, 1, 0, TABLE_GRAIN, 3),
+            (40 * ROWS, 1, 99, TABLE_GRAIN, 2),
+            (40 * ROWS, 1, 99, WALK_GRAIN, 2),
+            (2000, 2, 16, WALK_GRAIN, 16),
+            (63 * ROWS - 9, 2, 16, WALK_GRAIN, 4),
+            (4 * ROWS, 1, 99, TABLE_GRAIN, 2),
+            (100 * ROWS, 1, 99, WALK_GRAIN, 1),
         ] {
             let mut cells = vec![0.0; rows * width];
             let mut sizes = Vec::new();
             let mut next = 0;
-            for (start, tile) in tiles(&mut cells, width, most, threads) {
+            for (start, tile) in tiles(&mut cells, width, most, grain, threads) {
                 assert_eq!(start, next);
                 next += tile.len() / width;
                 sizes.push(tile.len() / width);
@@ -364,9 +384,9 @@ mod tests {
                     .iter()
                     .all(|&size| size <= most.clamp(1, MOST_BLOCKS) * ROWS)
             );
-            let last = sizes.pop().unwrap_or_default();
-            assert!(sizes.iter().all(|size| size % ROWS == 0));
-            assert!(threads == 1 || last <= LAST_BLOCKS * ROWS);
+            let end = sizes.pop().unwrap_or_default();
+            assert!(sizes.iter().all(|size| size % grain.0 == 0));
+            assert!(threads == 1 || end <= grain.1);
         }
     }
 }

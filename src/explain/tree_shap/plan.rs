@@ -4,12 +4,7 @@ use rayon::prelude::*;
 use whylight_kernels::{tree_quadrature, tree_tables};
 
 use super::compile::Compiled;
-
-/// Up to this many rows no pack pays for itself.
-const FEW_ROWS: u64 = 24;
-
-/// From this many rows on the build of a table is small beside its use.
-const MANY_ROWS: u64 = 1500;
+use crate::explain::amount::Amount;
 
 /// Bytes of all tables, and of all factors, for an amount of rows. Trees beyond take the next engine,
 /// which needs less.
@@ -17,25 +12,6 @@ const PACK_BYTES: usize = 384 << 20;
 
 /// Groups of a tree at most; beyond, its tables would not stay in the cache.
 const MAX_GROUPS: usize = 1000;
-
-/// How many rows one call explains, as far as it matters for the choice of engines. It depends on
-/// the rows of the whole call alone, so neither batches nor threads change a bit of the values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Amount {
-    Few,
-    Some,
-    Many,
-}
-
-impl Amount {
-    pub(super) fn of(rows: Option<u64>) -> Self {
-        match rows {
-            Some(rows) if rows <= FEW_ROWS => Amount::Few,
-            Some(rows) if rows < MANY_ROWS => Amount::Some,
-            _ => Amount::Many,
-        }
-    }
-}
 
 /// Which engine takes a tree.
 #[derive(Debug)]

@@ -1,12 +1,11 @@
-//! The additivity of a result, measured with margins that are summed in float64 by the model's own
-//! rules.
+//! The additivity of a result, measured with margins in float64 by the model's own rules.
 
 use ndarray::{ArrayView3, Axis};
 use rayon::prelude::*;
 
+use super::method::Method;
 use crate::data::Batch;
 use crate::error::Result;
-use crate::model::Trees;
 
 /// Rows of a table that are checked by default.
 const ROWS: u64 = 256;
@@ -93,14 +92,14 @@ impl Check {
 }
 
 /// The margins (rows, outputs) of some rows of a batch.
-pub(super) fn margins(trees: &Trees, batch: &Batch<'_>, rows: &[usize]) -> Result<Vec<f64>> {
+pub(super) fn margins(method: &dyn Method, batch: &Batch<'_>, rows: &[usize]) -> Result<Vec<f64>> {
     let features = batch.features();
     let parts = rows.par_chunks(ROWS_PER_TASK).map(|rows| {
         let mut cells = vec![0.0; rows.len() * features];
         for (i, &row) in rows.iter().enumerate() {
             batch.fill(row..row + 1, &mut cells[i * features..][..features])?;
         }
-        Ok(trees.margins(rows.len(), &cells))
+        method.margins(rows.len(), &cells)
     });
     Ok(parts.collect::<Result<Vec<_>>>()?.concat())
 }
