@@ -1,6 +1,6 @@
 # What a person types. `make test` is what CI runs.
 
-.PHONY: demo build test lint format clippy doc python lavapipe bench bench-peers bench-memory corpus
+.PHONY: demo build test lint format clippy doc python python-tests lavapipe bench bench-peers bench-memory corpus
 
 # A test that needs a GPU adapter, real or lavapipe, fails without one; WHYLIGHT_REQUIRE_GPU=0 skips it instead.
 export WHYLIGHT_REQUIRE_GPU ?= 1
@@ -17,6 +17,7 @@ build:
 # Clippy and the tests see two builds of the dependencies: checked and compiled.
 test: lavapipe lint
 	cargo test --workspace
+	scripts/python-tests.sh
 
 lint: format python clippy doc
 
@@ -33,6 +34,10 @@ doc:
 
 python:
 	scripts/python.sh
+
+# The wheel, built and installed into an environment of its own, and the Python tests.
+python-tests:
+	scripts/python-tests.sh
 
 lavapipe:
 	scripts/lavapipe.sh

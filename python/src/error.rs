@@ -1,0 +1,26 @@
+//! One Python exception class per family of errors; see `whylight/errors.py`.
+
+use pyo3::prelude::*;
+use whylight::Error;
+
+/// The exception for an error of the engine.
+pub(crate) fn raised(py: Python<'_>, error: &Error) -> PyErr {
+    let class = match error {
+        Error::Io { .. } => "FileError",
+        Error::Model { .. } => "ModelError",
+        Error::Data { .. } => "DataError",
+        Error::Shape { .. } => "ShapeError",
+        Error::Parameter { .. } => "ParameterError",
+        Error::Unsupported { .. } => "UnsupportedError",
+        Error::Device { .. } => "DeviceError",
+        Error::Gpu { .. } => "GpuError",
+        _ => "WhylightError",
+    };
+    let made = py
+        .import("whylight.errors")
+        .and_then(|errors| errors.getattr(class)?.call1((error.to_string(),)));
+    match made {
+        Ok(exception) => PyErr::from_value(exception),
+        Err(error) => error,
+    }
+}

@@ -1,0 +1,151 @@
+//! Explaining from Python: the engine runs without the GIL, in batches between which it looks for
+//! Ctrl-C and tells the progress.
+
+use std::sync::Arc;
+
+use numpy::{PyArray2, PyArray3, PyReadonlyArray1, PyReadonlyArray2};
+use pyo3::prelude::*;
+use whylight::explain::Background;
+use whylight::explanation::Summary;
+use whylight::{Device, Options};
+
+use crate::error::raised;
+use crate::model::Model;
+use crate::table::Data;
+
+/// A model made ready for a device.
+#[pyclass(frozen, module = "whylight._engine")]
+pub(crate) struct Explainer(whylight::Explainer);
+
+#[pymethods]
+impl Explainer {
+    #[new]
+    #[pyo3(signature = (model, background=None, background_names=None, *, weights=None, mean=None, covariance=None, value_function="auto", device="auto", threads=0, memory_limit=None, additivity_rows=None, seed=0))]
+    #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
+    fn new(
+        py: Python<'_>,
+        model: &Model,
+        background: Option<Data<'_>>,
+        background_names: Option<Vec<String>>,
+        weights: Option<PyReadonlyArray1<'_, f64>>,
+        mean: Option<PyReadonlyArray1<'_, f64>>,
+        covariance: Option<PyReadonlyArray2<'_, f64>>,
+        value_function: &str,
+        device: &str,
+        threads: usize,
+        memory_limit: Option<u64>,
+        additivity_rows: Option<u64>,
+        seed: u64,
+    ) -> PyResult<Self> {
+        let copied = background.as_ref().map(Data::copied);
+        let names = background_names.as_deref();
+        let rows = background.as_ref().zip(copied.as_ref());
+        let rows = rows.map(|(data, copied)| data.view(copied, names));
+        let rows = rows.transpose().map_err(|error| raised(py, &error))?;
+        let weights = weights.map(|weights| weights.as_array().to_vec());
+        let mean = mean.map(|mean| mean.as_array().to_vec());
+        let covariance = covariance.as_ref().map(PyReadonlyArray2::as_array);
+        let background = match (rows, &weights, &mean) {
+            (Some(rows), Some(weights), _) => Some(Background::Weighted(rows, weights)),
+            (Some(rows), None, _) => Some(Background::Rows(rows)),
+            (None, _, Some(mean)) => Some(Background::Moments { mean, covariance }),
+            (None, _, None) => None,
+        };
+        let made = py.detach(|| {
+            let options = Options {
+                device: device.parse::<Device>()?,
+                threads,
+                memory_limit,
+                additivity_rows,
+                seed,
+                value_function: value_function.parse()?,
+                samples: None,
+            };
+            let model = Arc::clone(&model.0);
+            match background {
+                Some(background) => {
+                    whylight::Explainer::with_distribution(model, background, options)
+                }
+                None => whylight::Explainer::new(model, None, options),
+            }
+        });
+        made.map(Self).map_err(|error| raised(py, &error))
+    }
+
+    /// What holds for every row, as JSON.
+    fn header(&self) -> String {
+        json(self.0.header())
+    }
+
+    /// The values (rows, features, outputs) of a table, and how they were computed as JSON.
+    #[pyo3(signature = (data, names=None, progress=None))]
+    fn explain<'py>(
+        &self,
+        py: Python<'py>,
+        data: Data<'py>,
+        names: Option<Vec<String>>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<(Bound<'py, PyArray3<f32>>, String)> {
+        let copied = data.copied();
+        let view = data.view(&copied, names.as_deref());
+        let view = view.map_err(|error| raised(py, &error))?;
+        let explained = watched(py, progress.as_ref(), |go_on| {
+            self.0.explain_while(&view, go_on)
+        })?;
+        let trailer = json(&explained.trailer);
+        Ok((PyArray3::from_owned_array(py, explained.values), trailer))
+    }
+
+    /// The mean |value| (features, outputs) of a table, without its values, and how it was computed
+    /// as JSON.
+    #[pyo3(signature = (data, names=None, progress=None))]
+    fn summarise<'py>(
+        &self,
+        py: Python<'py>,
+        data: Data<'py>,
+        names: Option<Vec<String>>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<(Bound<'py, PyArray2<f64>>, String)> {
+        let copied = data.copied();
+        let view = data.view(&copied, names.as_deref());
+        let view = view.map_err(|error| raised(py, &error))?;
+        let mut summary = Summary::new(0);
+        let trailer = watched(py, progress.as_ref(), |go_on| {
+            self.0.stream_while(&view, &mut summary, go_on)
+        })?;
+        let means = PyArray2::from_owned_array(py, summary.means());
+        Ok((means, json(&trailer)))
+    }
+}
+
+/// Runs work without the GIL; between its batches, Ctrl-C and what `progress` raises end it.
+pub(crate) fn watched<T: Send>(
+    py: Python<'_>,
+    progress: Option<&Py<PyAny>>,
+    work: impl FnOnce(&mut dyn FnMut(u64) -> bool) -> whylight::Result<Option<T>> + Send,
+) -> PyResult<T> {
+    let mut said = None;
+    let mut go_on = |rows: u64| {
+        let answer = Python::attach(|py| {
+            py.check_signals()?;
+            match progress {
+                Some(progress) => progress.call1(py, (rows,)).map(drop),
+                None => Ok(()),
+            }
+        });
+        said = answer.err();
+        said.is_none()
+    };
+    let done = py.detach(|| work(&mut go_on));
+    match (done, said) {
+        (Err(error), _) => Err(raised(py, &error)),
+        (Ok(Some(done)), _) => Ok(done),
+        (Ok(None), said) => Err(said.unwrap_or_else(|| {
+            pyo3::exceptions::PyKeyboardInterrupt::new_err("stopped before the last row")
+        })),
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}

@@ -1,0 +1,35 @@
+//! The extension module `whylight._engine`: the engine as Python calls it. What users see, and what
+//! knows the model classes of other libraries, is the package beside it, in `whylight/`.
+
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "arguments come from Python as values"
+)]
+
+mod error;
+mod explainer;
+mod files;
+mod model;
+mod summarise;
+mod table;
+
+use pyo3::prelude::*;
+
+/// The engine of whylight.
+#[pymodule]
+mod _engine {
+    #[pymodule_export]
+    use super::explainer::Explainer;
+    #[pymodule_export]
+    use super::files::{TableReader, TableWriter};
+    #[pymodule_export]
+    use super::model::Model;
+    #[pymodule_export]
+    use super::summarise::kmeans;
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

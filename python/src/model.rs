@@ -1,0 +1,268 @@
+//! Models from Python: the bytes that a library saves, or the arrays of trees that it keeps.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use numpy::{PyReadonlyArray1, PyReadonlyArray2};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use whylight::model::{
+    self, Categories, CategorySet, Feature, Fraction, Linear, Missing, Node, Numbers, Output,
+    Precision, Split, Test, Tree, Trees,
+};
+
+use crate::error::raised;
+
+/// A model, in the engine's own form.
+#[pyclass(frozen, module = "whylight._engine")]
+pub(crate) struct Model(pub(crate) Arc<whylight::Model>);
+
+/// The arrays of one tree, as scikit-learn keeps them: by node, the root first.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct Arrays<'py> {
+    /// Index of the left child, which takes what passes the test; -1 for a leaf.
+    left: PyReadonlyArray1<'py, i64>,
+    right: PyReadonlyArray1<'py, i64>,
+    feature: PyReadonlyArray1<'py, i64>,
+    /// `x <= threshold` goes left.
+    threshold: PyReadonlyArray1<'py, f64>,
+    missing_left: PyReadonlyArray1<'py, bool>,
+    /// The row of `sets` where the node tests a category, else -1.
+    set: PyReadonlyArray1<'py, i64>,
+    /// Bitsets, 32 to a word, of the category numbers that part from the missing ones: they go left
+    /// where missing ones go right. Unseen categories go with the missing ones.
+    sets: PyReadonlyArray2<'py, u32>,
+    /// Weight of the training rows at each node.
+    cover: PyReadonlyArray1<'py, f64>,
+    /// By node: one value, or one per output.
+    value: PyReadonlyArray2<'py, f64>,
+    /// The output that the tree adds to; `None` for all of them.
+    output: Option<u32>,
+    iteration: u32,
+}
+
+#[pymethods]
+impl Model {
+    /// The model in the bytes of a file; `name` names it in errors.
+    #[staticmethod]
+    fn parse(py: Python<'_>, bytes: &[u8], name: &str) -> PyResult<Self> {
+        let parsed = py.detach(|| model::parse(bytes, Path::new(name)));
+        Self::made(py, parsed)
+    }
+
+    /// The model in a file.
+    #[staticmethod]
+    fn load(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        let loaded = py.detach(|| model::load(&path));
+        Self::made(py, loaded)
+    }
+
+    /// An ensemble of trees. `features` are (name or None, category labels or None), `base` holds
+    /// the margin before any tree by output; `wide` cells are compared as float64, else rounded to
+    /// float32.
+    #[staticmethod]
+    #[pyo3(signature = (kind, objective, features, outputs, base, trees, *, wide))]
+    #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
+    fn from_trees(
+        py: Python<'_>,
+        kind: &str,
+        objective: String,
+        features: Vec<(Option<String>, Option<Vec<String>>)>,
+        outputs: Vec<String>,
+        base: Vec<f64>,
+        trees: Vec<Arrays<'_>>,
+        wide: bool,
+    ) -> PyResult<Self> {
+        let features = features.into_iter().map(|(name, labels)| Feature {
+            name,
+            categories: labels.map(|labels| Categories {
+                labels,
+                numbers: Numbers::Labels,
+            }),
+        });
+        let trees = Trees {
+            format: "scikit-learn",
+            objective,
+            features: features.collect(),
+            outputs,
+            base,
+            precision: if wide { Precision::F64 } else { Precision::F32 },
+            fraction: Fraction::Truncate,
+            trees: trees.iter().map(Arrays::tree).collect::<PyResult<_>>()?,
+            averaged: false,
+            best_iteration: None,
+            has_cover: true,
+        };
+        let checked = trees.check(Path::new(kind)).map(|()| trees);
+        Self::made(py, checked.map(whylight::Model::Trees))
+    }
+
+    /// A linear model: coefficients (outputs, features), one intercept and one name per output.
+    #[staticmethod]
+    fn from_linear(
+        py: Python<'_>,
+        kind: &str,
+        objective: String,
+        names: Option<Vec<String>>,
+        outputs: Vec<String>,
+        coefficients: PyReadonlyArray2<'_, f64>,
+        intercepts: Vec<f64>,
+    ) -> PyResult<Self> {
+        let coefficients = coefficients.as_array().to_owned();
+        let name = |feature: usize| names.as_ref().and_then(|names| names.get(feature)).cloned();
+        let feature = |feature| Feature {
+            name: name(feature),
+            categories: None,
+        };
+        let linear = Linear {
+            format: "linear",
+            objective,
+            features: (0..coefficients.ncols()).map(feature).collect(),
+            outputs,
+            coefficients,
+            intercepts,
+        };
+        let checked = linear.check(Path::new(kind)).map(|()| linear);
+        Self::made(py, checked.map(whylight::Model::Linear))
+    }
+
+    /// The model's format, such as `XGBoost JSON`.
+    #[getter]
+    fn format(&self) -> &'static str {
+        match &*self.0 {
+            whylight::Model::Trees(trees) => trees.format,
+            whylight::Model::Linear(linear) => linear.format,
+            _ => "",
+        }
+    }
+
+    /// The training objective, empty if unknown.
+    #[getter]
+    fn objective(&self) -> &str {
+        match &*self.0 {
+            whylight::Model::Trees(trees) => &trees.objective,
+            whylight::Model::Linear(linear) => &linear.objective,
+            _ => "",
+        }
+    }
+
+    /// The names of the features, `None` where the model has none.
+    #[getter]
+    fn features(&self) -> Vec<Option<&str>> {
+        self.columns()
+            .iter()
+            .map(|feature| feature.name.as_deref())
+            .collect()
+    }
+
+    /// The category labels of the features, `None` where the model has none.
+    #[getter]
+    fn categories(&self) -> Vec<Option<Vec<String>>> {
+        let labels = |feature: &Feature| {
+            let categories = feature.categories.as_ref();
+            let known = categories.filter(|categories| categories.numbers != Numbers::Hashes);
+            known.map(|categories| categories.labels.clone())
+        };
+        self.columns().iter().map(labels).collect()
+    }
+
+    /// The names of the outputs.
+    #[getter]
+    fn outputs(&self) -> Vec<String> {
+        match &*self.0 {
+            whylight::Model::Trees(trees) => trees.outputs.clone(),
+            whylight::Model::Linear(linear) => linear.outputs.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether the model stores how many training rows reached each node.
+    #[getter]
+    fn has_cover(&self) -> bool {
+        matches!(&*self.0, whylight::Model::Trees(trees) if trees.has_cover)
+    }
+}
+
+impl Model {
+    fn made(py: Python<'_>, model: whylight::Result<whylight::Model>) -> PyResult<Self> {
+        match model {
+            Ok(model) => Ok(Self(Arc::new(model))),
+            Err(error) => Err(raised(py, &error)),
+        }
+    }
+
+    fn columns(&self) -> &[Feature] {
+        match &*self.0 {
+            whylight::Model::Trees(trees) => &trees.features,
+            whylight::Model::Linear(linear) => &linear.features,
+            _ => &[],
+        }
+    }
+}
+
+impl Arrays<'_> {
+    fn tree(&self) -> PyResult<Tree> {
+        let (left, right) = (self.left.as_array(), self.right.as_array());
+        let (feature, threshold) = (self.feature.as_array(), self.threshold.as_array());
+        let (missing_left, set) = (self.missing_left.as_array(), self.set.as_array());
+        let (cover, value) = (self.cover.as_array(), self.value.as_array());
+        let sets = self.sets.as_array();
+        let nodes = left.len();
+        let lengths = [
+            right.len(),
+            feature.len(),
+            threshold.len(),
+            missing_left.len(),
+            set.len(),
+            cover.len(),
+            value.nrows(),
+        ];
+        if lengths.iter().any(|&length| length != nodes) {
+            let reason = format!("a tree's arrays have lengths {nodes} and {lengths:?}");
+            return Err(PyValueError::new_err(reason));
+        }
+        // What is no index becomes one that the engine's own check refuses by node.
+        let index = |i: i64| u32::try_from(i).unwrap_or(u32::MAX);
+        let mut tree = Tree {
+            nodes: Vec::with_capacity(nodes),
+            values: Vec::new(),
+            output: self.output.map_or(Output::All, Output::One),
+            iteration: self.iteration,
+        };
+        let mut leaves = 0;
+        for n in 0..nodes {
+            if left[n] < 0 {
+                tree.nodes.push(Node::Leaf {
+                    leaf: leaves,
+                    cover: cover[n],
+                });
+                tree.values.extend(value.row(n));
+                leaves += 1;
+                continue;
+            }
+            let test = match usize::try_from(set[n]) {
+                Ok(row) if row < sets.nrows() => Test::Category(CategorySet {
+                    words: sets.row(row).to_vec(),
+                    members_left: !missing_left[n],
+                }),
+                Ok(row) => {
+                    let reason = format!("node {n} names set {row} of {}", sets.nrows());
+                    return Err(PyValueError::new_err(reason));
+                }
+                Err(_) if threshold[n] == f64::INFINITY => Test::Always,
+                Err(_) => Test::Below(threshold[n].next_up()),
+            };
+            tree.nodes.push(Node::Split(Split {
+                feature: index(feature[n]),
+                test,
+                missing: Missing::Nan,
+                missing_left: missing_left[n],
+                left: index(left[n]),
+                right: index(right[n]),
+                cover: cover[n],
+            }));
+        }
+        Ok(tree)
+    }
+}

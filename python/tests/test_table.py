@@ -1,0 +1,100 @@
+"""The same rows, however they are held, have the same bits; what cannot be read is refused by name."""
+
+import numpy as np
+import pytest
+
+import whylight
+from whylight import TreeExplainer
+
+
+@pytest.fixture(scope="module")
+def explainer(complete, target):
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    model = ensemble.RandomForestRegressor(n_estimators=5, random_state=0).fit(complete, target)
+    return TreeExplainer(model, device="cpu")
+
+
+def test_layouts_of_an_array_have_the_same_bits(explainer, complete):
+    expected = explainer(complete).values
+    wide = np.zeros((len(complete), 12))
+    wide[:, ::2] = complete
+    held = [
+        np.asfortranarray(complete),
+        wide[:, ::2],
+        complete.tolist(),
+        np.flipud(np.flipud(complete)),
+        complete.astype(">f8"),
+        complete.astype(object),
+    ]
+    for x in held:
+        assert (explainer(x).values == expected).all()
+    # These trees round cells to float32 themselves.
+    assert (explainer(complete.astype(np.float32)).values == expected).all()
+
+
+def test_frames_and_sparse_matrices_have_the_same_bits(explainer, complete):
+    pandas = pytest.importorskip("pandas")
+    sparse = pytest.importorskip("scipy.sparse")
+    expected = explainer(complete).values
+    frame = pandas.DataFrame(complete, columns=list("abcdef"))
+    mixed = frame.astype({"a": np.float32})
+    for x in [frame, mixed, sparse.csr_matrix(complete)]:
+        assert (explainer(x).values == expected).all()
+    assert (explainer(frame.iloc[3]).values == explainer(complete[3]).values).all()
+
+
+def test_one_row_is_a_table_of_one_row(explainer, complete):
+    expected = explainer(complete[:1]).values
+    assert (explainer(complete[0]).values == expected).all()
+    assert (explainer(list(complete[0])).values == expected).all()
+
+
+def test_columns_are_matched_by_name(complete, target):
+    pandas = pytest.importorskip("pandas")
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    frame = pandas.DataFrame(complete, columns=list("abcdef"))
+    model = ensemble.RandomForestRegressor(n_estimators=5, random_state=0).fit(frame, target)
+    explainer = TreeExplainer(model, device="cpu")
+    turned, straight = explainer(frame[list("fedcba")]), explainer(frame)
+    assert (turned.values == straight.values).all()
+    # Names and cells are those of the values.
+    assert turned.feature_names == straight.feature_names == list("abcdef")
+    assert (np.asarray(turned.data) == complete).all()
+    with pytest.raises(whylight.ShapeError, match="missing: .?c"):
+        explainer(frame.drop(columns="c"))
+
+
+def test_a_matrix_is_not_copied(explainer, complete):
+    x = np.ascontiguousarray(complete)
+    assert whylight._table.table(x).data is x
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "word"),
+    [
+        (np.zeros((2, 3)), whylight.ShapeError, "6 features"),
+        (np.zeros((0, 6)), whylight.DataError, "no rows"),
+        (np.zeros((2, 3, 6)), whylight.ShapeError, "(2, 3, 6)"),
+        ([["a"] * 6], whylight.DataError, "expected numbers"),
+    ],
+)
+def test_wrong_rows_are_refused(explainer, x, error, word):
+    with pytest.raises(error) as raised:
+        explainer(x)
+    assert word in str(raised.value)
+    assert isinstance(raised.value, ValueError)
+
+
+def test_infinite_cells_are_compared_like_others(explainer, complete):
+    x = complete[:4].copy()
+    x[0, 0], x[1, 1] = np.inf, -np.inf
+    assert np.isfinite(explainer(x).values).all()
+
+
+def test_a_device_that_is_not_there_is_refused(complete, target):
+    tree = pytest.importorskip("sklearn.tree")
+    model = tree.DecisionTreeRegressor().fit(complete, target)
+    with pytest.raises(whylight.WhylightError):
+        TreeExplainer(model, device="gpu:99")
+    with pytest.raises(whylight.ParameterError, match="device"):
+        TreeExplainer(model, device="abacus")

@@ -1,0 +1,44 @@
+"""whylight explains the predictions of any model, on the CPU or on any GPU."""
+
+from ._engine import __version__
+from .adapter import ExplanationAdapter
+from .errors import (
+    DataError,
+    DeviceError,
+    FileError,
+    GpuError,
+    ModelError,
+    ParameterError,
+    ShapeError,
+    UnsupportedError,
+    WhylightError,
+)
+from .explanation import Explanation, load_explanation, save_explanation
+from .linear import LinearExplainer
+from .sample import SamplingPolicy
+from .summarise import Background, summarise
+from .tabular import TabularExplainer
+from .tree import TreeExplainer
+
+__all__ = [
+    "Background",
+    "DataError",
+    "DeviceError",
+    "Explanation",
+    "ExplanationAdapter",
+    "FileError",
+    "GpuError",
+    "LinearExplainer",
+    "ModelError",
+    "ParameterError",
+    "SamplingPolicy",
+    "ShapeError",
+    "TabularExplainer",
+    "TreeExplainer",
+    "UnsupportedError",
+    "WhylightError",
+    "__version__",
+    "load_explanation",
+    "save_explanation",
+    "summarise",
+]

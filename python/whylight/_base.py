@@ -1,0 +1,215 @@
+"""What every explainer does beside its method: sampling, transformations, names, and both faces of a call."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._table import is_a, row_count, single, table
+from .errors import ParameterError, ShapeError, UnsupportedError
+from .explanation import Explanation
+from .explanation._cells import take
+from .sample import sample
+
+
+class Explainer:
+    """The base of all explainers: a model made ready, and `explain_global`, `explain_local` or a call for rows.
+
+    A subclass sets `_outputs`, `_task`, `_known_classes` and `_known_features` before it calls `_begin`, and computes
+    in `_compute`.
+    """
+
+    #: What interpret asks of an explainer.
+    explainer_type = "specific"
+    available_explanations = ["global", "local"]
+
+    def _begin(
+        self,
+        model,
+        initialization_examples=None,
+        *,
+        features=None,
+        classes=None,
+        explain_subset=None,
+        transformations=None,
+        allow_all_transformations=False,
+        show_progress=None,
+    ):
+        self.model = model
+        self._init_data = initialization_examples
+        self._show_progress = show_progress
+        self._transformations = None
+        if transformations is not None:
+            if explain_subset is not None:
+                raise ParameterError("explain_subset: not allowed together with transformations")
+            from .transformations import Transformations
+
+            self._transformations = Transformations(
+                transformations, allow_all_transformations=allow_all_transformations
+            )
+        self._features = None if features is None else list(features)
+        self._subset = None if explain_subset is None else self._positions(explain_subset)
+        self._classes = self._known_classes if classes is None else list(classes)
+        expected = max(2, self._outputs)
+        if classes is not None and self._task != "regression" and len(self._classes) != expected:
+            raise ParameterError(
+                f"classes: {len(self._classes)} names are not allowed: the model has {expected} classes"
+            )
+        if self._features is not None and self._transformations is None:
+            count = len(self._known_features)
+            if len(self._features) != count:
+                raise ShapeError(
+                    f"features: expected {count} names, one per feature of the model, got {len(self._features)}"
+                )
+
+    def _positions(self, subset):
+        """The features of a subset, by position."""
+        count = len(self._known_features)
+        subset = np.asarray(subset)
+        if subset.ndim != 1 or subset.dtype.kind not in "iu" or ((subset < 0) | (subset >= count)).any():
+            raise ParameterError(f"explain_subset: {subset.tolist()} is not allowed: positions from 0 to {count - 1}")
+        return subset
+
+    @property
+    def features(self):
+        return self._features
+
+    @property
+    def classes(self):
+        return self._classes
+
+    def __call__(self, x) -> Explanation:
+        """The explanation of rows: an array, DataFrame, Series, list, sparse matrix, Arrow table or tensor."""
+        return self._explained(x)
+
+    def explain_local(self, evaluation_examples) -> Explanation:
+        """The explanation of single rows; of one row given as such, without an axis of rows in interpret's lists."""
+        return self._explained(evaluation_examples, one_row=single(evaluation_examples), is_global=False)
+
+    def explain_global(
+        self, evaluation_examples, sampling_policy=None, include_local=True, batch_size=None
+    ) -> Explanation:
+        """The explanation of the model over rows.
+
+        With `include_local=False` no local values are kept: any number of rows takes the same memory. A
+        `sampling_policy` that allows it explains a sample of the rows, which `notes` then say and `data` holds.
+        `batch_size` is taken for compatibility: the engine sizes its batches itself, by `memory_limit`.
+        """
+        notes = []
+        if sampling_policy is not None:
+            chosen = sample(evaluation_examples, sampling_policy, seed=getattr(self, "_seed", 0))
+            if chosen is not None:
+                rows = row_count(evaluation_examples)
+                notes.append(f"{len(chosen):,} of {rows:,} rows were sampled by {sampling_policy.sampling_method}")
+                evaluation_examples = take(evaluation_examples, chosen)
+        return self._explained(
+            evaluation_examples, include_local=include_local, one_row=single(evaluation_examples), notes=notes
+        )
+
+    def _explained(self, x, *, include_local=True, is_global=True, one_row=False, notes=()):
+        raw, engineered = x, x
+        if self._transformations is not None:
+            engineered = self._transformations.transform(x)
+        rows = table(engineered, features=self._known_names())
+        computed = self._compute(rows, include_local)
+        details = computed["details"]
+        details["notes"] = [*notes, *details.get("notes", [])]
+        if self._transformations is not None:
+            details["notes"] += self._transformations.notes
+            names = self._transformations.engineered_names
+        else:
+            names = self._features or self._known_names() or rows.given
+            engineered = in_order(engineered, rows.given, self._known_names())
+        explanation = Explanation(
+            **computed,
+            data=engineered,
+            feature_names=names,
+            output_names=self._output_names(),
+            classes=self._classes if self._task == "classification" else None,
+            model_task=self._task,
+            model_type=self._model_type,
+            is_engineered=self._transformations is not None,
+            is_global=is_global,
+            one_row=one_row,
+            init_data=self._init_data,
+            eval_y_predicted=self._later("predict", engineered),
+            eval_y_predicted_proba=self._later("predict_proba", engineered),
+        )
+        if self._transformations is not None:
+            explanation = self._raw(explanation, raw)
+        if self._subset is not None:
+            explanation = explanation.features_only(self._subset)
+        return explanation
+
+    def _raw(self, explanation, raw):
+        given = table_names(raw)
+        names = self._features or given
+        count = len(names) if names is not None else np.shape(raw)[-1]
+        maps = [self._transformations.feature_map(given if given is not None else count)]
+        return explanation.get_raw_explanation(maps, raw_feature_names=names, eval_data=raw)
+
+    def _known_names(self):
+        names = self._known_features
+        return None if any(name is None for name in names) else names
+
+    def _output_names(self):
+        if self._classes is not None and self._outputs > 1 and self._task == "classification":
+            return [str(label) for label in self._classes]
+        return None
+
+    def _later(self, name, rows):
+        """A prediction of the model, made when someone asks for it."""
+        predict = getattr(self.model, name, None)
+        return None if predict is None else lambda: predict(rows)
+
+    def _compute(self, rows, include_local) -> dict:
+        """`values` or `means`, `base_values` and `details` of rows, as `Explanation` takes them."""
+        raise NotImplementedError
+
+
+def unwrap(model, transformations):
+    """The last step of a scikit-learn Pipeline, and the steps before it as transformations of its raw columns."""
+    if not is_a(model, "sklearn.pipeline", "Pipeline"):
+        return model, transformations
+    steps = [(name, step) for name, step in model.steps if step not in (None, "passthrough")]
+    if len(steps) == 1:
+        return steps[0][1], transformations
+    if transformations is not None:
+        raise ParameterError(
+            "transformations: not allowed together with a Pipeline that transforms; give its last step as the model"
+        )
+    from sklearn.pipeline import Pipeline
+
+    return steps[-1][1], Pipeline(steps[:-1])
+
+
+def in_order(x, given, wanted):
+    """A table with its columns in the order of the model's features, which the values are in."""
+    if given is None or wanted is None or given == wanted or len(given) != len(wanted):
+        return x
+    position = {name.replace(" ", "_"): column for column, name in enumerate(given)}
+    position.update((name, column) for column, name in enumerate(given))
+    order = [position.get(name, position.get(name.replace(" ", "_"))) for name in wanted]
+    if None in order:
+        return x
+    return x.iloc[:, order] if hasattr(x, "iloc") else x.select([given[column] for column in order])
+
+
+def table_names(x):
+    """The column names that a table of the user has."""
+    columns = getattr(x, "columns", None)
+    if columns is None or callable(x):
+        return None
+    names = getattr(x, "column_names", None)
+    return [str(name) for name in (columns if names is None else names)]
+
+
+def check_output(shap_values_output, is_probability, model):
+    """Refuses a probability where it is no sum over the model's parts."""
+    if shap_values_output in (None, "default", "raw") or (shap_values_output == "probability" and is_probability):
+        return
+    if shap_values_output != "probability":
+        raise ParameterError(f'shap_values_output: {shap_values_output!r} is not allowed: "default" or "probability"')
+    raise UnsupportedError(
+        f"{type(model).__name__}: probabilities are no sum of its raw margin's parts, and values that are scaled to "
+        'them are no Shapley values; explain the raw margin with shap_values_output="default"'
+    )

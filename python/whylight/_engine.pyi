@@ -1,0 +1,125 @@
+"""The engine of whylight."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Explainer", "Model", "TableReader", "TableWriter", "__version__", "kmeans"]
+
+__version__: str
+
+_Column = NDArray[np.float32] | NDArray[np.float64] | tuple[NDArray[np.int32], Sequence[str]]
+_Positions = NDArray[np.int32] | NDArray[np.int64]
+#: Entries, their columns, the first entry of each row and the end of the last, and the number of columns.
+_Sparse = tuple[NDArray[np.float32] | NDArray[np.float64], _Positions, _Positions, int]
+_Data = NDArray[np.float32] | NDArray[np.float64] | _Sparse | Sequence[_Column]
+
+@final
+class Model:
+    """A model, in the engine's own form."""
+
+    @staticmethod
+    def parse(bytes: bytes, name: str) -> Model: ...
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> Model: ...
+    @staticmethod
+    def from_trees(
+        kind: str,
+        objective: str,
+        features: Sequence[tuple[str | None, Sequence[str] | None]],
+        outputs: Sequence[str],
+        base: Sequence[float],
+        trees: Sequence[dict[str, Any]],
+        *,
+        wide: bool,
+    ) -> Model: ...
+    @staticmethod
+    def from_linear(
+        kind: str,
+        objective: str,
+        names: Sequence[str] | None,
+        outputs: Sequence[str],
+        coefficients: NDArray[np.float64],
+        intercepts: Sequence[float],
+    ) -> Model: ...
+    @property
+    def format(self) -> str: ...
+    @property
+    def objective(self) -> str: ...
+    @property
+    def features(self) -> list[str | None]: ...
+    @property
+    def categories(self) -> list[list[str] | None]: ...
+    @property
+    def outputs(self) -> list[str]: ...
+    @property
+    def has_cover(self) -> bool: ...
+
+@final
+class Explainer:
+    """A model made ready for a device."""
+
+    def __new__(
+        cls,
+        model: Model,
+        background: _Data | None = None,
+        background_names: Sequence[str] | None = None,
+        *,
+        weights: NDArray[np.float64] | None = None,
+        mean: NDArray[np.float64] | None = None,
+        covariance: NDArray[np.float64] | None = None,
+        value_function: str = "auto",
+        device: str = "auto",
+        threads: int = 0,
+        memory_limit: int | None = None,
+        additivity_rows: int | None = None,
+        seed: int = 0,
+    ) -> Explainer: ...
+    def header(self) -> str: ...
+    def explain(
+        self, data: _Data, names: Sequence[str] | None = None, progress: Callable[[int], object] | None = None
+    ) -> tuple[NDArray[np.float32], str]: ...
+    def summarise(
+        self, data: _Data, names: Sequence[str] | None = None, progress: Callable[[int], object] | None = None
+    ) -> tuple[NDArray[np.float64], str]: ...
+
+def kmeans(
+    data: _Data,
+    clusters: int,
+    names: Sequence[str] | None = None,
+    *,
+    weights: NDArray[np.float64] | None = None,
+    round: bool = True,
+    seed: int = 0,
+    device: str = "auto",
+) -> tuple[NDArray[np.float64], NDArray[np.float64], list[int], str, list[str]]:
+    """Centres (clusters, columns), the share of each, its rows, the device, and notes."""
+
+@final
+class TableWriter:
+    """A Parquet or Arrow file while it is written; it bears its name when it is finished."""
+
+    def __new__(
+        cls,
+        path: str | os.PathLike[str],
+        columns: Sequence[tuple[str, bool]],
+        metadata: Sequence[tuple[str, str]],
+    ) -> TableWriter:
+        """`columns` are names and whether each holds float64, else float32."""
+    def write(self, parts: Sequence[NDArray[np.float32] | NDArray[np.float64]]) -> None: ...
+    def finish(self) -> int: ...
+
+@final
+class TableReader:
+    """A table file while it is read."""
+
+    def __new__(cls, path: str | os.PathLike[str]) -> TableReader: ...
+    @property
+    def columns(self) -> int: ...
+    @property
+    def rows(self) -> int | None: ...
+    def metadata(self, key: str) -> str | None: ...
+    def next(self) -> list[NDArray[np.float32] | NDArray[np.float64] | None] | None: ...

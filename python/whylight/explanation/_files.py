@@ -1,0 +1,37 @@
+"""Explanations in files: a directory that interpret-community reads, too, or one table file."""
+
+from __future__ import annotations
+
+import os
+
+from ..errors import FileError, UnsupportedError
+from . import _compact, _directory
+from ._result import Explanation
+
+
+def save_explanation(explanation, path, exist_ok=False):
+    """Saves an explanation: all of it, bit for bit.
+
+    A path that ends in `.parquet`, `.pq`, `.arrow`, `.feather` or `.arrows` becomes one table file, which any reader
+    of such tables opens: a column per feature (and output), and the explained rows as further columns if they are
+    numbers. It suits millions of rows; what it cannot hold (rows that are no numbers, sparse values) is left out with
+    a warning, or refused. Any other path becomes a directory of JSON files as interpret-community's `save_explanation`
+    writes it, with a file of our own, `whylight.json`, for what that format loses.
+
+    A path that exists is refused, or replaced with `exist_ok=True`.
+    """
+    if not isinstance(explanation, Explanation):
+        raise UnsupportedError(
+            f"{type(explanation).__name__} is not supported by save_explanation: give a whylight.Explanation"
+        )
+    path = os.fsdecode(path)
+    if os.path.lexists(path) and not exist_ok:
+        raise FileError(f"{path}: it exists already; choose a new path, or replace it with exist_ok=True")
+    (_compact if _compact.is_table(path) else _directory).save(explanation, path)
+
+
+def load_explanation(path) -> Explanation:
+    """The explanation in a directory, of whylight or of interpret-community, or in a table file of whylight."""
+    path = os.fsdecode(path)
+    is_file = _compact.is_table(path) and not os.path.isdir(path)
+    return (_compact if is_file else _directory).load(path)

@@ -1,0 +1,325 @@
+"""The one result of every method, with two faces: shap's attributes and interpret's methods."""
+
+from __future__ import annotations
+
+import uuid
+
+import numpy as np
+
+from ..errors import ParameterError, ShapeError
+from ._cells import as_array, cells, take
+from ._importance import Importance
+
+
+class Explanation(Importance):
+    """Values that add up, with the base value, to what the model says of a row.
+
+    Attributes of shap's face:
+
+    - `values`: (rows, features) for a model of one output, else (rows, features, outputs);
+    - `base_values`: a number, or one per output: what the values of a row are added to;
+    - `data`: the explained rows; `feature_names`, `output_names`: a name each;
+    - `details`: everything that was computed and how (method, value_function, output, exact, device, seed, version,
+      additivity_error, engines, notes, …), most of it as attributes, too.
+
+    Slicing by rows gives the explanation of those rows. A global explanation without local values
+    (`include_local=False`) holds no `values`: then `values` is None, and what needs them raises AttributeError.
+    """
+
+    def __init__(
+        self,
+        values=None,
+        *,
+        base_values=None,
+        data=None,
+        feature_names=None,
+        output_names=None,
+        classes=None,
+        model_task="unknown",
+        model_type=None,
+        details=None,
+        means=None,
+        id=None,
+        is_raw=False,
+        is_engineered=False,
+        is_local=True,
+        is_global=True,
+        one_row=False,
+        init_data=None,
+        eval_data=None,
+        eval_y_predicted=None,
+        eval_y_predicted_proba=None,
+        model_id=None,
+        engineered=None,
+    ):
+        if values is None and means is None:
+            raise ShapeError("an explanation: expected local values or their global means, got neither")
+        if isinstance(values, (list, tuple)) and not all(hasattr(part, "tocsr") for part in values):
+            values = np.asarray(values)
+        self._values = values
+        #: Mean |value|, (features,) or (classes, features).
+        self._means = None if means is None else np.asarray(means, np.float64)
+        self.base_values = base_values
+        #: As they were given; shap's face has them as text.
+        self._features = None if feature_names is None else list(feature_names)
+        if self._features is not None and len(self._features) != self.num_features:
+            raise ShapeError(
+                f"features: expected {self.num_features} names, one per feature, got {len(self._features)}"
+            )
+        self._output_names = None if output_names is None else [str(name) for name in output_names]
+        self._classes = None if classes is None else list(classes)
+        self._model_task = model_task
+        self._model_type = model_type
+        self.details = dict(details or {})
+        self._id = id or str(uuid.uuid4())
+        self._is_raw = bool(is_raw)
+        self._is_eng = bool(is_engineered)
+        self._is_local = bool(is_local) and values is not None
+        self._is_global = bool(is_global)
+        self._one_row = bool(one_row)
+        self._init_data = init_data
+        self._eval_data = data if eval_data is None else eval_data
+        self._eval_y_predicted = eval_y_predicted
+        self._eval_y_predicted_proba = eval_y_predicted_proba
+        self._model_id = model_id
+        #: The explanation of the engineered features that a raw one came from, else None.
+        self.engineered = engineered
+
+    # What was computed ----------------------------------------------------------------------------------------------
+
+    def _detail(name, doc):  # noqa: N805
+        return property(lambda self: self.details.get(name), doc=doc)
+
+    value_function = _detail("value_function", "The value function, such as `path_dependent`.")
+    output = _detail("output", "The output space: `raw` margin, `probability`, ….")
+    exact = _detail("exact", "Whether the values are exact up to rounding.")
+    device = _detail("device", "The device that computed the values.")
+    device_reason = _detail("device_reason", "Why this device.")
+    seed = _detail("seed", "The seed.")
+    version = _detail("version", "The version of whylight.")
+    additivity_error = _detail(
+        "additivity_error", "The largest |base value + Σ values − margin| over the rows that were checked."
+    )
+    engines = _detail("engines", "Which engine took how many trees.")
+    notes = _detail("notes", "What is worth knowing: fallbacks, sampling, what was left out.")
+    del _detail
+
+    # shap's face ----------------------------------------------------------------------------------------------------
+
+    @property
+    def values(self):
+        """(rows, features), or (rows, features, outputs); None where no local values are held."""
+        if isinstance(self._values, list):
+            return np.stack([matrix.toarray() for matrix in self._values], axis=-1)
+        return self._values.toarray() if hasattr(self._values, "toarray") else self._values
+
+    @property
+    def data(self):
+        """The explained rows as an array; called with a key, interpret's `data(key)`."""
+        return cells(self._eval_data, self)
+
+    @property
+    def feature_names(self) -> list[str]:
+        if self._features is not None:
+            return [str(name) for name in self._features]
+        return [f"f{feature}" for feature in range(self.num_features)]
+
+    @property
+    def output_names(self) -> list[str]:
+        return self._output_names or [f"output {k}" for k in range(self.num_outputs)]
+
+    @property
+    def num_outputs(self) -> int:
+        """Outputs of `values`: 1 for a model of two classes."""
+        if isinstance(self._values, list):
+            return len(self._values)
+        if self._values is None:
+            if self.base_values is not None:
+                return np.size(self.base_values)
+            several = len(np.atleast_2d(self._means))
+            return 1 if several == 2 and self._model_task == "classification" else several
+        return self._values.shape[2] if self._values.ndim == 3 else 1
+
+    @property
+    def shape(self):
+        if isinstance(self._values, list):
+            return (*self._values[0].shape, len(self._values))
+        return None if self._values is None else self._values.shape
+
+    def __len__(self):
+        return 0 if self._values is None else self.shape[0]
+
+    def __getitem__(self, rows) -> Explanation:
+        """The explanation of some rows: a position, a slice, or an array of positions or truths.
+
+        A tuple (rows, features[, outputs]) slices `values` as shap's explanations are sliced.
+        """
+        self._need_local("slicing")
+        if isinstance(rows, tuple):
+            return self._cut(*rows)
+        if isinstance(rows, (int, np.integer)):
+            if not -len(self) <= rows < len(self):
+                raise IndexError(f"row {rows} of {len(self)}")
+            rows = slice(rows % len(self), rows % len(self) + 1)
+        return self._like(
+            [matrix[rows] for matrix in self._values] if isinstance(self._values, list) else self._values[rows],
+            eval_data=take(self._eval_data, rows) if not self._one_row else self._eval_data,
+            eval_y_predicted=self._taken("_eval_y_predicted", rows),
+            eval_y_predicted_proba=self._taken("_eval_y_predicted_proba", rows),
+        )
+
+    def _taken(self, name, rows):
+        """These rows of a prediction, made when someone asks for it."""
+        if callable(getattr(self, name)):
+            return lambda: take(self._predicted(name), rows)
+        return take(getattr(self, name), rows)
+
+    def features_only(self, features) -> Explanation:
+        """The importances of some features, by position; the explained rows stay whole."""
+        names = None if self._features is None else [self._features[i] for i in features]
+        if self._values is None:
+            return self._like(None, means=self._class_means[..., features], feature_names=names)
+        several = isinstance(self._values, list)
+        values = [matrix[:, features] for matrix in self._values] if several else self._values[:, features]
+        return self._like(values, feature_names=names)
+
+    def _cut(self, rows, features=slice(None), outputs=slice(None)):
+        part = self[rows]
+        chosen = np.atleast_1d(np.arange(self.num_features)[self._positions(features, self.feature_names)])
+        values = part.values[:, chosen]
+        changed = {}
+        if values.ndim == 3 and not (isinstance(outputs, slice) and outputs == slice(None)):
+            kept = np.atleast_1d(np.arange(self.num_outputs)[self._positions(outputs, self.output_names)])
+            values, base = values[:, :, kept], np.asarray(self.base_values)[kept]
+            if len(kept) == 1:
+                values, base = values[:, :, 0], float(base[0])
+            # Some outputs of a classifier are no classifier.
+            changed = {
+                "base_values": base,
+                "output_names": [self.output_names[k] for k in kept],
+                "classes": None,
+                "model_task": "unknown",
+            }
+        data = part._eval_data
+        if data is not None:
+            changed["eval_data"] = (data if hasattr(data, "tocsr") else as_array(data))[:, chosen]
+        return part._like(values, feature_names=[self.feature_names[i] for i in chosen], **changed)
+
+    @staticmethod
+    def _positions(key, names):
+        if isinstance(key, str):
+            if key not in names:
+                raise KeyError(key)
+            return names.index(key)
+        return key
+
+    def _like(self, values=None, *, means=None, **changed):
+        """An explanation that differs in these parts."""
+        same = {
+            "base_values": self.base_values,
+            "feature_names": self._features,
+            "output_names": self._output_names,
+            "classes": self._classes,
+            "model_task": self._model_task,
+            "model_type": self._model_type,
+            "details": self.details,
+            "is_raw": self._is_raw,
+            "is_engineered": self._is_eng,
+            "is_local": self._is_local,
+            "is_global": self._is_global,
+            "init_data": self._init_data,
+            "eval_data": self._eval_data,
+            "eval_y_predicted": self._eval_y_predicted,
+            "eval_y_predicted_proba": self._eval_y_predicted_proba,
+            "model_id": self._model_id,
+            "one_row": self._one_row,
+        }
+        return Explanation(values, means=means, **{**same, **changed})
+
+    def __repr__(self):
+        of = f"{len(self):,} rows, " if self._values is not None else "no local values, "
+        error = f", additivity error {self.additivity_error:.1e}" if self.additivity_error is not None else ""
+        on = f" on {self.device}" if self.device else ""
+        return (
+            f"Explanation({self.method}: {of}{self.num_features} features, {self.num_outputs} "
+            f"output{'s' if self.num_outputs > 1 else ''}{on}{error})"
+        )
+
+    def to_shap(self):
+        """A `shap.Explanation`, for shap's plots."""
+        self._need_local("to_shap")
+        import shap
+
+        base = np.asarray(self.base_values, np.float64)
+        base = np.tile(base, (len(self), 1)) if base.ndim and base.size > 1 else np.full(len(self), np.ravel(base)[0])
+        return shap.Explanation(
+            self.values,
+            base_values=base,
+            data=None if self._eval_data is None else np.asarray(self.data),
+            feature_names=self.feature_names,
+            output_names=self.output_names if self.num_outputs > 1 else None,
+        )
+
+    @classmethod
+    def from_shap(cls, explanation, *, model_task="unknown", classes=None) -> Explanation:
+        """The explanation in a `shap.Explanation` whose base values are the same for every row."""
+        values = np.asarray(explanation.values)
+        if values.ndim == 1:
+            values = values.reshape(1, -1)
+        base = np.asarray(explanation.base_values, np.float64)
+        if base.ndim and len(base) == len(values) and base.shape != values.shape[2:]:
+            if len(base) and not np.allclose(base, base[:1], rtol=1e-9, atol=0):
+                raise ParameterError("base_values: one per row are not allowed where they differ: one per output")
+            base = base[0] if len(base) else base
+        return cls(
+            values,
+            base_values=float(np.ravel(base)[0]) if base.size == 1 else base.tolist(),
+            data=explanation.data,
+            feature_names=explanation.feature_names,
+            output_names=explanation.output_names if values.ndim == 3 else None,
+            model_task=model_task,
+            classes=classes,
+            details={"method": "shap"},
+        )
+
+    def column_names(self) -> list[str]:
+        """A name per feature; of several outputs `output · feature`, the outputs of a feature side by side."""
+        if self.num_outputs == 1:
+            return list(self.feature_names)
+        return [f"{output} · {feature}" for feature in self.feature_names for output in self.output_names]
+
+    def to_pandas(self):
+        """The values as a DataFrame, a column per feature (and output), with the index of an explained DataFrame."""
+        self._need_local("to_pandas")
+        import pandas
+
+        index = getattr(self._eval_data, "index", None) if hasattr(self._eval_data, "columns") else None
+        return pandas.DataFrame(self._flat(), columns=self.column_names(), index=index)
+
+    def to_arrow(self):
+        """The values as a pyarrow Table, a column per feature (and output), with `details` as its metadata."""
+        self._need_local("to_arrow")
+        import json
+
+        import pyarrow
+
+        flat = self._flat()
+        columns = [np.ascontiguousarray(flat[:, i]) for i in range(flat.shape[1])]
+        table = pyarrow.table(dict(zip(self.column_names(), columns, strict=True)))
+        said = {**self.details, "base_values": np.atleast_1d(self.base_values).tolist(), "classes": self._classes}
+        return table.replace_schema_metadata({"whylight": json.dumps(said, default=str)})
+
+    def _flat(self):
+        return self.values.reshape(len(self), -1)
+
+    @property
+    def plot(self):
+        """Plots as matplotlib figures: `bar`, `beeswarm`, `waterfall`, `scatter`."""
+        from ..plot import Plots
+
+        return Plots(self)
+
+    def _repr_html_(self):
+        from ..html import summary
+
+        return summary(self)

@@ -1,0 +1,95 @@
+"""Tree SHAP: exact values of tree ensembles."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from . import models
+from ._base import Explainer, check_output, unwrap
+from ._engine import Explainer as Engine
+from ._progress import bar
+from ._table import table
+
+
+class EngineExplainer(Explainer):
+    """An explainer whose method runs in the engine, as `_engine`."""
+
+    def _compute(self, rows, include_local):
+        with bar(rows.rows, self._show_progress) as progress:
+            explain = self._engine.explain if include_local else self._engine.summarise
+            values, trailer = explain(rows.data, rows.names, progress)
+        details = {**json.loads(self._engine.header()), **json.loads(trailer)}
+        base = details.pop("base_values")
+        one = len(base) == 1
+        computed = {"base_values": base[0] if one else base, "details": details}
+        if include_local:
+            return {**computed, "values": values[:, :, 0] if one else values}
+        means = values[:, 0] if one else values.T
+        if one and self._task == "classification":
+            means = np.stack([means, means])
+        return {**computed, "means": means, "is_local": False}
+
+
+class TreeExplainer(EngineExplainer):
+    """Exact path-dependent Shapley values (Lundberg et al. 2020) of a tree ensemble's raw output.
+
+    `model` is an XGBoost, LightGBM, CatBoost or scikit-learn model, an ONNX model, or the path of a model file.
+    `background` is needed only where the model stores no cover (ONNX). The values of a row and the base value add up
+    to the model's raw margin, of forests of classifiers to the probability.
+
+    `features` and `classes` are names; `transformations` takes raw rows to the model's columns, and the values are
+    then those of the raw features. `explain_subset` keeps some features, by position. `device` is "auto", "cpu",
+    "gpu" or "gpu:N"; `memory_limit` in bytes bounds the batches.
+    """
+
+    def __init__(
+        self,
+        model,
+        background=None,
+        *,
+        explain_subset=None,
+        features=None,
+        classes=None,
+        shap_values_output="default",
+        transformations=None,
+        allow_all_transformations=False,
+        device="auto",
+        seed=0,
+        threads=0,
+        memory_limit=None,
+        show_progress=None,
+    ):
+        whole, (model, transformations) = model, unwrap(model, transformations)
+        trees = models.trees(model)
+        self._task = trees.task
+        self._outputs = len(trees.model.outputs)
+        self._known_classes = trees.classes
+        self._known_features = trees.feature_names or trees.model.features
+        self._begin(
+            model,
+            background,
+            features=features,
+            classes=classes,
+            explain_subset=explain_subset,
+            transformations=transformations,
+            allow_all_transformations=allow_all_transformations,
+            show_progress=show_progress,
+        )
+        check_output(shap_values_output, trees.model.objective == "probability", model)
+        self._seed = seed
+        self._model_type = str(type(whole))
+        given = None
+        if background is not None:
+            rows = background if self._transformations is None else self._transformations.transform(background)
+            given = table(rows, features=self._known_names())
+        self._engine = Engine(
+            trees.model,
+            None if given is None else given.data,
+            None if given is None else given.names,
+            device=device,
+            seed=seed,
+            threads=threads,
+            memory_limit=memory_limit,
+        )
