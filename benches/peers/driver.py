@@ -112,7 +112,7 @@ class Peer:
         return self.request(rows, repeats, str(self.values_path()) if keep_values else None, timeout)
 
     def values_path(self):
-        return self.target / "peer_values.npy"
+        return self.target / f"{self.name}_values.npy"
 
     def values(self):
         """The values that `explain` kept."""

@@ -143,7 +143,24 @@ def xgboost_arrays(model):
     }
 
 
-PEERS = {peer.__name__: peer for peer in (xgboost, lightgbm, catboost, shap, woodelf, fasttreeshap)}
+def whylight(model):
+    """A new explainer for every call, made before it: that its tables are built is within the time."""
+    import whylight as library
+    from whylight._engine import Model
+
+    loaded = Model.load(model)
+
+    class Explain:
+        def prepare(self):
+            self.explainer = library.TreeExplainer(loaded, device="cpu", threads=1)
+
+        def __call__(self, x):
+            return self.explainer(x).values
+
+    return library.__version__, Explain()
+
+
+PEERS = {peer.__name__: peer for peer in (whylight, xgboost, lightgbm, catboost, shap, woodelf, fasttreeshap)}
 
 
 def main():
@@ -163,6 +180,8 @@ def main():
         table = np.ascontiguousarray(x[: request["rows"]])
         seconds, values = [], None
         for _ in range(request["repeats"]):
+            if hasattr(explain, "prepare"):
+                explain.prepare()
             start = time.perf_counter()
             values = explain(table)
             seconds.append(time.perf_counter() - start)

@@ -4,7 +4,8 @@
 
 Every peer runs in a process of its own, on one thread pinned to one core, and
 its calls alternate with whylight's, so that a machine that slows down slows
-both. A time is from the table in memory to the values in memory; the peer's
+both. whylight is timed as its peers are, through Python; the engine's own time,
+of the command, stands beside it. A time is from the table in memory to the values in memory; the peer's
 own table is built inside it and its model is loaded outside it. A peer that is
 too slow for a case explains fewer of its rows: the rows it explained are in the
 table, and its rate is marked with `*`.
@@ -135,6 +136,16 @@ def measure(case, whylight, rounds, cap, patience, skipped):
     missing = np.isnan(np.load(data)).any(axis=1)
     result = {"case": case_name(name, rows), "model": name, "rows": rows, "asked": asked, "peers": []}
     ours = {1: [], 2: []}
+    # Seconds of calls through Python.
+    python = []
+
+    def through_python():
+        if whylight and "whylight_failure" not in result:
+            try:
+                repeats = max(1, min(21, int(1.0 / max(python[-1] if python else 1.0, 1e-6))))
+                python.extend(client.explain(rows, repeats, patience))
+            except PeerFailure as failure:
+                result["whylight_failure"] = str(failure)
 
     def bench(threads):
         if whylight:
@@ -150,6 +161,13 @@ def measure(case, whylight, rounds, cap, patience, skipped):
         except WhylightFailure as failure:
             result["whylight_failure"] = str(failure)
 
+    client = None
+    if whylight:
+        try:
+            client = Peer("whylight", model, data, TARGET)
+            client.explain(rows, 1, patience)
+        except PeerFailure as failure:
+            result["whylight_failure"] = str(failure)
     for index, peer_name in enumerate(peer_names):
         if peer_name in skipped:
             continue
@@ -162,13 +180,15 @@ def measure(case, whylight, rounds, cap, patience, skipped):
                 entry.update(version=peer.version, load_seconds=peer.load_seconds)
                 count, once = fit_rows(peer, rows, own_cap, patience)
                 repeats = max(1, min(21, int(1.0 / max(once, 1e-6))))
-                seconds, start = [], len(ours[1])
+                seconds, start = [], len(python)
                 if once > 2 * cap:
                     # One call, already seen, is what there is time for.
                     seconds.append(once)
+                    through_python()
                     bench(1)
                 for _ in range(0 if seconds else rounds):
                     seconds += peer.explain(count, repeats, patience)
+                    through_python()
                     bench(1)
                 values = peer.values()
                 entry.update(
@@ -184,9 +204,9 @@ def measure(case, whylight, rounds, cap, patience, skipped):
             entry["failure"] = str(failure)
             print(f"  {peer_name}: {failure}", flush=True)
             continue
-        same_minutes = ours[1][start:]
+        same_minutes = python[start:]
         if same_minutes:
-            rates = [run["rows_per_second_end_to_end"] for run in same_minutes]
+            rates = [rows / seconds for seconds in same_minutes]
             entry["ratio"] = statistics.median(rates) / entry["rows_per_second"]
             entry["ratio_of_best"] = max(rates) / entry["best_rows_per_second"]
         if ours_values is not None:
@@ -200,6 +220,9 @@ def measure(case, whylight, rounds, cap, patience, skipped):
             everything = np.ones(count, dtype=bool)
             entry["max_relative_difference"] = relative_difference(mine, values, everything)
             entry["max_relative_difference_complete_rows"] = relative_difference(mine, values, ~gaps)
+
+    if client:
+        client.close()
 
     # One thread and two threads alternate as well: their ratio is asked for, as the median of pairs. Beside it
     # stands what the machine itself gives: two processes of one thread at once, against one.
@@ -224,6 +247,8 @@ def measure(case, whylight, rounds, cap, patience, skipped):
         result["rows_per_second"] = statistics.median(rates)
         result["rows_per_second_resident"] = statistics.median(run["rows_per_second_resident"] for run in ours[1])
         result["spread"] = spread([1 / rate for rate in rates])
+    if python:
+        result["rows_per_second_python"] = rows / statistics.median(python)
     if pairs:
         end_to_end = "rows_per_second_end_to_end"
         result["two_threads"] = statistics.median(two[end_to_end] / one[end_to_end] for one, two in pairs)

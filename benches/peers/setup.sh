@@ -56,6 +56,11 @@ MESSAGE
     exit 1
 fi
 install env "$python" "$here/requirements.txt"
+# whylight itself, as its peers: a wheel.
+rm -rf "$out/wheels"
+CARGO_TARGET_DIR="$PWD/target" "$out/env/bin/python" -m pip wheel --quiet --disable-pip-version-check --no-deps \
+    --wheel-dir "$out/wheels" ./python
+"$out/env/bin/python" -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps "$out"/wheels/*.whl
 
 reason=$out/fasttreeshap-skipped.txt
 rm -f "$reason"

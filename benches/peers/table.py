@@ -78,7 +78,8 @@ def markdown(record):
         f"(kernel {record['machine']['kernel']}), Python {record['machine']['python']}. "
         f"Load average {record['load_before']:.1f} before, {record['load_after']:.1f} after.",
         "",
-        "One thread on one core, from the table in memory to values in memory, medians; whylight and each peer alternate. "
+        "One thread on one core, from the table in memory to values in memory, medians; whylight and each peer alternate, "
+        "all through Python. "
         "`*`: the peer explained only the rows given, its rate is taken for all. "
         "Noise: slowest minus fastest repeat (of eight or more: of their middle half), over the median (peer / whylight). "
         "Difference: the largest |Δφ| over its row's largest |φ|. "
@@ -98,24 +99,25 @@ def markdown(record):
             noise = f"{entry['spread']:.0%} / " + (f"{result['spread']:.0%}" if "spread" in result else "–")
             lines.append(
                 f"| {result['model']} | {result['rows']:,} | {entry['peer']} {entry['version']} | {entry['rows_run']:,} "
-                f"| {number(entry['rows_per_second'])}{mark} | {number(result.get('rows_per_second'))} "
+                f"| {number(entry['rows_per_second'])}{mark} | {number(result.get('rows_per_second_python'))} "
                 f"| {ratio(entry.get('ratio'))} | {ratio(entry.get('ratio_of_best'))} "
                 f"| {asked_and_got(result, index, entry)} | {difference(entry)} | {noise} |"
             )
-    lines += ["", "whylight alone:", ""]
+    lines += ["", "whylight alone, through Python and by the command:", ""]
     lines += [
-        "| model | rows | end to end rows/s | resident rows/s | two threads | asked | two processes | build s | peak RSS MB | engines |",
-        "|---|--:|--:|--:|--:|---|--:|--:|--:|---|",
+        "| model | rows | Python rows/s | end to end rows/s | resident rows/s | two threads | asked | two processes | build s | peak RSS MB | engines |",
+        "|---|--:|--:|--:|--:|--:|---|--:|--:|--:|---|",
     ]
     for result in record["cases"]:
         runs = result["whylight"]["1"]
         if not runs:
             reason = result.get("whylight_failure", "not run").replace("|", "/").replace("\n", " ")
-            lines.append(f"| {result['model']} | {result['rows']:,} | {reason} | – | – | | – | – | – | – |")
+            lines.append(f"| {result['model']} | {result['rows']:,} | {reason} | – | – | – | | – | – | – | – |")
             continue
         asked = f"{ASKED_OF_TWO_THREADS}×" if result["rows"] > 10 else ""
         lines.append(
-            f"| {result['model']} | {result['rows']:,} | {number(result['rows_per_second'])} "
+            f"| {result['model']} | {result['rows']:,} | {number(result.get('rows_per_second_python'))} "
+            f"| {number(result['rows_per_second'])} "
             f"| {number(result['rows_per_second_resident'])} "
             f"| {times(result, 'two_threads')} | {asked} | {times(result, 'two_processes')} "
             f"| {statistics.median(run['build_seconds'] for run in runs):.3f} "
@@ -147,7 +149,8 @@ def summary(result):
     if "rows_per_second" in result:
         two = f", two threads {times(result, 'two_threads')}" if "two_threads" in result else ""
         two += f" (two processes {times(result, 'two_processes')})" if "two_processes" in result else ""
-        print(f"  whylight: {number(result['rows_per_second'])} rows/s end to end{two}")
+        python = f"{number(result.get('rows_per_second_python'))} rows/s through Python, "
+        print(f"  whylight: {python}{number(result['rows_per_second'])} end to end in the engine{two}")
     if "whylight_failure" in result:
         print(f"  whylight: {result['whylight_failure']}")
     sys.stdout.flush()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import whylight
+import whylight.transformations
 from whylight import SamplingPolicy, TabularExplainer, TreeExplainer
 
 ensemble = pytest.importorskip("sklearn.ensemble")
@@ -112,6 +113,56 @@ def test_raw_features_add_up_to_engineered_ones(complete, target):
     assert len(streamed.global_importance_values) == 4
     with pytest.raises(ValueError, match="explain_subset"):
         TreeExplainer(model, transformations=columns, explain_subset=[0])
+
+
+@pytest.mark.parametrize("form", ["ColumnTransformer", "list"])
+def test_the_raw_feature_example_of_the_seed_runs(complete, binary, form):
+    """The guide's example: a pipeline's classifier, explained in the columns before its preprocessing."""
+    pandas = pytest.importorskip("pandas")
+    from sklearn.base import clone
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    numeric, categorical = ["age", "fare"], ["sex", "port"]
+    x = pandas.DataFrame(complete[:, :2], columns=numeric)
+    generator = np.random.default_rng(0)
+    x["sex"] = generator.choice(["m", "f"], len(x))
+    x["port"] = generator.choice(["C", "Q", "S"], len(x))
+    x.loc[::11, "age"] = np.nan
+    steps = [("imputer", SimpleImputer(strategy="median")), ("scaler", StandardScaler())]
+    if form == "list":
+        transformations = [([name], clone(Pipeline(steps)).fit(x[[name]])) for name in numeric]
+        transformations += [([name], OneHotEncoder(handle_unknown="ignore").fit(x[[name]])) for name in categorical]
+        engineered = whylight.transformations.Transformations(transformations).transform(x)
+        model = LogisticRegression(solver="lbfgs").fit(engineered, binary)
+    else:
+        encoder = Pipeline(
+            [
+                ("imputer", SimpleImputer(strategy="constant", fill_value="missing")),
+                ("onehot", OneHotEncoder(handle_unknown="ignore")),
+            ]
+        )
+        transformations = ColumnTransformer([("num", Pipeline(steps), numeric), ("cat", encoder, categorical)])
+        clf = Pipeline([("preprocessor", transformations), ("classifier", LogisticRegression(solver="lbfgs"))])
+        model = clf.fit(x, binary).steps[-1][1]
+        engineered = transformations.transform(x)
+    explainer = TabularExplainer(
+        model,
+        initialization_examples=x,
+        features=list(x.columns),
+        classes=["no", "yes"],
+        transformations=transformations,
+        device="cpu",
+    )
+    e = explainer.explain_global(x)
+    assert sorted(e.get_feature_importance_dict()) == sorted(x.columns)
+    second = np.asarray(e.local_importance_values)[1].sum(axis=1) + e.expected_values[1]
+    np.testing.assert_allclose(second, model.decision_function(engineered), atol=1e-5)
+    local = explainer.explain_local(x[0:5])
+    assert np.shape(local.get_ranked_local_names()) == np.shape(local.get_ranked_local_values()) == (2, 5, 4)
 
 
 def test_a_pipeline_is_explained_in_its_raw_columns(complete, target):

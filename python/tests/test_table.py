@@ -98,3 +98,66 @@ def test_a_device_that_is_not_there_is_refused(complete, target):
         TreeExplainer(model, device="gpu:99")
     with pytest.raises(whylight.ParameterError, match="device"):
         TreeExplainer(model, device="abacus")
+
+
+def mixed_model(complete, target):
+    """A model with a category, and rows of numbers of several types and of text."""
+    lightgbm = pytest.importorskip("lightgbm")
+    pandas = pytest.importorskip("pandas")
+    town = np.random.default_rng(0).choice(["Ulm", "Bonn", "Trier"], len(complete))
+    frame = pandas.DataFrame({"a": complete[:, 0], "b": complete[:, 1].astype(np.float32), "c": np.arange(400) % 7})
+    frame["town"] = pandas.Categorical(town)
+    frame.loc[::9, "a"] = np.nan
+    y = target + 2.0 * (town == "Ulm")
+    model = lightgbm.LGBMRegressor(n_estimators=10, min_child_samples=5, verbose=-1).fit(frame, y)
+    return frame, model
+
+
+def test_tables_of_arrow_and_polars_have_the_same_bits(complete, target):
+    frame, model = mixed_model(complete, target)
+    explainer = TreeExplainer(model, device="cpu")
+    expected = explainer(frame)
+    np.testing.assert_allclose(expected.values.sum(axis=1) + expected.base_values, model.predict(frame), atol=1e-5)
+    pyarrow = pytest.importorskip("pyarrow")
+    arrow = pyarrow.Table.from_pandas(frame, preserve_index=False)
+    texts = arrow.set_column(3, "town", arrow["town"].cast(pyarrow.string()))
+    held = [arrow, texts, texts.select(["town", "c", "b", "a"])]
+    polars = pytest.importorskip("polars")
+    columns = {name: frame[name].to_numpy() for name in "abc"}
+    table = polars.DataFrame({**columns, "town": frame["town"].astype(str).to_list()})
+    table = table.with_columns(polars.col("a").fill_nan(None))
+    held += [table, table.lazy(), table.with_columns(polars.col("town").cast(polars.Categorical))]
+    for x in held:
+        e = explainer(x)
+        assert (e.values == expected.values).all(), type(x)
+        assert e.feature_names == expected.feature_names
+    assert np.asarray(explainer(held[2]).data)[0].tolist()[1:] == np.asarray(expected.data)[0].tolist()[1:]
+
+
+def test_text_in_a_column_of_numbers_is_refused_by_name(complete, target):
+    frame, model = mixed_model(complete, target)
+    wrong = frame.astype({"c": str})
+    wrong.loc[5, "c"] = "many"
+    with pytest.raises(whylight.DataError, match='column "c".*strings'):
+        TreeExplainer(model, device="cpu")(wrong)
+    dated = frame.assign(c=np.datetime64("2026-01-01", "ns"))
+    with pytest.raises(whylight.DataError, match='column "c".*datetime'):
+        TreeExplainer(model, device="cpu")(dated)
+
+
+def test_tensors_are_read(explainer, complete):
+    torch = pytest.importorskip("torch")
+    assert (explainer(torch.tensor(complete)).values == explainer(complete).values).all()
+
+
+def test_sparse_rows_stay_sparse_and_have_the_same_bits(complete, target):
+    sparse = pytest.importorskip("scipy.sparse")
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    x = complete * (np.abs(complete) > 1)
+    explainer = TreeExplainer(ensemble.RandomForestRegressor(5, random_state=0).fit(x, target), device="cpu")
+    expected = explainer(x).values
+    for form in (sparse.csr_matrix, sparse.csc_matrix, sparse.coo_matrix, sparse.csr_array):
+        assert (explainer(form(x)).values == expected).all()
+    e = explainer(sparse.csr_matrix(x))
+    assert e.data.nnz == np.count_nonzero(x)
+    assert (explainer(sparse.csr_matrix(x.astype(np.float32))).values == expected).all()

@@ -106,6 +106,7 @@ class Explainer:
         )
 
     def _explained(self, x, *, include_local=True, is_global=True, one_row=False, notes=()):
+        x = x.collect() if is_a(x, "polars", "LazyFrame") else x
         raw, engineered = x, x
         if self._transformations is not None:
             engineered = self._transformations.transform(x)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import DataError, ShapeError
+from .errors import DataError, ShapeError, UnsupportedError
 
 
 @dataclasses.dataclass
@@ -58,6 +58,8 @@ def table(x, *, features=None) -> Table:
         x = x.to_frame().T.infer_objects()
     if is_a(x, "pandas", "DataFrame"):
         return _frame(x)
+    if is_a(x, "polars", "DataFrame") or is_a(x, "polars", "LazyFrame"):
+        return _polars(x)
     if hasattr(x, "__arrow_c_stream__") and not isinstance(x, np.ndarray):
         return _arrow(x)
     if is_a(x, "torch", "Tensor"):
@@ -130,9 +132,42 @@ def _column(name, series):
     raise DataError(f'column "{name}": its type {dtype} is neither numbers nor labels; convert it before')
 
 
+def _polars(frame) -> Table:
+    """A frame of polars, which needs no pyarrow for this."""
+    frame = frame.collect() if hasattr(frame, "collect") else frame
+    columns = []
+    for name, series in zip(frame.columns, frame.get_columns(), strict=True):
+        kind = str(series.dtype).partition("(")[0]
+        if series.dtype.is_numeric() or kind == "Boolean":
+            width = "Float32" if kind == "Float32" else "Float64"
+            cells = series.cast(getattr(sys.modules["polars"], width)).to_numpy()
+            columns.append(np.ascontiguousarray(cells))
+        elif kind in ("String", "Categorical", "Enum"):
+            columns.append(_labels(series.cast(sys.modules["polars"].String).to_list()))
+        else:
+            raise DataError(
+                f'column "{name}": its type {series.dtype} is neither numbers nor strings; convert it before'
+            )
+    return Table(columns, list(frame.columns), frame.height, list(frame.columns))
+
+
+def _labels(values):
+    """Texts as (codes, labels); None is missing."""
+    codes, labels = np.full(len(values), -1, dtype=np.int32), {}
+    for row, value in enumerate(values):
+        if value is not None:
+            codes[row] = labels.setdefault(value, len(labels))
+    return codes, list(labels)
+
+
 def _arrow(x) -> Table:
-    """A table that speaks Arrow's C interface: pyarrow, polars and others."""
-    import pyarrow
+    """A table that speaks Arrow's C interface, through pyarrow."""
+    try:
+        import pyarrow
+    except ImportError as error:
+        raise UnsupportedError(
+            f"{type(x).__module__}.{type(x).__name__}: to read it takes pyarrow: pip install pyarrow, or give an array"
+        ) from error
 
     arrow = pyarrow.table(x)
     columns = []

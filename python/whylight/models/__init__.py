@@ -34,6 +34,8 @@ def trees(model) -> Trees:
 
     Raises UnsupportedError, with the model's class, if it is none.
     """
+    if isinstance(model, Model):
+        return _file(model)
     if isinstance(model, (str, os.PathLike)):
         return _file(Model.load(os.fspath(model)))
     if isinstance(model, (bytes, bytearray)):
