@@ -166,6 +166,7 @@ class Explanation(Importance):
             eval_data=take(self._eval_data, rows) if not self._one_row else self._eval_data,
             eval_y_predicted=self._taken("_eval_y_predicted", rows),
             eval_y_predicted_proba=self._taken("_eval_y_predicted_proba", rows),
+            engineered=None if self.engineered is None else self.engineered[rows],
         )
 
     def _taken(self, name, rows):
