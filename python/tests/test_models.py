@@ -37,6 +37,18 @@ def test_xgboost_has_the_native_values(rows, target, binary, three, interface):
     np.testing.assert_allclose(np.asarray(e.base_values), native[0, ..., -1], atol=2e-5)
 
 
+def test_xgboost_takes_what_a_sparse_row_leaves_out_as_missing(complete, target):
+    xgboost = pytest.importorskip("xgboost")
+    sparse = pytest.importorskip("scipy.sparse")
+    x = sparse.csr_matrix(complete * (np.abs(complete) > 0.7))
+    model = xgboost.XGBRegressor(n_estimators=20, max_depth=4).fit(x, target)
+    e = TreeExplainer(model, device="cpu").explain_global(x)
+    native = model.get_booster().predict(xgboost.DMatrix(x), pred_contribs=True)
+    np.testing.assert_allclose(e.values, native[:, :-1], atol=2e-5)
+    streamed = TreeExplainer(model, device="cpu").explain_global(x, include_local=False)
+    np.testing.assert_allclose(streamed.global_importance_values, e.global_importance_values, rtol=1e-6)
+
+
 def test_xgboost_stops_at_the_best_iteration(rows, target):
     xgboost = pytest.importorskip("xgboost")
     model = xgboost.XGBRegressor(n_estimators=200, max_depth=6, early_stopping_rounds=2)

@@ -22,6 +22,9 @@ class Explainer:
     explainer_type = "specific"
     available_explanations = ["global", "local"]
 
+    #: What the model takes the cells for that sparse rows leave out.
+    _absent = 0.0
+
     def _begin(
         self,
         model,
@@ -110,7 +113,7 @@ class Explainer:
         raw, engineered = x, x
         if self._transformations is not None:
             engineered = self._transformations.transform(x)
-        rows = table(engineered, features=self._known_names())
+        rows = table(engineered, features=self._known_names(), absent=self._absent)
         computed = self._compute(rows, include_local)
         details = computed["details"]
         details["notes"] = [*notes, *details.get("notes", [])]

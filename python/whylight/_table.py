@@ -49,10 +49,10 @@ def row_count(x) -> int:
     return int(shape[0]) if shape is not None else len(x)
 
 
-def table(x, *, features=None) -> Table:
+def table(x, *, features=None, absent=0.0) -> Table:
     """Any table as the engine takes it; one row may come as a 1-D array, list or Series.
 
-    `features` are names for a table that has none of its own.
+    `features` are names for a table that has none of its own; `absent` is what a sparse matrix leaves out.
     """
     if is_a(x, "pandas", "Series"):
         x = x.to_frame().T.infer_objects()
@@ -64,8 +64,10 @@ def table(x, *, features=None) -> Table:
         return _arrow(x)
     if is_a(x, "torch", "Tensor"):
         x = x.detach().cpu().numpy()
-    if hasattr(x, "tocsr"):
+    if hasattr(x, "tocsr") and absent == 0.0:
         return _sparse(x, features)
+    if hasattr(x, "tocsr"):
+        x = _filled(x, absent)
     matrix = _matrix(x)
     names = list(map(str, features)) if features is not None and len(features) == matrix.shape[1] else None
     return Table(matrix, names, len(matrix))
@@ -82,6 +84,15 @@ def _sparse(x, features) -> Table:
     entries = x.data if x.dtype in (np.float32, np.float64) else x.data.astype(np.float64)
     names = list(map(str, features)) if features is not None and len(features) == x.shape[1] else None
     return Table((entries, x.indices, x.indptr, x.shape[1]), names, x.shape[0])
+
+
+def _filled(x, absent):
+    """A sparse matrix as a dense one with this number in the cells that it leaves out."""
+    x = x.tocoo(copy=True)
+    x.sum_duplicates()
+    dense = np.full(x.shape, absent, x.dtype if x.dtype in (np.float32, np.float64) else np.float64)
+    dense[x.row, x.col] = x.data
+    return dense
 
 
 def _matrix(x):

@@ -80,10 +80,12 @@ class TreeExplainer(EngineExplainer):
         check_output(shap_values_output, trees.model.objective == "probability", model)
         self._seed = seed
         self._model_type = str(type(whole))
+        if trees.model.format.startswith("XGBoost"):
+            self._absent = np.nan
         given = None
         if background is not None:
             rows = background if self._transformations is None else self._transformations.transform(background)
-            given = table(rows, features=self._known_names())
+            given = table(rows, features=self._known_names(), absent=self._absent)
         self._engine = Engine(
             trees.model,
             None if given is None else given.data,
