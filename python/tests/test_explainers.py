@@ -208,3 +208,12 @@ def test_interpret_finds_the_explainers():
     code += "print(TabularExplainer.__module__, TreeExplainer.__module__)"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
     assert done.stdout.split() == ["whylight.tabular", "whylight.tree"], done.stderr
+
+
+@pytest.mark.parametrize("name", ["threads", "memory_limit", "seed"])
+@pytest.mark.parametrize("value", [-1, 2.5, "many"])
+def test_what_is_no_count_is_refused_by_name(three_classes, complete, name, value):
+    with pytest.raises(whylight.ParameterError, match=name):
+        TreeExplainer(three_classes, **{name: value})
+    with pytest.raises(whylight.ParameterError, match=name):
+        whylight.LinearExplainer((np.ones(6), 0.0), complete, **{name: value})

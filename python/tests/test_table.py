@@ -76,6 +76,7 @@ def test_a_matrix_is_not_copied(explainer, complete):
         (np.zeros((0, 6)), whylight.DataError, "no rows"),
         (np.zeros((2, 3, 6)), whylight.ShapeError, "(2, 3, 6)"),
         ([["a"] * 6], whylight.DataError, "expected numbers"),
+        ([[1.0, 2.0], [3.0]], whylight.DataError, "one length"),
     ],
 )
 def test_wrong_rows_are_refused(explainer, x, error, word):

@@ -96,7 +96,10 @@ def _filled(x, absent):
 
 
 def _matrix(x):
-    matrix = np.asarray(x)
+    try:
+        matrix = np.asarray(x)
+    except ValueError as error:
+        raise DataError(f"the rows to explain: expected rows of one length ({error})") from None
     if matrix.ndim == 1 and matrix.dtype != object:
         matrix = matrix.reshape(1, -1)
     if matrix.dtype not in (np.float32, np.float64):

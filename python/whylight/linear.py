@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from ._base import check_output, unwrap
-from ._engine import Explainer as Engine
 from ._table import is_a, table
 from .errors import ParameterError
 from .models.linear import linear
@@ -64,13 +63,12 @@ class LinearExplainer(EngineExplainer):
             show_progress=show_progress,
         )
         check_output(shap_values_output, False, model)
-        self._seed = seed
         if background is None:
             raise ParameterError(
                 "background: None is not allowed: a linear model is explained against training rows, or a sample of "
                 "them, or their (mean, covariance)"
             )
-        self._engine = Engine(
+        self._make(
             found.model,
             **self._distribution(background),
             value_function=VALUE_FUNCTIONS.get(value_function, value_function),

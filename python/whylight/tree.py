@@ -11,10 +11,20 @@ from ._base import Explainer, check_output, unwrap
 from ._engine import Explainer as Engine
 from ._progress import bar
 from ._table import table
+from .errors import ParameterError
 
 
 class EngineExplainer(Explainer):
     """An explainer whose method runs in the engine, as `_engine`."""
+
+    def _make(self, model, *, seed, threads, memory_limit, **more):
+        """Makes the engine's explainer of a model."""
+        counts = {"seed": seed, "threads": threads, "memory_limit": memory_limit}
+        for name, value in counts.items():
+            if value is not None and (not isinstance(value, (int, np.integer)) or value < 0):
+                raise ParameterError(f"{name}: {value!r} is not allowed: a whole number from 0")
+        self._seed = seed
+        self._engine = Engine(model, **counts, **more)
 
     def _compute(self, rows, include_local):
         with bar(rows.rows, self._show_progress) as progress:
@@ -78,7 +88,6 @@ class TreeExplainer(EngineExplainer):
             show_progress=show_progress,
         )
         check_output(shap_values_output, trees.model.objective == "probability", model)
-        self._seed = seed
         self._model_type = str(type(whole))
         if trees.model.format.startswith("XGBoost"):
             self._absent = np.nan
@@ -86,10 +95,10 @@ class TreeExplainer(EngineExplainer):
         if background is not None:
             rows = background if self._transformations is None else self._transformations.transform(background)
             given = table(rows, features=self._known_names(), absent=self._absent)
-        self._engine = Engine(
+        self._make(
             trees.model,
-            None if given is None else given.data,
-            None if given is None else given.names,
+            background=None if given is None else given.data,
+            background_names=None if given is None else given.names,
             device=device,
             seed=seed,
             threads=threads,
