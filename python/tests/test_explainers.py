@@ -10,6 +10,7 @@ import pytest
 import whylight
 import whylight.transformations
 from whylight import SamplingPolicy, TabularExplainer, TreeExplainer
+from whylight.sample import sample
 
 ensemble = pytest.importorskip("sklearn.ensemble")
 
@@ -56,6 +57,7 @@ def test_sampled_rows_and_their_values_belong_together(three_classes, include_lo
     e = explainer.explain_global(rows, SamplingPolicy(allow_eval_sampling=True), include_local=include_local)
     assert 0 < len(e.eval_data) < len(rows)
     assert any("sampled" in note for note in e.notes)
+    assert e.eval_data == rows[sample(rows, SamplingPolicy(allow_eval_sampling=True), seed=0)].tolist()
     if include_local:
         assert len(e.values) == len(e.eval_data)
         expected = explainer(np.asarray(e.eval_data))

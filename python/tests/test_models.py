@@ -203,6 +203,23 @@ def test_categories_of_hist_gradient_boosting_are_followed(rows, target):
     assert e.get_ranked_global_names(3).count("town") == 1
 
 
+@pytest.mark.parametrize("missing", [-3.0, 3.0])
+def test_missing_categories_go_where_hist_gradient_boosting_sends_them(rows, target, missing):
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    pandas = pytest.importorskip("pandas")
+    town = np.random.default_rng(0).choice(["Ulm", "Köln", "Bonn", "Trier"], len(rows))
+    x = pandas.DataFrame(rows, columns=list("abcdef")).assign(town=pandas.Categorical(town))
+    x.loc[::5, "town"] = None
+    y = target + 4.0 * (town == "Ulm") - 4.0 * (town == "Bonn")
+    y[::5] = target[::5] + missing
+    model = ensemble.HistGradientBoostingRegressor(max_iter=20, categorical_features="from_dtype").fit(x, y)
+    nodes = np.concatenate([predictor.nodes for step in model._predictors for predictor in step])
+    nodes = nodes[nodes["is_categorical"].astype(bool)]
+    # Both sides, so that the test sees each.
+    assert len(set(nodes["missing_go_to_left"].tolist())) == 2
+    adds_up(TreeExplainer(model, device="cpu")(x), model.predict(x))
+
+
 @pytest.mark.parametrize(
     ("make", "word"),
     [

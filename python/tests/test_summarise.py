@@ -51,6 +51,13 @@ def test_sparse_rows_become_their_medians():
     assert (summarise(sparse.csr_matrix(even), 3).data.toarray() == np.median(even, axis=0)).all()
 
 
+def test_cells_that_a_sparse_matrix_adds_up_count_once():
+    sparse = pytest.importorskip("scipy.sparse")
+    # Row 0 has 3 as 1 + 2, so three of five cells are 0.
+    twice = sparse.csr_matrix(([1.0, 2.0, 4.0], [0, 0, 0], [0, 2, 3, 3, 3, 3]), shape=(5, 1))
+    assert summarise(twice, 3).data.toarray().tolist() == [[0.0]]
+
+
 def test_what_cannot_be_clustered_is_refused(clusters):
     pandas = pytest.importorskip("pandas")
     rows = clusters[0].copy()
