@@ -1,4 +1,4 @@
-// Path-dependent Shapley values of shallow trees, read from tables of decision patterns.
+// Shapley values of shallow trees, read from tables of decision patterns.
 // Twin: kernels/src/tree_tables.rs
 //
 // One invocation owns four rows of one value cell (a feature of an output) and goes through the

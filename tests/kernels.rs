@@ -1,5 +1,6 @@
 //! The CPU kernels against naive definitions.
 
+mod interventional;
 mod margins;
 mod nearest;
 mod trees;

@@ -1,4 +1,5 @@
 //! Naive definitions in float64 that share no code with what they check.
 
+pub(crate) mod interventional;
 pub(crate) mod linear;
 pub(crate) mod path_dependent;

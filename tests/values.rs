@@ -4,5 +4,6 @@ mod agreement;
 mod edges;
 #[cfg(feature = "gpu")]
 mod gpu;
+mod interventional;
 mod stable;
 mod subject;

@@ -147,7 +147,7 @@ impl Case {
         let trees: Vec<_> = (0..self.trees)
             .map(|tree| (tree as u32, cover(tree)))
             .collect();
-        tree_tables::Pack::new(forest, thresholds, &trees)
+        tree_tables::Pack::new(forest, thresholds, &trees, tree_tables::Game::PathDependent)
     }
 
     /// The factors of all trees.

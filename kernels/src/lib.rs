@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | [`tree_tables`] | the values of every decision pattern | shallow and oblivious trees, many rows |
 //! | [`tree_quadrature`] | the factors of every edge at the quadrature points | deep trees; few rows |
+//! | [`tree_pairs`] | nothing | interventional values of few pairs, and of deep trees |
 //! | [`predict_trees`] | nothing | margins |
 //!
 //! [`kmeans_assign`] reads a [`Block`], too, and finds the nearest centre of each of its rows.
@@ -19,6 +20,7 @@ pub mod kmeans_assign;
 pub mod legendre;
 pub mod predict_trees;
 mod simd;
+pub mod tree_pairs;
 pub mod tree_patterns;
 pub mod tree_quadrature;
 pub mod tree_tables;

@@ -1,4 +1,5 @@
-//! Path-dependent Shapley values of shallow trees, read from tables of decision patterns.
+//! Shapley values of shallow trees, path-dependent or interventional, read from tables of decision
+//! patterns.
 //! Twin: `shaders/tree_tables.wgsl`
 //!
 //! The leaves of a tree are divided into groups: whole subtrees whose own tests and the tests on
@@ -6,7 +7,13 @@
 //! values that a group's leaves give to those features depend on a row through its pattern alone,
 //! so a table with one entry per pattern holds them all; an entry has one lane per feature.
 //! Explaining a row is one pattern, one entry and at most eight additions per group.
+//!
+//! A background enters the tables through [`histogram`] alone: how often its rows have each pattern.
+//! So the cost of the interventional values is that of the rows plus that of the background rows, not
+//! of one times the other.
 
+mod histogram;
+mod leaf_game;
 mod pack;
 mod table;
 pub mod words;
@@ -19,6 +26,7 @@ use crate::forest::Forest;
 use crate::simd::{Simd, instances};
 use crate::tree_patterns;
 pub use crate::tree_patterns::{MAX_BITS, Step};
+pub use histogram::histogram;
 pub use pack::{Cover, cover};
 
 bindings! {
@@ -58,6 +66,18 @@ pub const SLOTS: usize = 8;
 
 /// Entries of one group at most: 2^[`MAX_BITS`].
 const MAX_ENTRIES: usize = 1 << MAX_BITS;
+
+/// The game whose values the tables hold: what a leaf is worth to a coalition of features that takes
+/// the row's side of their tests.
+#[derive(Debug, Clone, Copy)]
+pub enum Game<'a> {
+    /// The other features take both sides, each by its fraction of the cover (Lundberg et al. 2020).
+    PathDependent,
+    /// The other features take the values of a background row, on average over the background:
+    /// the weight of its rows by entry of the tables, as [`histogram`] counts them, summing to 1 in
+    /// every group.
+    Interventional(&'a [f64]),
+}
 
 /// The values of a pattern, a lane per feature of the group.
 pub type Entry = [f32; SLOTS];

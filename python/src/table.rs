@@ -9,7 +9,8 @@ use whylight::data::{Column, Indices, View};
 pub(crate) enum Data<'py> {
     F32(PyReadonlyArray2<'py, f32>),
     F64(PyReadonlyArray2<'py, f64>),
-    Sparse(Entries<'py>, Positions<'py>, Positions<'py>, usize),
+    /// Entries, indices, row starts, columns, and what a cell without an entry is.
+    Sparse(Entries<'py>, Positions<'py>, Positions<'py>, usize, f64),
     Columns(Vec<DataColumn<'py>>),
 }
 
@@ -56,13 +57,15 @@ impl Data<'_> {
         Ok(match self {
             Data::F32(matrix) => View::f32(matrix.as_array(), names),
             Data::F64(matrix) => View::f64(matrix.as_array(), names),
-            Data::Sparse(Entries::F32(entries), indices, starts, columns) => {
+            Data::Sparse(Entries::F32(entries), indices, starts, columns, absent) => {
                 let (indices, starts) = (indices.indices()?, starts.indices()?);
                 View::csr_f32(slice(entries)?, indices, starts, *columns, names)?
+                    .with_absent(*absent)
             }
-            Data::Sparse(Entries::F64(entries), indices, starts, columns) => {
+            Data::Sparse(Entries::F64(entries), indices, starts, columns, absent) => {
                 let (indices, starts) = (indices.indices()?, starts.indices()?);
                 View::csr_f64(slice(entries)?, indices, starts, *columns, names)?
+                    .with_absent(*absent)
             }
             Data::Columns(_) => View::columns_of(&copied.0, names),
         })

@@ -64,17 +64,15 @@ def table(x, *, features=None, absent=0.0) -> Table:
         return _arrow(x)
     if is_a(x, "torch", "Tensor"):
         x = x.detach().cpu().numpy()
-    if hasattr(x, "tocsr") and absent == 0.0:
-        return _sparse(x, features)
     if hasattr(x, "tocsr"):
-        x = _filled(x, absent)
+        return _sparse(x, features, absent)
     matrix = _matrix(x)
     names = list(map(str, features)) if features is not None and len(features) == matrix.shape[1] else None
     return Table(matrix, names, len(matrix))
 
 
-def _sparse(x, features) -> Table:
-    """A sparse matrix as (entries, indices, row starts, columns), where it lies if it is CSR of floats."""
+def _sparse(x, features, absent) -> Table:
+    """A sparse matrix as (entries, indices, row starts, columns, absent), where it lies if it is CSR of floats."""
     x = x.tocsr()
     if x.ndim != 2:
         raise ShapeError(f"the rows to explain: expected two dimensions of a sparse array, got {x.ndim}")
@@ -83,16 +81,7 @@ def _sparse(x, features) -> Table:
         x.sum_duplicates()
     entries = x.data if x.dtype in (np.float32, np.float64) else x.data.astype(np.float64)
     names = list(map(str, features)) if features is not None and len(features) == x.shape[1] else None
-    return Table((entries, x.indices, x.indptr, x.shape[1]), names, x.shape[0])
-
-
-def _filled(x, absent):
-    """A sparse matrix as a dense one with this number in the cells that it leaves out."""
-    x = x.tocoo(copy=True)
-    x.sum_duplicates()
-    dense = np.full(x.shape, absent, x.dtype if x.dtype in (np.float32, np.float64) else np.float64)
-    dense[x.row, x.col] = x.data
-    return dense
+    return Table((entries, x.indices, x.indptr, x.shape[1], absent), names, x.shape[0])
 
 
 def _matrix(x):

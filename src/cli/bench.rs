@@ -144,7 +144,10 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     fn explainer(&self, device: &Device) -> Result<Explainer> {
-        let options = Options::on(device.clone());
+        let options = Options {
+            value_function: self.args.input.value_function,
+            ..Options::on(device.clone())
+        };
         Explainer::new(Arc::clone(&self.model), self.background.as_ref(), options)
     }
 

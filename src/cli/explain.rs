@@ -28,7 +28,7 @@ pub(super) struct Args {
     #[command(flatten)]
     input: Input,
 
-    /// How to explain: auto, or tree (exact path-dependent Tree SHAP)
+    /// How to explain: auto, or tree (exact Tree SHAP)
     #[arg(long, default_value = "auto", value_parser = value::method)]
     method: Method,
 
@@ -76,6 +76,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let options = Options {
         memory_limit: args.memory_limit,
         additivity_rows: args.additivity_rows,
+        value_function: args.input.value_function,
         ..Options::on(args.device.parse()?)
     };
     let explainer = Explainer::new(model, background.as_ref(), options)?;

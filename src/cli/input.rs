@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use whylight::data::{self, ReadOptions};
+use whylight::explain::ValueFunction;
 use whylight::model::{self, Model};
 use whylight::{Error, Result, Table};
 
@@ -22,9 +23,17 @@ pub(super) struct Input {
     #[arg(long, value_name = "FILE")]
     pub(super) data: PathBuf,
 
-    /// Table with training rows, or a sample of them, for a model file that stores no cover
+    /// Table with training rows, or a sample of them: what the features outside a coalition take
+    /// their values from (interventional), or what covers are counted from (`path_dependent`, for a
+    /// model file that stores none)
     #[arg(long, value_name = "FILE")]
     background: Option<PathBuf>,
+
+    /// What a coalition of features is worth: `path_dependent` (the others follow the rows of the
+    /// training), interventional (they take the values of background rows), or auto: interventional
+    /// where there is a background
+    #[arg(long, value_name = "WHICH", default_value = "auto")]
+    pub(super) value_function: ValueFunction,
 
     /// A column of the tables to leave out, by name, or by position from 1 where they have none;
     /// can be given several times

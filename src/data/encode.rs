@@ -303,7 +303,9 @@ impl Batch<'_> {
                 Some(cells) => fill::exact(cells),
                 None => self.sources.iter().all(Source::is_exact),
             },
-            Borrowed::Csr64(csr) if self.translated.is_empty() => fill::exact(csr.entries()),
+            Borrowed::Csr64(csr) if self.translated.is_empty() => {
+                fill::exact(csr.entries()) && fill::exact(&[csr.absent])
+            }
             _ => self.sources.iter().all(Source::is_exact),
         }
     }

@@ -54,10 +54,12 @@ impl Indices<'_> {
     }
 }
 
-/// Checked rows; a cell without an entry is 0.
+/// Checked rows.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Csr<'a, T> {
     entries: &'a [T],
+    /// What a cell without an entry is.
+    pub(super) absent: T,
     /// The column of each entry.
     indices: Indices<'a>,
     /// The first entry of each row, and the end of the last.
@@ -65,7 +67,8 @@ pub(super) struct Csr<'a, T> {
     columns: usize,
 }
 
-impl<'a, T: Copy> Csr<'a, T> {
+impl<'a, T: Copy + Default> Csr<'a, T> {
+    /// Rows whose cells without an entry are 0.
     pub(super) fn new(
         entries: &'a [T],
         indices: Indices<'a>,
@@ -100,6 +103,7 @@ impl<'a, T: Copy> Csr<'a, T> {
         }
         let csr = Self {
             entries,
+            absent: T::default(),
             indices,
             starts,
             columns,
@@ -168,9 +172,10 @@ impl<'a, T: Copy> Csr<'a, T> {
             .map(|entry| (self.indices.at(entry), self.entries[entry]))
     }
 
-    /// The cell of a row in a column, where it has an entry.
-    pub(super) fn cell(&self, row: usize, column: usize) -> Option<T> {
+    /// The cell of a row in a column.
+    pub(super) fn cell(&self, row: usize, column: usize) -> T {
         let mut row = self.row(row);
-        row.find(|(at, _)| *at == column).map(|(_, cell)| cell)
+        row.find(|(at, _)| *at == column)
+            .map_or(self.absent, |(_, cell)| cell)
     }
 }

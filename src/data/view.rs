@@ -57,8 +57,9 @@ impl<'a> View<'a> {
     }
 
     /// Sparse float32 rows of so many columns (CSR): row r has `data[e]` in column `indices[e]` for
-    /// each e from `indptr[r]` to `indptr[r + 1]`, in any order, and 0 in all others. With a name
-    /// per column or none. Cells become dense only in the blocks of rows that are explained.
+    /// each e from `indptr[r]` to `indptr[r + 1]`, in any order, and 0 in all others, or what
+    /// [`View::with_absent`] says. With a name per column or none. Cells become dense only in the
+    /// blocks of rows that are explained.
     ///
     /// # Errors
     /// [`Error::Shape`] if the lengths do not fit together or `indptr` is not ascending,
@@ -89,6 +90,18 @@ impl<'a> View<'a> {
         let csr = Csr::new(data, indices.into(), indptr.into(), columns)?;
         let cells = Borrowed::Csr64(csr);
         Ok(Self { names, cells })
+    }
+
+    /// The same rows, where the cells that sparse ones leave out are this number instead of 0, such
+    /// as NaN for missing; dense rows leave none out.
+    #[must_use]
+    pub fn with_absent(mut self, absent: f64) -> Self {
+        match &mut self.cells {
+            Borrowed::Csr32(csr) => csr.absent = absent as f32,
+            Borrowed::Csr64(csr) => csr.absent = absent,
+            Borrowed::F32(_) | Borrowed::F64(_) | Borrowed::Columns(..) => {}
+        }
+        self
     }
 
     /// The column names.
@@ -213,12 +226,8 @@ impl<'a> View<'a> {
         match &self.cells {
             Borrowed::F32(matrix) => copy(matrix.slice(s![rows, column]).iter().copied(), out),
             Borrowed::F64(matrix) => copy(matrix.slice(s![rows, column]).iter().copied(), out),
-            Borrowed::Csr32(csr) => {
-                copy(rows.map(|row| csr.cell(row, column).unwrap_or(0.0)), out);
-            }
-            Borrowed::Csr64(csr) => {
-                copy(rows.map(|row| csr.cell(row, column).unwrap_or(0.0)), out);
-            }
+            Borrowed::Csr32(csr) => copy(rows.map(|row| csr.cell(row, column)), out),
+            Borrowed::Csr64(csr) => copy(rows.map(|row| csr.cell(row, column)), out),
             Borrowed::Columns(columns, all) => {
                 let rows = all.start + rows.start..all.start + rows.end;
                 match &columns[column] {

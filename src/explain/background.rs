@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use ndarray::ArrayView2;
+use whylight_kernels::ROWS;
 
 use crate::data::{Encoder, View, city_hash};
 use crate::error::{Error, MEMORY, Result};
@@ -54,11 +55,7 @@ impl Sample {
         let encoder = Encoder::new(features, view.names(), view.columns())?;
         let batch = encoder.batch(view)?;
         if batch.rows() == 0 {
-            return Err(Error::Data {
-                path: MEMORY.into(),
-                at: "its end".to_owned(),
-                reason: "no rows; expected the training rows, or a sample of them".to_owned(),
-            });
+            return Err(empty());
         }
         let features = batch.features();
         let mut cells = vec![0.0; batch.rows() * features];
@@ -91,21 +88,54 @@ impl Sample {
         &self.titles[feature]
     }
 
-    /// How a result names it: by its rows, a hash of the cells, and of the weights where it has
-    /// some.
+    /// As a result names it.
     pub(super) fn cover(&self, weights: Option<&[f64]>) -> String {
-        let rows = self.rows;
-        match weights {
-            None => format!(
-                "background of {rows} rows, hash {:016x}",
-                hash(&[&self.cells])
-            ),
-            Some(weights) => format!(
-                "background of {rows} weighted rows, hash {:016x}",
-                hash(&[&self.cells, weights])
-            ),
-        }
+        let blocks = self.cells.chunks((ROWS * self.features).max(1));
+        let hashes: Vec<u64> = blocks.map(|cells| hash(&[cells])).collect();
+        describe(self.rows, &hashes, weights)
     }
+}
+
+/// How a result names a background: by its rows, a hash of the cells, and of the weights where it
+/// has some. The cells come as the [`hash`] of each block of [`ROWS`] rows.
+pub(super) fn describe(rows: usize, blocks: &[u64], weights: Option<&[f64]>) -> String {
+    let weighted = if weights.is_some() { " weighted" } else { "" };
+    let mut words = blocks.to_vec();
+    words.extend(weights.unwrap_or_default().iter().map(|w| w.to_bits()));
+    let hash = city_hash(bytemuck::cast_slice(&words));
+    format!("background of {rows}{weighted} rows, hash {hash:016x}")
+}
+
+/// A background without rows.
+pub(super) fn empty() -> Error {
+    Error::Data {
+        path: MEMORY.into(),
+        at: "its end".to_owned(),
+        reason: "no rows; expected the training rows, or a sample of them".to_owned(),
+    }
+}
+
+pub(super) fn check_weights(weights: &[f64], rows: usize) -> Result<()> {
+    if weights.len() != rows {
+        return Err(Error::Shape {
+            what: "the weights".to_owned(),
+            expected: format!("one for each of {rows} rows"),
+            got: weights.len().to_string(),
+        });
+    }
+    let refused = |got: String| Error::Parameter {
+        name: "weights",
+        got,
+        allowed: "finite numbers, none negative, not all 0".to_owned(),
+    };
+    let bad = |weight: &&f64| !(weight.is_finite() && **weight >= 0.0);
+    if let Some(weight) = weights.iter().find(bad) {
+        return Err(refused(weight.to_string()));
+    }
+    if weights.iter().all(|&weight| weight == 0.0) {
+        return Err(refused("0 for every row".to_owned()));
+    }
+    Ok(())
 }
 
 /// A hash of numbers, down to the bit.

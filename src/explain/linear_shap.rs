@@ -69,6 +69,13 @@ impl LinearShap {
                 instead: "explain a linear model".to_owned(),
             });
         };
+        if options.value_function == ValueFunction::PathDependent {
+            return Err(Error::Unsupported {
+                what: "the path_dependent value function".to_owned(),
+                by: "linear SHAP".to_owned(),
+                instead: "take interventional or conditional".to_owned(),
+            });
+        }
         linear.check(Path::new(MEMORY))?;
         let Some(background) = background else {
             return Err(Error::Parameter {

@@ -1,6 +1,8 @@
-//! Path-dependent Tree SHAP (Lundberg et al. 2020): exact Shapley values of the game in which
-//! features outside a coalition follow the cover of the training rows.
+//! Tree SHAP (Lundberg et al. 2020): exact Shapley values of tree ensembles, where features outside a
+//! coalition follow the cover of the training rows (path-dependent), or take the values of background
+//! rows (interventional).
 
+mod background;
 mod columns;
 mod compile;
 mod cpu;
@@ -8,14 +10,16 @@ mod cpu;
 mod gpu;
 mod plan;
 
+use std::path::Path;
 use std::sync::Arc;
 
+use self::background::BackgroundRows;
 use self::compile::Compiled;
 use self::cpu::Cpu;
 #[cfg(feature = "gpu")]
 use self::gpu::GpuPacks;
 use super::amount::Amount;
-use super::background::{Background, Sample};
+use super::background::{Background, NAME, Sample};
 use super::method::{Account, Method, Rows, names};
 use super::{Options, ValueFunction};
 use crate::data::View;
@@ -81,11 +85,28 @@ impl TreeShap {
                 "explain trees",
             ));
         };
-        if options.value_function != ValueFunction::Auto {
-            return Err(refused(
-                &format!("the {} value function", options.value_function),
-                "take the value function auto, which is path-dependent",
-            ));
+        let interventional = match options.value_function {
+            ValueFunction::Auto => background.is_some(),
+            ValueFunction::PathDependent => false,
+            ValueFunction::Interventional => true,
+            ValueFunction::Conditional => {
+                return Err(refused(
+                    "the conditional value function",
+                    "take path_dependent, which follows the training rows, or interventional",
+                ));
+            }
+        };
+        if interventional {
+            let Some(background) = background else {
+                return Err(Error::Parameter {
+                    name: "background",
+                    got: "none".to_owned(),
+                    allowed: "interventional values compare a row with background rows; give the \
+                              training rows, or a sample of them"
+                        .to_owned(),
+                });
+            };
+            return Self::interventional(model, &background, options);
         }
         let background = background.map(rows).transpose()?;
         let mut cover = "model".to_owned();
@@ -114,17 +135,47 @@ impl TreeShap {
             Some(trees) => Ensemble::Counted(trees),
             None => Ensemble::Own(model),
         };
-        Self::of(trees, cover, notes, options)
+        let compiled = Compiled::new(trees.trees())?;
+        let expected = compiled.forest.expected();
+        let base_values = trees.trees().base.iter().zip(&expected);
+        let base_values = base_values.map(|(a, b)| a + b).collect();
+        Self::of(trees, compiled, base_values, cover, notes, options)
+    }
+
+    fn interventional(
+        model: Arc<Model>,
+        background: &Background<'_>,
+        options: &Options,
+    ) -> Result<Self> {
+        let (view, weights) = match background {
+            Background::Rows(rows) => (rows, None),
+            Background::Weighted(rows, weights) => (rows, Some(*weights)),
+            Background::Moments { .. } => {
+                return Err(refused(
+                    "a mean and a covariance as background",
+                    "give rows; trees are not determined by moments",
+                ));
+            }
+        };
+        let ensemble = Ensemble::Own(model);
+        let trees = ensemble.trees();
+        let mut compiled = Compiled::new(trees)?;
+        let rows = BackgroundRows::new(trees, &compiled, view, weights)
+            .map_err(|error| error.in_file(Path::new(NAME)))?;
+        let (base_values, cover) = (rows.margins.clone(), rows.cover.clone());
+        compiled.background = Some(rows);
+        Self::of(ensemble, compiled, base_values, cover, Vec::new(), options)
     }
 
     fn of(
         ensemble: Ensemble,
+        compiled: Compiled,
+        base_values: Vec<f64>,
         cover: String,
         notes: Vec<String>,
         options: &Options,
     ) -> Result<Self> {
         let trees = ensemble.trees();
-        let compiled = Compiled::new(trees)?;
         let largest = compiled.largest();
         // NaN, too, is not below.
         if largest.is_nan() || largest >= LARGEST {
@@ -138,14 +189,16 @@ impl TreeShap {
                 instead: format!("train on a target that is scaled down, below {LARGEST:e}"),
             });
         }
-        let expected = compiled.forest.expected();
-        let base_values = trees.base.iter().zip(&expected).map(|(a, b)| a + b);
+        let value_function = match compiled.background {
+            Some(_) => ValueFunction::Interventional,
+            None => ValueFunction::PathDependent,
+        };
         let header = Header {
             method: "tree_shap".to_owned(),
-            value_function: "path_dependent".to_owned(),
+            value_function: value_function.name().to_owned(),
             output: "raw".to_owned(),
             exact: true,
-            base_values: base_values.collect(),
+            base_values,
             feature_names: names(&trees.features),
             output_names: trees.outputs.clone(),
             model_format: trees.format.to_owned(),
@@ -231,7 +284,7 @@ fn rows(background: Background<'_>) -> Result<View<'_>> {
 fn refused(what: &str, instead: &str) -> Error {
     Error::Unsupported {
         what: what.to_owned(),
-        by: "path-dependent Tree SHAP".to_owned(),
+        by: "Tree SHAP".to_owned(),
         instead: instead.to_owned(),
     }
 }

@@ -14,9 +14,13 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ValueFunction {
-    /// The method's own: path-dependent for trees, interventional for linear models.
+    /// The method's own: for trees interventional where there is a background, else path-dependent;
+    /// interventional for linear models.
     #[default]
     Auto,
+    /// The others follow the rows that each split of a tree sent either way in training: the covers
+    /// of the model, or where it has none, those counted from the background (Lundberg et al. 2020).
+    PathDependent,
     /// The others take the values of background rows, whatever the coalition.
     Interventional,
     /// The others follow the distribution of the background given the coalition.
@@ -28,6 +32,7 @@ impl ValueFunction {
     pub fn name(self) -> &'static str {
         match self {
             ValueFunction::Auto => "auto",
+            ValueFunction::PathDependent => "path_dependent",
             ValueFunction::Interventional => "interventional",
             ValueFunction::Conditional => "conditional",
         }
@@ -44,13 +49,18 @@ impl FromStr for ValueFunction {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        [Self::Auto, Self::Interventional, Self::Conditional]
-            .into_iter()
+        let all = [
+            Self::Auto,
+            Self::PathDependent,
+            Self::Interventional,
+            Self::Conditional,
+        ];
+        all.into_iter()
             .find(|value_function| value_function.name() == text)
             .ok_or_else(|| Error::Parameter {
                 name: "value_function",
                 got: format!("\"{text}\""),
-                allowed: "auto, interventional, or conditional".to_owned(),
+                allowed: "auto, path_dependent, interventional, or conditional".to_owned(),
             })
     }
 }

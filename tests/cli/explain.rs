@@ -289,8 +289,46 @@ fn models_of_every_library_are_explained() {
 #[test]
 fn a_background_that_is_not_needed_is_mentioned() {
     let place = Place::new();
-    let text = place.ok(&format!("{CALL} --background rows.csv"));
+    let path_dependent = "--value-function path_dependent";
+    let text = place.ok(&format!("{CALL} --background rows.csv {path_dependent}"));
     assert!(text.contains("the background was not used"), "{text}");
     let text = place.ok(CALL);
     assert!(!text.contains("background"), "{text}");
+}
+
+/// With a background, features outside a coalition take its values: the base value is the mean margin
+/// of its rows.
+#[test]
+fn a_background_makes_values_interventional() {
+    let place = Place::new();
+    place.ok(&format!("{CALL} --out all.json"));
+    let own = place.json("all.json");
+    assert_eq!(own["value_function"], "path_dependent");
+    for call in ["", "--value-function interventional"] {
+        place.ok(&format!(
+            "{CALL} --background rows.csv {call} --out out.json"
+        ));
+        let result = place.json("out.json");
+        assert_eq!(result["value_function"], "interventional");
+        assert!(
+            result["cover"]
+                .as_str()
+                .unwrap()
+                .starts_with("background of ")
+        );
+        let sum = |values: &[f32]| values.iter().map(|&value| f64::from(value)).sum::<f64>();
+        let base = |result: &serde_json::Value| result["base_values"][0].as_f64().unwrap();
+        let (values, others) = (flat(&own["values"]), flat(&result["values"]));
+        assert_eq!(values.len(), others.len());
+        assert!(values != others);
+        // Margins are the same in both; their mean over the rows is the base value of the second.
+        let rows = result["values"].as_array().unwrap().len() as f64;
+        let mean = base(&own) + sum(&values) / rows;
+        assert!((base(&result) - mean).abs() < 1e-5, "{mean}");
+        assert!(sum(&others).abs() < 1e-4 * rows);
+    }
+    let refused = place.fails(&format!("{CALL} --value-function interventional"));
+    assert!(refused.contains("background"), "{refused}");
+    let refused = place.fails(&format!("{CALL} --value-function conditional"));
+    assert!(refused.contains("path_dependent"), "{refused}");
 }

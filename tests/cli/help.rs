@@ -30,29 +30,36 @@ Explain the rows of a table by a model, from file to file or to the screen
 Usage: whylight explain [OPTIONS] --model <FILE> --data <FILE>
 
 Options:
-      --model <FILE>         Model file: XGBoost JSON or UBJSON, LightGBM text, CatBoost JSON, ONNX
-      --data <FILE>          Table with the rows to explain: .csv, .tsv, .npy, .parquet, .arrow
-      --background <FILE>    Table with training rows, or a sample of them, for a model file that
-                             stores no cover
-      --drop <COL>           A column of the tables to leave out, by name, or by position from 1
-                             where they have none; can be given several times
-      --header <HEADER>      Whether a CSV file begins with column names [default: auto] [possible
-                             values: auto, yes, no]
-      --iterations <WHICH>   The boosting iterations to explain: all, best (up to the one that early
-                             stopping chose), or A..B, counted from 0, without B [default: all]
-      --method <METHOD>      How to explain: auto, or tree (exact path-dependent Tree SHAP)
-                             [default: auto]
-      --output <SPACE>       What the values add up to: raw (the margin) [default: raw]
-      --device <DEVICE>      Where to compute: auto, cpu, gpu, or gpu:N as `whylight devices`
-                             numbers them [default: auto]
-      --out <FILE>           File to write: .json (the whole result), .npy (the values), .parquet,
-                             .arrow or .csv (a row per explained row); without it, the ranking and
-                             the first rows are shown
-      --threads <N>          CPU threads; all by default
-      --memory-limit <SIZE>  Memory that rows and their values may take, such as 512MiB
-      --additivity-rows <N>  Rows whose values are held against the model's float64 margin: a
-                             number, or all
-  -h, --help                 Print help (see more with '--help')
+      --model <FILE>            Model file: XGBoost JSON or UBJSON, LightGBM text, CatBoost JSON,
+                                ONNX
+      --data <FILE>             Table with the rows to explain: .csv, .tsv, .npy, .parquet, .arrow
+      --background <FILE>       Table with training rows, or a sample of them: what the features
+                                outside a coalition take their values from (interventional), or what
+                                covers are counted from (`path_dependent`, for a model file that
+                                stores none)
+      --value-function <WHICH>  What a coalition of features is worth: `path_dependent` (the others
+                                follow the rows of the training), interventional (they take the
+                                values of background rows), or auto: interventional where there is a
+                                background [default: auto]
+      --drop <COL>              A column of the tables to leave out, by name, or by position from 1
+                                where they have none; can be given several times
+      --header <HEADER>         Whether a CSV file begins with column names [default: auto]
+                                [possible values: auto, yes, no]
+      --iterations <WHICH>      The boosting iterations to explain: all, best (up to the one that
+                                early stopping chose), or A..B, counted from 0, without B [default:
+                                all]
+      --method <METHOD>         How to explain: auto, or tree (exact Tree SHAP) [default: auto]
+      --output <SPACE>          What the values add up to: raw (the margin) [default: raw]
+      --device <DEVICE>         Where to compute: auto, cpu, gpu, or gpu:N as `whylight devices`
+                                numbers them [default: auto]
+      --out <FILE>              File to write: .json (the whole result), .npy (the values),
+                                .parquet, .arrow or .csv (a row per explained row); without it, the
+                                ranking and the first rows are shown
+      --threads <N>             CPU threads; all by default
+      --memory-limit <SIZE>     Memory that rows and their values may take, such as 512MiB
+      --additivity-rows <N>     Rows whose values are held against the model's float64 margin: a
+                                number, or all
+  -h, --help                    Print help (see more with '--help')
 ");
 }
 
@@ -64,25 +71,33 @@ Measure how fast a model is explained
 Usage: whylight bench [OPTIONS] --model <FILE> --data <FILE>
 
 Options:
-      --model <FILE>        Model file: XGBoost JSON or UBJSON, LightGBM text, CatBoost JSON, ONNX
-      --data <FILE>         Table with the rows to explain: .csv, .tsv, .npy, .parquet, .arrow
-      --background <FILE>   Table with training rows, or a sample of them, for a model file that
-                            stores no cover
-      --drop <COL>          A column of the tables to leave out, by name, or by position from 1
-                            where they have none; can be given several times
-      --header <HEADER>     Whether a CSV file begins with column names [default: auto] [possible
-                            values: auto, yes, no]
-      --iterations <WHICH>  The boosting iterations to explain: all, best (up to the one that early
-                            stopping chose), or A..B, counted from 0, without B [default: all]
-      --rows <N>            Rows to explain: the first N, the table's rows over and over where it
-                            has fewer; all by default
-      --threads <T>         CPU threads; all by default
-      --device <DEVICE>     Where to compute: auto, cpu, gpu, gpu:N, or all (the CPU and every GPU,
-                            compared) [default: auto]
-      --repeats <R>         Repeats of each measurement, at the least; medians are printed [default:
-                            5]
-      --json                Print one JSON object
-  -h, --help                Print help (see more with '--help')
+      --model <FILE>            Model file: XGBoost JSON or UBJSON, LightGBM text, CatBoost JSON,
+                                ONNX
+      --data <FILE>             Table with the rows to explain: .csv, .tsv, .npy, .parquet, .arrow
+      --background <FILE>       Table with training rows, or a sample of them: what the features
+                                outside a coalition take their values from (interventional), or what
+                                covers are counted from (`path_dependent`, for a model file that
+                                stores none)
+      --value-function <WHICH>  What a coalition of features is worth: `path_dependent` (the others
+                                follow the rows of the training), interventional (they take the
+                                values of background rows), or auto: interventional where there is a
+                                background [default: auto]
+      --drop <COL>              A column of the tables to leave out, by name, or by position from 1
+                                where they have none; can be given several times
+      --header <HEADER>         Whether a CSV file begins with column names [default: auto]
+                                [possible values: auto, yes, no]
+      --iterations <WHICH>      The boosting iterations to explain: all, best (up to the one that
+                                early stopping chose), or A..B, counted from 0, without B [default:
+                                all]
+      --rows <N>                Rows to explain: the first N, the table's rows over and over where
+                                it has fewer; all by default
+      --threads <T>             CPU threads; all by default
+      --device <DEVICE>         Where to compute: auto, cpu, gpu, gpu:N, or all (the CPU and every
+                                GPU, compared) [default: auto]
+      --repeats <R>             Repeats of each measurement, at the least; medians are printed
+                                [default: 5]
+      --json                    Print one JSON object
+  -h, --help                    Print help (see more with '--help')
 ");
 }
 

@@ -20,7 +20,7 @@ fn tables(level: Level, forest: &Forest, thresholds: &[f32], block: Block<'_>) -
             trees.push((tree as u32, cover));
         }
     }
-    let pack = tree_tables::Pack::new(forest, thresholds, &trees);
+    let pack = tree_tables::Pack::new(forest, thresholds, &trees, tree_tables::Game::PathDependent);
     let mut scratch = tree_tables::Scratch::default();
     Some(per_output(forest, |output, values| {
         let trees = pack.trees_of(output);

@@ -255,18 +255,19 @@ fn few_samples_and_other_value_functions_are_refused_by_name() {
         "{error}"
     );
     let error = "tree".parse::<ValueFunction>().unwrap_err();
-    insta::assert_snapshot!(error, @r#"value_function: "tree" is not allowed: auto, interventional, or conditional"#);
+    insta::assert_snapshot!(error, @r#"value_function: "tree" is not allowed: auto, path_dependent, interventional, or conditional"#);
 }
 
 #[test]
-fn trees_refuse_what_only_linear_models_take() {
+fn path_dependent_trees_refuse_what_only_linear_models_take() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let model = whylight::model::load(&path.join("examples/breast_cancer/model.json")).unwrap();
     let model = Arc::new(model);
     let rows = Array2::<f64>::zeros((2, 30));
     let background = Background::Weighted(View::f64(rows.view(), None), &[1.0, 1.0]);
-    let cpu = Options::on(Device::cpu());
-    let error = Explainer::with_distribution(model.clone(), background, cpu).unwrap_err();
+    let path_dependent = options(ValueFunction::PathDependent);
+    let explainer = Explainer::with_distribution(model.clone(), background, path_dependent);
+    let error = explainer.map(|_| ()).unwrap_err();
     assert!(
         error.to_string().contains("whose rows have weights"),
         "{error}"

@@ -24,7 +24,7 @@ pub(crate) fn values(forest: &Forest, thresholds: &[f32], row: &[f32]) -> Vec<Ve
 }
 
 /// size! (features − size − 1)! / features!
-fn weight(size: usize, features: usize) -> f64 {
+pub(super) fn weight(size: usize, features: usize) -> f64 {
     let ways: f64 = (0..size).fold(1.0, |ways, k| {
         ways * (features - 1 - k) as f64 / (k + 1) as f64
     });

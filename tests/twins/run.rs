@@ -81,7 +81,12 @@ impl Case {
                 packs.quadrature.push(tree as u32);
             }
         }
-        packs.tables = tree_tables::Pack::new(forest, &self.thresholds, &tables);
+        packs.tables = tree_tables::Pack::new(
+            forest,
+            &self.thresholds,
+            &tables,
+            tree_tables::Game::PathDependent,
+        );
         packs
     }
 

@@ -28,7 +28,7 @@ pub(super) const ENGINES: f64 = 1e-5;
 /// in units of the row's largest value.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Worst {
-    by_leaves: f64,
+    pub(super) by_leaves: f64,
     pub(super) by_values: f64,
 }
 

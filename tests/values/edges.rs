@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ndarray::{Array2, array};
-use whylight::data::Cells;
+use whylight::data::{Cells, View};
 use whylight::model::{self, Model, Node};
 use whylight::{Error, Explainer, Table};
 
@@ -302,4 +302,38 @@ fn more_threads_than_can_be_had_are_an_error() {
         matches!(&error, Error::Parameter { name: "threads", got, .. } if got == "1000000000"),
         "{error}"
     );
+}
+
+/// What `SciPy`'s rows leave out is missing for XGBoost, and so are NaN cells.
+#[test]
+fn cells_that_sparse_rows_leave_out_can_be_missing() {
+    let subject = subject("xgboost", "binary_3_4");
+    let explainer = subject.explainer(options());
+    let (rows, columns) = (subject.rows.shape[0], subject.rows.shape[1]);
+    let (mut entries, mut indices, mut indptr) = (Vec::new(), Vec::new(), vec![0_i64]);
+    for row in 0..rows {
+        for (column, &cell) in (0_i32..).zip(subject.rows.row(row)) {
+            if !cell.is_nan() {
+                entries.push(cell);
+                indices.push(column);
+            }
+        }
+        indptr.push(entries.len() as i64);
+    }
+    assert!(entries.len() + 20 < rows * columns, "few are missing");
+    let narrow: Vec<f32> = entries.iter().map(|&cell| cell as f32).collect();
+    let expected = explainer.explain(&subject.table).unwrap().values;
+    let (indices, indptr) = (&indices[..], &indptr[..]);
+    for view in [
+        View::csr_f64(&entries, indices, indptr, columns, None),
+        View::csr_f32(&narrow, indices, indptr, columns, None),
+    ] {
+        let view = view.unwrap();
+        let explain = |view: &View<'_>| {
+            let explanation = explainer.explain_while(view, &mut |_| true).unwrap();
+            explanation.unwrap().values
+        };
+        assert_ne!(explain(&view), expected);
+        assert_eq!(explain(&view.with_absent(f64::NAN)), expected);
+    }
 }

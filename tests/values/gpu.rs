@@ -1,11 +1,13 @@
 //! The explainer on a GPU: the CPU's values, the same bits in batches and from several threads, and
 //! a model that no GPU holds.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use ndarray::Array2;
 use whylight::data::Cells;
+use whylight::explain::ValueFunction;
 use whylight::model::{self, Model};
 use whylight::{Explainer, Options, Table};
 
@@ -17,7 +19,10 @@ use crate::twins;
 /// Options for the GPU that the tests run on.
 fn on_gpu() -> Option<Options> {
     let device = format!("gpu:{}", twins::gpu()?.adapter().index);
-    Some(Options::on(device.parse().unwrap()))
+    Some(Options {
+        device: device.parse().unwrap(),
+        ..options()
+    })
 }
 
 /// A corpus is many small models: few compare both amounts that a GPU tells apart.
@@ -50,6 +55,47 @@ fn values_of_every_model_are_the_cpus() {
     }
     eprintln!("largest difference of the GPU's values: {largest:.1e} of the row's largest");
     assert!(checked > 150, "only {checked} cases");
+}
+
+/// Against a background of rows of the case: tables on the GPU, and what it has no engine for on the
+/// CPU within the same call.
+#[test]
+fn interventional_values_of_every_library_are_the_cpus() {
+    let Some(on_gpu) = on_gpu() else { return };
+    let mut engines = BTreeMap::new();
+    for (library, name) in [
+        ("xgboost", "softprob_3_4"),
+        ("xgboost", "vector_leaf_3_4"),
+        ("xgboost", "deep_3_2"),
+        ("lightgbm", "regression_nan_4_7"),
+        ("catboost", "one_hot_1_2"),
+        ("onnx", "forest_double_5"),
+    ] {
+        let subject = subject(library, name);
+        let background = subject.table.slice(0..40).unwrap();
+        let explainer = |options: &Options| {
+            let options = Options {
+                value_function: ValueFunction::Interventional,
+                ..options.clone()
+            };
+            Explainer::new(subject.model.clone(), Some(&background), options).unwrap()
+        };
+        let (gpu, cpu) = (explainer(&on_gpu), explainer(&options()));
+        for amount in &AMOUNTS[1..] {
+            let parts = explain(&gpu, &subject.table, *amount);
+            values_add_up(&subject, &parts);
+            for (engine, trees) in &parts[0].trailer.engines {
+                *engines.entry(engine.clone()).or_insert(0) += trees;
+            }
+            let expected = together(&explain(&cpu, &subject.table, Amount::Some));
+            let from = worst(&subject, &together(&parts), &reference(&expected));
+            assert!(from.by_values <= ENGINES, "{name}, {amount:?}: {from:?}");
+        }
+    }
+    assert_eq!(
+        engines.keys().collect::<Vec<_>>(),
+        ["pairs_on_cpu", "tables"]
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ndarray::Array3;
 use whylight::data::{Cells, ReadOptions, read};
+use whylight::explain::ValueFunction;
 use whylight::model::{self, Model, Precision, Trees};
 use whylight::{Device, Explainer, Explanation, Options, Table};
 
@@ -54,8 +55,12 @@ pub(super) fn subject(library: &str, name: &str) -> Subject {
     Subject::new(cases.pop().unwrap())
 }
 
+/// For path-dependent values, where a background is only what covers are counted from.
 pub(super) fn options() -> Options {
-    Options::on(Device::cpu())
+    Options {
+        value_function: ValueFunction::PathDependent,
+        ..Options::on(Device::cpu())
+    }
 }
 
 impl Subject {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::table::Table;
-use super::{Entry, Group, MAX_BITS, MAX_ENTRIES, Pack, PackedTree, SLOTS, Step};
+use super::{Entry, Game, Group, MAX_BITS, MAX_ENTRIES, Pack, PackedTree, SLOTS, Step};
 use crate::forest::Forest;
 use crate::simd::prefetch;
 
@@ -151,28 +151,78 @@ impl Draft {
 
 impl Pack {
     /// The tables of trees with their divisions; trees come in the order of their outputs.
-    pub fn new(forest: &Forest, thresholds: &[f32], trees: &[(u32, Cover)]) -> Self {
+    pub fn new(
+        forest: &Forest,
+        thresholds: &[f32],
+        trees: &[(u32, Cover)],
+        game: Game<'_>,
+    ) -> Self {
+        let mut pack = Self::without_tables(forest, thresholds, trees);
+        pack.fill(forest, thresholds, trees, game);
+        pack
+    }
+
+    /// As [`Pack::new`], before the tables are computed: what [`super::histogram`] needs.
+    pub fn without_tables(forest: &Forest, thresholds: &[f32], trees: &[(u32, Cover)]) -> Self {
         let mut pack = Pack::default();
         let mut count = 0;
         for (tree, cover) in trees {
             pack.lay_out(forest, thresholds, *tree as usize, cover, count);
             count += cover.entries;
         }
+        pack
+    }
+
+    /// Computes the tables of the trees that the pack was laid out for.
+    pub fn fill(
+        &mut self,
+        forest: &Forest,
+        thresholds: &[f32],
+        trees: &[(u32, Cover)],
+        game: Game<'_>,
+    ) {
         // Behind each group's first entry are as many as a pattern can name, so that no pattern
         // needs a check.
-        pack.entries = vec![[0.0; SLOTS]; count + MAX_ENTRIES];
-        let mut rest = &mut pack.entries[..];
+        let count = self.entries_of(0..self.trees.len()).end;
+        self.entries = vec![[0.0; SLOTS]; count + MAX_ENTRIES];
+        let mut rest = &mut self.entries[..];
         let drafts = trees.iter().flat_map(|(_, cover)| &cover.groups);
-        let tables: Vec<(&Draft, &mut [Entry])> = drafts
-            .filter_map(|draft| Some((draft, rest.split_off_mut(..1 << draft.tests.len())?)))
+        let tables: Vec<(&Draft, &Group, &mut [Entry])> = drafts
+            .zip(&self.groups)
+            .filter_map(|(draft, group)| {
+                let entries = rest.split_off_mut(..1 << group.bits)?;
+                Some((draft, group, entries))
+            })
             .collect();
         (tables.into_par_iter().with_min_len(TABLES_PER_TASK)).for_each_init(
             Table::new,
-            |table, (draft, entries)| {
-                table.fill(forest, thresholds, draft, entries);
+            |table, (draft, group, entries)| {
+                let game = match game {
+                    Game::PathDependent => Game::PathDependent,
+                    Game::Interventional(weights) => {
+                        Game::Interventional(&weights[group.first as usize..][..entries.len()])
+                    }
+                };
+                table.fill(forest, thresholds, draft, game, entries);
             },
         );
-        pack
+    }
+
+    /// Range of the entries of some trees.
+    pub fn entries_of(&self, trees: Range<usize>) -> Range<usize> {
+        let first = |tree: usize| {
+            let group = match self.trees.get(tree) {
+                Some(tree) => tree.groups.0 as usize,
+                None => self.groups.len(),
+            };
+            match self.groups.get(group) {
+                Some(group) => group.first as usize,
+                None => {
+                    (self.groups.last()).map_or(0, |last| last.first as usize + (1 << last.bits))
+                }
+            }
+        };
+        first(trees.start)..first(trees.end)
     }
 
     /// Adds the steps and groups of a tree, whose entries begin at `first`.
@@ -260,13 +310,7 @@ impl Pack {
 
     /// Asks the cache for one of `parts` (at least 1) parts of the tables of some trees.
     pub fn prefetch(&self, trees: Range<usize>, part: usize, parts: usize) {
-        let first = |tree: usize| {
-            let group = self.trees.get(tree).map(|tree| tree.groups.0 as usize);
-            let group = group.and_then(|group| self.groups.get(group));
-            let end = self.entries.len().saturating_sub(MAX_ENTRIES);
-            group.map_or(end, |group| group.first as usize)
-        };
-        let entries = &self.entries[first(trees.start)..first(trees.end)];
+        let entries = &self.entries[self.entries_of(trees)];
         if let Some(part) = entries
             .chunks(entries.len().div_ceil(parts).max(1))
             .nth(part)

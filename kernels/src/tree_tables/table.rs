@@ -2,8 +2,9 @@
 
 use std::sync::OnceLock;
 
+use super::leaf_game::LeafGame;
 use super::pack::Draft;
-use super::{Entry, MAX_ENTRIES, SLOTS};
+use super::{Entry, Game, MAX_ENTRIES, SLOTS};
 use crate::forest::{Forest, Node};
 use crate::legendre::Rule;
 
@@ -27,19 +28,17 @@ impl Table {
     pub(super) fn new() -> Self {
         Self {
             lanes: [[0.0; MAX_ENTRIES]; SLOTS],
-            game: LeafGame {
-                values: [[0.0; MAX_ENTRIES]; SLOTS],
-                product: [0.0; MAX_ENTRIES],
-            },
+            game: LeafGame::new(),
         }
     }
 
-    /// Writes the table of a group.
+    /// Writes the table of a group; the weights of a background are those of its patterns.
     pub(super) fn fill(
         &mut self,
         forest: &Forest,
         thresholds: &[f32],
         draft: &Draft,
+        game: Game<'_>,
         entries: &mut [Entry],
     ) {
         let len = entries.len();
@@ -54,7 +53,7 @@ impl Table {
             let mut path = path[..depth as usize].to_vec();
             path.push((n, !side));
             let conditions = conditions(forest, thresholds, draft, &path, leaf);
-            self.add_leaf(&conditions, forest.nodes[leaf as usize].value, len);
+            self.add_leaf(&conditions, forest.nodes[leaf as usize].value, game, len);
         }
         let base = path.len();
         let mut stack = vec![(draft.top, base, true)];
@@ -66,7 +65,7 @@ impl Table {
             let node = &forest.nodes[n as usize];
             if node.is_leaf() {
                 let conditions = conditions(forest, thresholds, draft, &path, n);
-                self.add_leaf(&conditions, node.value, len);
+                self.add_leaf(&conditions, node.value, game, len);
             } else {
                 path.push((n, true));
                 stack.push((node.right, depth + 1, false));
@@ -81,8 +80,7 @@ impl Table {
     }
 
     /// Adds the values that one leaf gives to the features of its path, for every pattern.
-    fn add_leaf(&mut self, conditions: &[Condition], value: f64, len: usize) {
-        self.game.solve(conditions, value);
+    fn add_leaf(&mut self, conditions: &[Condition], value: f64, game: Game<'_>, len: usize) {
         let mut met = [0_u8; MAX_ENTRIES];
         for (k, condition) in conditions.iter().enumerate() {
             if condition.possible {
@@ -90,6 +88,25 @@ impl Table {
                     let is_met = pattern as u8 & condition.mask == condition.want;
                     *met |= u8::from(is_met) << k;
                 }
+            }
+        }
+        let rule = rule(conditions.len());
+        match game {
+            Game::PathDependent => {
+                let mut fractions = [0.0; SLOTS];
+                for (fraction, condition) in fractions.iter_mut().zip(conditions) {
+                    *fraction = condition.fraction;
+                }
+                let fractions = &fractions[..conditions.len()];
+                self.game.path_dependent(rule, fractions, value);
+            }
+            Game::Interventional(patterns) => {
+                let mut weights = [0.0; MAX_ENTRIES];
+                for (&met, weight) in met.iter().zip(patterns) {
+                    weights[usize::from(met)] += weight;
+                }
+                let count = conditions.len();
+                self.game.interventional(rule, count, &weights, value);
             }
         }
         for (condition, values) in conditions.iter().zip(&self.game.values) {
@@ -139,47 +156,6 @@ fn conditions(
         }
     }
     conditions
-}
-
-/// The Shapley values of the game of one leaf, `v(S) = value · ∏_{j∈S} [j met] · ∏_{j∉S} z_j`, by
-/// condition, for every set of met conditions (bit k for condition k).
-struct LeafGame {
-    values: [[f64; MAX_ENTRIES]; SLOTS],
-    product: [f64; MAX_ENTRIES],
-}
-
-impl LeafGame {
-    /// `φ_i = value ([i met] − z_i) ∫₀¹ ∏_{j≠i} [z_j (1 − u) + [j met] u] du`: the multilinear
-    /// extension of the path-dependent game of Lundberg et al. (2020), integrated exactly by
-    /// quadrature.
-    fn solve(&mut self, conditions: &[Condition], value: f64) {
-        let sets = 1_usize << conditions.len();
-        for values in &mut self.values[..conditions.len()] {
-            values[..sets].fill(0.0);
-        }
-        let rule = rule(conditions.len());
-        for (&u, &weight) in rule.points.iter().zip(&rule.weights) {
-            self.product[0] = weight * value;
-            let mut filled = 1;
-            for condition in conditions {
-                let unmet = condition.fraction * (1.0 - u);
-                let (low, high) = self.product.split_at_mut(filled);
-                for (low, high) in low.iter_mut().zip(high) {
-                    *high = *low * (unmet + u);
-                    *low *= unmet;
-                }
-                filled *= 2;
-            }
-            for (k, (condition, values)) in conditions.iter().zip(&mut self.values).enumerate() {
-                let z = condition.fraction;
-                let factors = [-1.0 / (1.0 - u), (1.0 - z) / (z * (1.0 - u) + u)];
-                let products = self.product[..sets].iter().enumerate();
-                for (value, (set, product)) in values.iter_mut().zip(products) {
-                    *value += product * factors[set >> k & 1];
-                }
-            }
-        }
-    }
 }
 
 /// Rules for up to [`SLOTS`] features, computed once.

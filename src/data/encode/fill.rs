@@ -86,7 +86,7 @@ impl Source<'_> {
                 None => cells.iter().all(|&cell| is_exact(cell)),
             },
             Source::Csr64(csr, column, None) => (0..csr.rows())
-                .filter_map(|row| csr.cell(row, *column))
+                .map(|row| csr.cell(row, *column))
                 .all(is_exact),
             _ => true,
         }
@@ -131,7 +131,7 @@ fn write<S: Cell, T: Number>(cells: &ArrayView1<S>, map: Option<&NumberMap>, out
     }
 }
 
-fn write_sparse<S: Cell, T: Number>(
+fn write_sparse<S: Cell + Default, T: Number>(
     csr: &Csr<'_, S>,
     column: usize,
     rows: Range<usize>,
@@ -141,21 +141,21 @@ fn write_sparse<S: Cell, T: Number>(
     for (row, out) in rows.zip(out) {
         let cell = csr.cell(row, column);
         *out = match map {
-            Some(map) => T::from_f64(category(map, cell.map_or(0.0, Cell::to))),
-            None => cell.map_or(T::from_f32(0.0), Cell::to),
+            Some(map) => T::from_f64(category(map, cell.to())),
+            None => cell.to(),
         };
     }
 }
 
 /// Writes sparse rows as one run per feature, where column `c` is feature `places[c]`.
-pub(super) fn scatter<S: Cell, T: Number>(
+pub(super) fn scatter<S: Cell + Default, T: Number>(
     csr: &Csr<'_, S>,
     rows: Range<usize>,
     places: &[usize],
     out: &mut [T],
 ) {
     let height = rows.len();
-    out.fill(T::from_f32(0.0));
+    out.fill(csr.absent.to());
     for (r, row) in rows.enumerate() {
         for (column, cell) in csr.row(row) {
             out[places[column] * height + r] = cell.to();

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::cholesky::dot;
 use super::unusable;
 use crate::error::{Error, MEMORY, Result};
-use crate::explain::background::{Background, NAME, Sample, hash};
+use crate::explain::background::{Background, NAME, Sample, check_weights, hash};
 use crate::model::Feature;
 
 /// Features whose covariances are computed at most: 512 MiB of float64.
@@ -160,29 +160,6 @@ fn too_large(title: &str) -> Error {
         at: title.to_owned(),
         reason: "its moments leave the range of float64; scale the column down".to_owned(),
     }
-}
-
-fn check_weights(weights: &[f64], rows: usize) -> Result<()> {
-    if weights.len() != rows {
-        return Err(Error::Shape {
-            what: "the weights".to_owned(),
-            expected: format!("one for each of {rows} rows"),
-            got: weights.len().to_string(),
-        });
-    }
-    let refused = |got: String| Error::Parameter {
-        name: "weights",
-        got,
-        allowed: "finite numbers, none negative, not all 0".to_owned(),
-    };
-    let bad = |weight: &&f64| !(weight.is_finite() && **weight >= 0.0);
-    if let Some(weight) = weights.iter().find(bad) {
-        return Err(refused(weight.to_string()));
-    }
-    if weights.iter().all(|&weight| weight == 0.0) {
-        return Err(refused("0 for every row".to_owned()));
-    }
-    Ok(())
 }
 
 /// The covariance of centered columns; what it is divided by does not matter to any value.

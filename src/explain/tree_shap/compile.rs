@@ -11,6 +11,8 @@ use whylight_kernels::{
     tree_quadrature,
 };
 
+use super::background::BackgroundRows;
+use super::plan;
 use crate::error::{Error, Result};
 use crate::model::{CategorySet, Fraction, Missing, Node, Output, Precision, Split, Test, Trees};
 
@@ -54,6 +56,8 @@ pub(super) struct Compiled {
     grows: bool,
     pub(super) precision: Precision,
     pub(super) fraction: Fraction,
+    /// The background of interventional values; path-dependent ones have none.
+    pub(super) background: Option<BackgroundRows>,
 }
 
 /// Thresholds for columns that hold, instead of each number, how many of the model's thresholds it
@@ -83,6 +87,7 @@ impl Compiled {
             grows: false,
             precision: trees.precision,
             fraction: trees.fraction,
+            background: None,
         };
         let nodes = trees.trees.iter().map(|tree| tree.nodes.len()).sum();
         compiled.forest.nodes.reserve(nodes);
@@ -232,11 +237,11 @@ impl Compiled {
     }
 
     /// What no value, and no number on the way to one, exceeds: the absolute leaf values, each
-    /// times the fractions above 1 on its path. Covers that grow downward are no library's, but
-    /// a file can hold them.
+    /// times the fractions above 1 on its path where values depend on them. Covers that grow downward
+    /// are no library's, but a file can hold them.
     pub(super) fn largest(&self) -> f64 {
         let forest = &self.forest;
-        if !self.grows {
+        if !self.grows || self.background.is_some() {
             return forest.nodes.iter().map(|node| node.value.abs()).sum();
         }
         let mut sum = 0.0;
@@ -256,6 +261,10 @@ impl Compiled {
     /// What a row costs at the most on one thread, in seconds, roughly: the walk of every tree (see
     /// `plan`, which knows it better).
     pub(super) fn seconds(&self) -> f64 {
+        if let Some(background) = &self.background {
+            let pairs = |shape: &Shape| plan::pairs(shape, background.rows());
+            return 1e-9 * self.shapes.iter().map(pairs).sum::<f64>();
+        }
         let walk = |shape: &Shape| {
             let points = tree_quadrature::points(shape.path_features as usize);
             f64::from(shape.leaves) * (0.2 + 0.3 * points as f64)

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use rayon::prelude::*;
-use whylight_kernels::{Block, Forest, Level, ROWS, tree_quadrature, tree_tables};
+use whylight_kernels::{Block, Level, ROWS, tree_pairs, tree_quadrature, tree_tables};
 
 use super::columns::{self, Scale};
 use super::compile::Compiled;
@@ -30,6 +30,10 @@ pub(super) struct Packs {
     quadrature: tree_quadrature::Pack,
     /// Trees without a pack, by output, with the features of their longest path.
     few: Vec<(u32, u32)>,
+    /// Trees that are walked with every background row, by output, and the cells of these rows (row,
+    /// column).
+    pairs: Vec<u32>,
+    background: Vec<f32>,
 }
 
 /// Bytes of a block's sums: of many outputs, a tile holds the sums of as many at a time.
@@ -59,6 +63,7 @@ struct Scratch {
     columns: columns::Scratch,
     tables: tree_tables::Scratch,
     quadrature: tree_quadrature::Scratch,
+    pairs: tree_pairs::Scratch,
     /// Block by block: prepared cells (column, row) and sums (output, feature, row).
     cells: Vec<f32>,
     values: Vec<[f64; ROWS]>,
@@ -170,9 +175,17 @@ impl Packs {
                 Engine::Tables(cover) => tables.push((tree, cover)),
                 Engine::Quadrature => factors.push((tree, features)),
                 Engine::Few => packs.few.push((tree, features)),
+                Engine::Pairs => packs.pairs.push(tree),
             }
         }
-        packs.tables = tree_tables::Pack::new(forest, tests, &tables);
+        packs.tables = tree_tables::Pack::without_tables(forest, tests, &tables);
+        let histograms = (compiled.background.as_ref())
+            .map(|background| background.histograms(compiled, &packs.tables));
+        let game = match &histograms {
+            Some(histograms) => tree_tables::Game::Interventional(histograms),
+            None => tree_tables::Game::PathDependent,
+        };
+        packs.tables.fill(forest, tests, &tables, game);
         let pack = |trees: &[(u32, u32)]| {
             let mut pack = tree_quadrature::Pack::default();
             for &(tree, features) in trees {
@@ -186,6 +199,11 @@ impl Packs {
             packs.quadrature.append(&part);
         }
         packs.table_spans = packs.tables.spans(SPAN_BYTES);
+        if let Some(background) = &compiled.background
+            && !packs.pairs.is_empty()
+        {
+            packs.background = background.by_row(compiled.columns.len());
+        }
         packs
     }
 
@@ -201,6 +219,7 @@ impl Packs {
             ("tables", self.tables.trees.len()),
             ("quadrature", self.quadrature.len()),
             ("quadrature_few_rows", self.few.len()),
+            ("pairs", self.pairs.len()),
         ]
         .into_iter()
         .filter(|(_, trees)| *trees > 0)
@@ -251,7 +270,7 @@ impl Packs {
         for first in (0..forest.outputs).step_by(at_once) {
             let outputs = first..forest.outputs.min(first + at_once as u32);
             let sums = outputs.len() * features;
-            self.sum(forest, thresholds, outputs, &blocks, scratch);
+            self.sum(compiled, thresholds, outputs, &blocks, scratch);
             let tiles = scratch.values.chunks(sums);
             for (values, out) in tiles.zip(out.chunks_mut(ROWS * width)) {
                 write(values, features, first as usize, width, out);
@@ -264,19 +283,21 @@ impl Packs {
     /// Sums the values of some outputs in `scratch.values`, laid out (block, output, feature, row).
     fn sum(
         &self,
-        forest: &Forest,
+        compiled: &Compiled,
         thresholds: &[f32],
         outputs: Range<u32>,
         blocks: &[Block<'_>],
         scratch: &mut Scratch,
     ) {
         let level = Level::detect();
+        let forest = &compiled.forest;
         let features = forest.features as usize;
         let Range { start: first, end } = outputs;
         let width = outputs.len() * features;
         let Scratch {
             tables,
             quadrature,
+            pairs,
             values,
             ..
         } = scratch;
@@ -294,6 +315,24 @@ impl Packs {
         if !few.is_empty() {
             for (&block, values) in blocks.iter().zip(values.chunks_mut(width)) {
                 tree_quadrature::few::run(level, forest, thresholds, few, block, first, values);
+            }
+        }
+        if let Some(background) = &compiled.background {
+            let others = tree_pairs::Background {
+                cells: &self.background,
+                thresholds: background.thresholds(compiled),
+                weights: background.weights(),
+            };
+            let output = |tree: &u32| forest.tree_outputs[*tree as usize];
+            for trees in self.pairs.chunk_by(|a, b| output(a) == output(b)) {
+                let output = output(&trees[0]);
+                if !(first..end).contains(&output) {
+                    continue;
+                }
+                for (b, &block) in blocks.iter().enumerate() {
+                    let values = &mut values[of(output, b)];
+                    tree_pairs::run(forest, thresholds, trees, block, others, pairs, values);
+                }
             }
         }
         let span = |end: u32| self.table_spans.partition_point(|span| span.0 < end);

@@ -94,6 +94,8 @@ impl GpuPack {
         let is_table = |engine: &Engine| matches!(engine, Engine::Tables(_));
         let (tables, paths): (Vec<_>, Vec<_>) =
             plan.into_iter().partition(|(_, engine)| is_table(engine));
+        let (pairs, paths): (Vec<_>, Vec<_>) =
+            (paths.into_iter()).partition(|(_, engine)| matches!(engine, Engine::Pairs));
         let quadrature: Vec<u32> = paths.iter().map(|(tree, _)| *tree).collect();
         let count = tables.len();
         let tables = Packs::new(compiled, tables);
@@ -130,6 +132,7 @@ impl GpuPack {
             ("tables".to_owned(), count),
             ("quadrature".to_owned(), quadrature.len() - left.len()),
             ("quadrature_on_cpu".to_owned(), left.len()),
+            ("pairs_on_cpu".to_owned(), pairs.len()),
         ];
         engines.retain(|(_, trees)| *trees > 0);
         let layout = trees.layout();
@@ -146,6 +149,13 @@ impl GpuPack {
                 left.len()
             ));
         }
+        if !pairs.is_empty() {
+            notes.push(format!(
+                "{} trees were compared with the background row by row, by the CPU",
+                pairs.len()
+            ));
+        }
+        left.extend(pairs);
         Ok(Self {
             left: Packs::new(compiled, left),
             trees: Some(trees),

@@ -1,6 +1,7 @@
 //! Which engine takes which tree.
 
 use rayon::prelude::*;
+use whylight_kernels::forest::Shape;
 use whylight_kernels::{tree_quadrature, tree_tables};
 
 use super::compile::Compiled;
@@ -9,6 +10,10 @@ use crate::explain::amount::Amount;
 /// Bytes of all tables, and of all factors, for an amount of rows. Trees beyond take the next engine,
 /// which needs less.
 const PACK_BYTES: usize = 384 << 20;
+
+/// Bytes of all tables of interventional values: the next engine costs the rows times the background
+/// rows.
+const BACKGROUND_PACK_BYTES: usize = 1 << 30;
 
 /// Groups of a tree at most; beyond, its tables would not stay in the cache.
 const MAX_GROUPS: usize = 1000;
@@ -19,6 +24,7 @@ pub(super) enum Engine {
     Tables(tree_tables::Cover),
     Quadrature,
     Few,
+    Pairs,
 }
 
 /// The engine of each tree, by output.
@@ -26,6 +32,9 @@ pub(super) fn choose(compiled: &Compiled, amount: Amount) -> Vec<(u32, Engine)> 
     let forest = &compiled.forest;
     let mut order: Vec<u32> = (0..forest.trees() as u32).collect();
     order.sort_by_key(|&tree| forest.tree_outputs[tree as usize]);
+    if let Some(background) = &compiled.background {
+        return against(compiled, background.rows(), order, amount);
+    }
     if amount == Amount::Few {
         return order.into_iter().map(|tree| (tree, Engine::Few)).collect();
     }
@@ -80,4 +89,49 @@ fn pays(cover: &tree_tables::Cover, leaves: usize, points: usize, amount: Amount
     let tables = 1.2 * cover.groups() as f64 + 0.1 * leaves as f64 + 30.0 * entries / rows;
     let quadrature = (0.2 + 0.3 * points as f64) * leaves as f64 * (1.0 + 100.0 / rows);
     tables < quadrature
+}
+
+/// The engine of each tree for interventional values against so many background rows.
+fn against(
+    compiled: &Compiled,
+    background: usize,
+    order: Vec<u32>,
+    amount: Amount,
+) -> Vec<(u32, Engine)> {
+    let forest = &compiled.forest;
+    let tests = compiled.identities();
+    let rows = match amount {
+        Amount::Few => 10.0,
+        Amount::Some => 300.0,
+        Amount::Many => 5000.0,
+    };
+    let covers: Vec<Option<tree_tables::Cover>> = (order.par_iter())
+        .map(|&tree| {
+            let shape = &compiled.shapes[tree as usize];
+            let pairs = rows * pairs(shape, background);
+            // To find a division, to count the background and to compute the tables, in nanoseconds
+            // as measured on one AVX2 core.
+            let build = f64::from(shape.leaves) * (2000.0 + 0.5 * background as f64);
+            let pays = build < pairs;
+            pays.then(|| tree_tables::cover(forest, tests, tree as usize, MAX_GROUPS))?
+        })
+        .collect();
+    let mut bytes = 0;
+    let mut engine = |cover: Option<tree_tables::Cover>| match cover {
+        Some(cover) if bytes + cover.entries * 32 <= BACKGROUND_PACK_BYTES => {
+            bytes += cover.entries * 32;
+            Engine::Tables(cover)
+        }
+        _ => Engine::Pairs,
+    };
+    let trees = order.into_iter().zip(covers);
+    trees.map(|(tree, cover)| (tree, engine(cover))).collect()
+}
+
+/// What a row costs in a tree against so many background rows, pair by pair, in nanoseconds as
+/// measured on one core: where two rows part at half of the splits that they come to, a pair comes to
+/// 1.5 children of every split.
+pub(super) fn pairs(shape: &Shape, background: usize) -> f64 {
+    let visits = 2.0 * f64::from(shape.leaves).powf(1.5_f64.log2());
+    6.0 * visits * background as f64
 }

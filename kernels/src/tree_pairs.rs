@@ -1,0 +1,240 @@
+//! Interventional Shapley values of trees of any shape, one background row after the other: for few
+//! pairs of a row and a background row, and for trees too deep for tables.
+//!
+//! A row and a background row walk through a tree together for as long as they take the same side.
+//! Where they part, the walk goes both ways and notes which of the two the feature follows from
+//! there on. A leaf that is reached with k features following the row alone and t following the
+//! background row alone gives `value (k−1)! t! / (k+t)!` to each of the k and `−value k! (t−1)! /
+//! (k+t)!` to each of the t (Lundberg et al. 2020, Algorithm 3); the sums over the leaves below are
+//! shared, so a pair costs the nodes that it visits.
+
+use crate::block::{Block, ROWS};
+use crate::forest::Forest;
+
+/// Rows that explained rows are compared with.
+#[derive(Debug, Clone, Copy)]
+pub struct Background<'a> {
+    /// The cells (row, column), as the forest reads them.
+    pub cells: &'a [f32],
+    /// One number per node of the forest, for the columns of the background.
+    pub thresholds: &'a [f32],
+    /// One weight per row, summing to 1.
+    pub weights: &'a [f64],
+}
+
+/// Conditions on either side whose weights are looked up.
+const KNOWN: usize = 32;
+
+/// `∫₀¹ u^(k−1) (1 − u)^t du = (k−1)! t! / (k+t)!`
+#[derive(Debug, Clone)]
+struct Weights {
+    /// By k and t.
+    known: Vec<f64>,
+    /// ln n!, as far as a path of the forest needs.
+    logarithms: Vec<f64>,
+}
+
+impl Weights {
+    fn new(path_features: usize) -> Self {
+        let mut logarithms = vec![0.0];
+        for n in 1..=path_features.max(2 * KNOWN) {
+            logarithms.push(logarithms[n - 1] + (n as f64).ln());
+        }
+        let mut weights = Self {
+            known: Vec::new(),
+            logarithms,
+        };
+        let mut known = vec![0.0; KNOWN * KNOWN];
+        for k in 1..KNOWN {
+            for t in 0..KNOWN {
+                known[k * KNOWN + t] = if t == 0 {
+                    1.0 / k as f64
+                } else {
+                    known[k * KNOWN + t - 1] * t as f64 / (k + t) as f64
+                };
+            }
+        }
+        weights.known = known;
+        weights
+    }
+
+    /// `(k−1)! t! / (k+t)!`, and 0 for k = 0.
+    #[inline]
+    fn of(&self, k: usize, t: usize) -> f64 {
+        if k < KNOWN && t < KNOWN {
+            self.known[k * KNOWN + t]
+        } else if k == 0 {
+            0.0
+        } else {
+            let ln = &self.logarithms;
+            (ln[k - 1] + ln[t] - ln[k + t]).exp()
+        }
+    }
+}
+
+/// Whom a feature follows on a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Follows {
+    /// Row and background row have taken the same sides so far.
+    Both,
+    Row,
+    Background,
+}
+
+/// A node at which the two part.
+#[derive(Debug, Clone, Copy)]
+struct Parting {
+    feature: u32,
+    /// The child that the background row goes to.
+    child: u32,
+    /// Features that follow the row alone, and the background row alone, above.
+    row: usize,
+    background: usize,
+    /// What the leaves below the row's child give, once they have been visited.
+    done: Option<Shares>,
+}
+
+/// What leaves give to each feature that follows the row alone, and to each that follows the
+/// background row alone.
+#[derive(Debug, Clone, Copy)]
+struct Shares {
+    row: f64,
+    background: f64,
+}
+
+/// Working memory of [`run`], reused from block to block.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    weights: Option<Weights>,
+    follows: Vec<Follows>,
+    partings: Vec<Parting>,
+    row: Vec<f32>,
+}
+
+/// Adds the values of the given trees, all of one output, which `values` is laid out for: (feature,
+/// [`ROWS`]). `thresholds` has one number per node of the forest, for the columns of `block`.
+///
+/// The order of additions is that of the trees, then of the background rows.
+pub fn run(
+    forest: &Forest,
+    thresholds: &[f32],
+    trees: &[u32],
+    block: Block<'_>,
+    background: Background<'_>,
+    scratch: &mut Scratch,
+    values: &mut [[f64; ROWS]],
+) {
+    let features = forest.features as usize;
+    scratch.follows.resize(features, Follows::Both);
+    if scratch.weights.is_none() {
+        let shapes = forest.shapes();
+        let longest = shapes.iter().map(|shape| shape.path_features).max();
+        scratch.weights = Some(Weights::new(longest.unwrap_or(0) as usize));
+    }
+    let Scratch {
+        weights: Some(weights),
+        follows,
+        partings,
+        row: cells,
+    } = scratch
+    else {
+        return;
+    };
+    let mut walk = Walk {
+        forest,
+        thresholds: [thresholds, background.thresholds],
+        weights,
+        follows,
+        partings,
+    };
+    for &tree in trees {
+        let root = forest.roots[tree as usize];
+        for row in 0..block.rows() {
+            cells.clear();
+            cells.extend((0..forest.columns).map(|column| block.column(column)[row]));
+            let others = background.cells.chunks(forest.columns.max(1) as usize);
+            for (other, &weight) in others.zip(background.weights) {
+                if weight != 0.0 {
+                    walk.pair(root, [cells, other], |feature, value| {
+                        let value_of = &mut values[feature as usize];
+                        value_of[row] += weight * value;
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// What all pairs share.
+struct Walk<'a> {
+    forest: &'a Forest,
+    /// For the cells of the row and of the background row.
+    thresholds: [&'a [f32]; 2],
+    weights: &'a Weights,
+    follows: &'a mut [Follows],
+    partings: &'a mut Vec<Parting>,
+}
+
+impl Walk<'_> {
+    /// Gives the values of one pair in one tree to `add`, a part for each parting.
+    #[inline]
+    fn pair(&mut self, root: u32, cells: [&[f32]; 2], mut add: impl FnMut(u32, f64)) {
+        let mut n = root;
+        let (mut row, mut background) = (0, 0);
+        loop {
+            let node = &self.forest.nodes[n as usize];
+            if !node.is_leaf() {
+                let left = |who: usize| {
+                    let cell = cells[who][node.column as usize];
+                    let threshold = self.thresholds[who][n as usize];
+                    node.test.left(cell, threshold, &self.forest.sets)
+                };
+                let child = |left| if left { node.left } else { node.right };
+                let follows = &mut self.follows[node.feature as usize];
+                n = match follows {
+                    Follows::Row => child(left(0)),
+                    Follows::Background => child(left(1)),
+                    Follows::Both => {
+                        let side = left(0);
+                        if side != left(1) {
+                            *follows = Follows::Row;
+                            self.partings.push(Parting {
+                                feature: node.feature,
+                                child: child(!side),
+                                row,
+                                background,
+                                done: None,
+                            });
+                            row += 1;
+                        }
+                        child(side)
+                    }
+                };
+                continue;
+            }
+            let mut shares = Shares {
+                row: node.value * self.weights.of(row, background),
+                background: node.value * self.weights.of(background, row),
+            };
+            // Up to the next parting whose other way is still to go.
+            loop {
+                let Some(parting) = self.partings.last_mut() else {
+                    return;
+                };
+                let follows = &mut self.follows[parting.feature as usize];
+                let Some(first) = parting.done else {
+                    parting.done = Some(shares);
+                    *follows = Follows::Background;
+                    (row, background) = (parting.row, parting.background + 1);
+                    n = parting.child;
+                    break;
+                };
+                add(parting.feature, first.row - shares.background);
+                shares.row += first.row;
+                shares.background += first.background;
+                *follows = Follows::Both;
+                self.partings.pop();
+            }
+        }
+    }
+}
