@@ -45,6 +45,9 @@ pub struct Options {
     pub seed: u64,
     /// What a coalition of features is worth.
     pub value_function: ValueFunction,
+    /// Whether to compute the interactions of all pairs of features in place of the values: for
+    /// trees.
+    pub interactions: bool,
     /// How many pairs of permutations an estimate takes, at least 2; `None` for as many as take
     /// some seconds, up to 512. Exact methods take none.
     pub samples: Option<u32>,
@@ -60,6 +63,7 @@ impl Options {
             additivity_rows: None,
             seed: 0,
             value_function: ValueFunction::Auto,
+            interactions: false,
             samples: None,
         }
     }

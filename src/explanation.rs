@@ -31,6 +31,9 @@ pub struct Header {
     pub model_format: String,
     /// The model's objective as its file names it.
     pub objective: String,
+    /// Whether the values are interactions: of every pair of features, (features, features) in place
+    /// of (features), symmetric, each row of pairs adding up to the value of its feature.
+    pub interactions: bool,
     /// Where the covers, or the expected values of the features, come from: `model`, or `background`
     /// with its number of rows and a hash of its cells as the model reads them (and of the weights
     /// of its rows), or `moments` with a hash of them.
@@ -43,6 +46,18 @@ pub struct Header {
     pub seed: u64,
     /// The version of whylight.
     pub version: String,
+}
+
+impl Header {
+    /// Values of a row and output: one per feature, or per pair of features for interactions.
+    pub fn cells(&self) -> usize {
+        let features = self.feature_names.len();
+        if self.interactions {
+            features * features
+        } else {
+            features
+        }
+    }
 }
 
 /// How the rows were computed, known after the last one.
@@ -69,7 +84,7 @@ pub struct Explanation {
     pub header: Header,
     /// How they were computed.
     pub trailer: Trailer,
-    /// Values (rows, features, outputs).
+    /// Values (rows, features, outputs), or for interactions (rows, features · features, outputs).
     pub values: Array3<f32>,
     /// The explained cells, for reports; labels and numbers as the table has them. See
     /// [`Explanation::with_data`].
@@ -84,7 +99,8 @@ pub trait Sink {
     /// What the sink's file says.
     fn begin(&mut self, header: &Header) -> Result<()>;
 
-    /// The values (rows, features, outputs) of the next rows.
+    /// The values (rows, features, outputs) of the next rows, for interactions (rows, features ·
+    /// features, outputs).
     ///
     /// # Errors
     /// What the sink's file says.

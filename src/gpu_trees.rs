@@ -66,6 +66,7 @@ pub struct Layout {
 pub struct GpuTrees {
     gpu: Gpu,
     columns: u32,
+    /// Values of a row and output: the features, or their pairs.
     features: u32,
     outputs: u32,
     kinds: usize,
@@ -97,13 +98,14 @@ impl GpuTrees {
             instead: instead.to_owned(),
         };
         let sets = Sets::new(forest);
-        let width = u64::from(forest.features) * u64::from(forest.outputs);
+        let values = plan.tables.lanes.values(forest.features);
+        let width = u64::from(values) * u64::from(forest.outputs);
         let block = 4 * ROWS as u64 * width.max(u64::from(forest.columns)).max(1);
         if block > limit || forest.columns > COLUMN || sets.words.len() as u64 * 4 > limit {
             return Err(refuse(
                 &format!(
-                    "{} columns, {} features, {} outputs",
-                    forest.columns, forest.features, forest.outputs
+                    "{} columns, {values} values of a row, {} outputs",
+                    forest.columns, forest.outputs
                 ),
                 "use device cpu",
             ));
@@ -140,7 +142,7 @@ impl GpuTrees {
         let groups = tables.iter().map(|part| part.groups).max().unwrap_or(0);
         let mut trees = Self {
             columns: forest.columns,
-            features: forest.features,
+            features: values,
             outputs: forest.outputs,
             kinds: kinds.len(),
             sets: gpu.upload("sets", &sets.words),

@@ -3,3 +3,4 @@
 pub(crate) mod interventional;
 pub(crate) mod linear;
 pub(crate) mod path_dependent;
+pub(crate) mod shapley;

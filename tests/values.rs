@@ -4,6 +4,7 @@ mod agreement;
 mod edges;
 #[cfg(feature = "gpu")]
 mod gpu;
+mod interactions;
 mod interventional;
 mod stable;
 mod subject;

@@ -141,13 +141,20 @@ impl Case {
     pub(crate) fn tables(&self) -> tree_tables::Pack {
         let (forest, thresholds) = (&self.forest, &self.thresholds);
         let cover = |tree: usize| {
-            let cover = tree_tables::cover(forest, thresholds, tree, 1000);
+            let cover =
+                tree_tables::cover(forest, thresholds, tree, tree_tables::Limits::default());
             cover.expect("invariant: trees of the cases for tables have tables")
         };
         let trees: Vec<_> = (0..self.trees)
             .map(|tree| (tree as u32, cover(tree)))
             .collect();
-        tree_tables::Pack::new(forest, thresholds, &trees, tree_tables::Game::PathDependent)
+        tree_tables::Pack::new(
+            forest,
+            thresholds,
+            &trees,
+            tree_tables::Lanes::Features,
+            tree_tables::Game::PathDependent,
+        )
     }
 
     /// The factors of all trees.

@@ -121,7 +121,7 @@ pub(crate) fn tree_quadrature_few(criterion: &mut Criterion, case: &Case) {
                         &case.thresholds,
                         &paths,
                         *block,
-                        0,
+                        (0, case.forest.features as usize),
                         sums,
                     );
                 }

@@ -42,10 +42,15 @@ def pinned(threads, before=0):
     return pin
 
 
+def optional(value, *before):
+    """An argument, if there is one."""
+    return [] if value is None else [*before, str(value)]
+
+
 class Peer:
     """A running `peer.py`, spoken to in JSON lines."""
 
-    def __init__(self, name, model, data, target, load_timeout=300):
+    def __init__(self, name, model, data, target, background=None, load_timeout=300):
         self.name = name
         self.target = target
         self.peak_rss_bytes = None
@@ -54,7 +59,7 @@ class Peer:
         python = target / ENVIRONMENTS.get(name, "env") / "bin" / "python"
         self.log = open(target / f"{name}.log", "w")
         self.process = subprocess.Popen(
-            [str(python), os.path.join(here, "peer.py"), name, str(model), str(data)],
+            [str(python), os.path.join(here, "peer.py"), name, str(model), str(data), *optional(background)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,
@@ -131,11 +136,13 @@ def command(arguments, threads, timeout, before=0):
     return done.stdout
 
 
-def whylight_bench(binary, model, data, rows, threads, timeout=900, before=0):
+def whylight_bench(binary, model, data, rows, threads, background=None, repeats=None, timeout=900, before=0):
     """One `whylight bench` on the last cores before the last `before`: its JSON object."""
     output = command(
         [str(binary), "bench", "--model", str(model), "--data", str(data), "--rows", str(rows)]
-        + ["--threads", str(threads), "--device", "cpu", "--json"],
+        + ["--threads", str(threads), "--device", "cpu", "--json"]
+        + optional(background, "--background")
+        + optional(repeats, "--repeats"),
         threads,
         timeout,
         before,
@@ -146,17 +153,18 @@ def whylight_bench(binary, model, data, rows, threads, timeout=900, before=0):
     return result
 
 
-def whylight_twice(binary, model, data, rows):
+def whylight_twice(binary, model, data, rows, background=None, repeats=None):
     """Two processes of one thread each, on a core each, at once: their JSON objects."""
     with concurrent.futures.ThreadPoolExecutor(2) as both:
-        return list(both.map(lambda before: whylight_bench(binary, model, data, rows, 1, before=before), (0, 1)))
+        run = lambda before: whylight_bench(binary, model, data, rows, 1, background, repeats, before=before)
+        return list(both.map(run, (0, 1)))
 
 
-def whylight_values(binary, model, data, out, timeout=900):
+def whylight_values(binary, model, data, out, background=None, timeout=900):
     """whylight's values of a table, as (rows, features)."""
     out.unlink(missing_ok=True)
     arguments = [str(binary), "explain", "--model", str(model), "--data", str(data), "--out", str(out)]
-    command(arguments + ["--device", "cpu"], len(affinity()), timeout)
+    command(arguments + ["--device", "cpu", *optional(background, "--background")], len(affinity()), timeout)
     values = np.load(out)
     # One output may come as (n, f, 1).
     return values[:, :, 0] if values.ndim == 3 and values.shape[2] == 1 else values

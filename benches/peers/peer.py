@@ -1,11 +1,11 @@
 """One peer in a process of its own, on one thread, driven over stdin.
 
-    python peer.py PEER MODEL DATA
+    python peer.py PEER MODEL DATA [BACKGROUND]
 
 It loads the model, prints one JSON line with its version, then answers each
 line `{"rows": N, "repeats": K, "values": PATH or null}` with the seconds of K
-timed calls, each from the table in memory to the values in memory. Loading the
-model is not timed; building the library's own table (DMatrix, Pool, DataFrame)
+timed calls, each from the table in memory to the values in memory. With a
+background, values are interventional. Loading the model is not timed; building the library's own table (DMatrix, Pool, DataFrame)
 is. `values` asks for the Shapley values without the bias column, as .npy.
 
 Written for Python 3.9 as well: fasttreeshap runs in an old environment.
@@ -20,7 +20,7 @@ import time
 import numpy as np
 
 
-def xgboost(model):
+def xgboost(model, background):
     import xgboost as library
 
     booster = library.Booster({"nthread": 1}, model_file=model)
@@ -32,14 +32,14 @@ def xgboost(model):
     return library.__version__, explain
 
 
-def lightgbm(model):
+def lightgbm(model, background):
     import lightgbm as library
 
     booster = library.Booster(model_file=model)
     return library.__version__, lambda x: booster.predict(x, pred_contrib=True, num_threads=1)[:, :-1]
 
 
-def catboost(model):
+def catboost(model, background):
     import catboost as library
 
     booster = library.CatBoost().load_model(model, format="json")
@@ -68,9 +68,14 @@ def native(model):
     return library.CatBoostRegressor().load_model(model, format="json")
 
 
-def shap(model):
+def shap(model, background):
     import shap as library
 
+    if background is not None:
+        # By default shap takes 100 of the rows.
+        masker = library.maskers.Independent(background, max_samples=len(background))
+        explainer = library.TreeExplainer(native(model), masker, feature_perturbation="interventional")
+        return library.__version__, lambda x: explainer.shap_values(x, check_additivity=False)
     explainer = library.TreeExplainer(native(model), feature_perturbation="tree_path_dependent")
     if explainer.model.trees is None:
         raise ValueError("shap does not read this model's trees, it hands over to the model's library")
@@ -79,7 +84,7 @@ def shap(model):
     return library.__version__, lambda x: explainer.shap_values(x, check_additivity=False)
 
 
-def woodelf(model):
+def woodelf(model, background):
     from importlib.metadata import version
 
     import pandas
@@ -93,7 +98,11 @@ def woodelf(model):
         columns = ["f%d" % column for column in range(model.num_features())]
     # Read here rather than by the first call, so that no call pays for it.
     trees = load_decision_tree_ensemble_model(model, columns)
-    explainer = WoodelfExplainer(trees, feature_perturbation="tree_path_dependent")
+    if background is not None:
+        frame = pandas.DataFrame(background, columns=columns)
+        explainer = WoodelfExplainer(trees, frame, feature_perturbation="interventional")
+    else:
+        explainer = WoodelfExplainer(trees, feature_perturbation="tree_path_dependent")
 
     def explain(x):
         return explainer.shap_values(pandas.DataFrame(x, columns=columns), verbose=False)
@@ -101,7 +110,7 @@ def woodelf(model):
     return version("woodelf-explainer"), explain
 
 
-def fasttreeshap(model):
+def fasttreeshap(model, background):
     from importlib.metadata import version
 
     from fasttreeshap import TreeExplainer
@@ -143,7 +152,7 @@ def xgboost_arrays(model):
     }
 
 
-def whylight(model):
+def whylight(model, background):
     """A new explainer for every call, made before it: that its tables are built is within the time."""
     import whylight as library
     from whylight._engine import Model
@@ -152,9 +161,13 @@ def whylight(model):
 
     class Explain:
         def prepare(self):
-            self.explainer = library.TreeExplainer(loaded, device="cpu", threads=1)
+            # Against a background, what is made before the rows come is part of the work.
+            if background is None:
+                self.explainer = library.TreeExplainer(loaded, device="cpu", threads=1)
 
         def __call__(self, x):
+            if background is not None:
+                self.explainer = library.TreeExplainer(loaded, background, device="cpu", threads=1)
             return self.explainer(x).values
 
     return library.__version__, Explain()
@@ -164,14 +177,14 @@ PEERS = {peer.__name__: peer for peer in (whylight, xgboost, lightgbm, catboost,
 
 
 def main():
-    name, model, data = sys.argv[1:]
+    name, model, data, *background = sys.argv[1:]
     # Libraries may print: keep the answers' channel apart.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
 
     x = np.load(data)
     start = time.perf_counter()
-    version, explain = PEERS[name](model)
+    version, explain = PEERS[name](model, np.load(background[0]) if background else None)
     answers.write(
         json.dumps({"version": version, "numpy": np.__version__, "load_seconds": time.perf_counter() - start}) + "\n"
     )

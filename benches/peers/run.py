@@ -41,7 +41,10 @@ XGBOOST_PEERS = ("xgboost", "shap", "woodelf", "fasttreeshap")
 # For one and ten rows: woodelf, whose cost is per model, stays out.
 FEW_ROW_PEERS = ("xgboost", "shap", "fasttreeshap")
 
-# (model, rows, ratio asked of the first peer, peers).
+# For values against a background: shap walks row by row, woodelf counts patterns.
+BACKGROUND_PEERS = ("shap", "woodelf")
+
+# (model, rows, ratio asked of the first peer, peers, background rows of interventional values).
 CASES = [
     ("xgb_100x3", 10_000, 100, XGBOOST_PEERS),
     ("xgb_500x6", 10_000, 60, XGBOOST_PEERS),
@@ -56,6 +59,9 @@ CASES = [
         for name in ("xgb_100x3", "xgb_500x6", "xgb_1000x8", "xgb_20x10", "xgb_100x16")
         for rows in (1, 10)
     ),
+    ("xgb_500x6", 1_000, 30, BACKGROUND_PEERS, 100),
+    ("xgb_500x6", 10_000, 10, ("woodelf",), 10_000),
+    ("xgb_1000x8", 10_000, 10, BACKGROUND_PEERS[::-1], 1_000),
 ]
 
 # What is left out or stands with a reservation, and why; printed and recorded.
@@ -75,8 +81,12 @@ PAIRS_SECONDS = 60
 WHOLE = {"woodelf"}
 
 
-def case_name(model, rows):
-    return f"{model}@{rows}"
+# Seconds of a call of whylight from which on one repeat says enough.
+LONG = 2.0
+
+
+def case_name(model, rows, background=None):
+    return f"{model}@{rows}" if background is None else f"{model}@{rows}/{background}"
 
 
 def fit_rows(peer, rows, cap, patience):
@@ -98,15 +108,15 @@ def fit_rows(peer, rows, cap, patience):
     return count, seconds
 
 
-def data_slice(features, rows):
-    """The first rows of the benchmark's table as a file of their own."""
-    path = TARGET / "slices" / f"rows_{features}_{rows}.npy"
+def data_slice(features, rows, last=False):
+    """The first rows of the benchmark's table, or the last, as a file of their own."""
+    path = TARGET / "slices" / f"{'background' if last else 'rows'}_{features}_{rows}.npy"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         table = np.load(models.MODELS / models.rows_file(features))
         if rows > len(table):
             raise SystemExit(f"bench-peers: {path.name} asks {rows} rows, the table has {len(table)}")
-        np.save(path, table[:rows])
+        np.save(path, table[-rows:] if last else table[:rows])
     return path
 
 
@@ -129,12 +139,21 @@ def spread(seconds):
 
 def measure(case, whylight, rounds, cap, patience, skipped):
     """One row of the issue's table: every peer of the case, alternating with whylight."""
-    name, rows, asked, peer_names = case
+    name, rows, asked, peer_names, *against = case
+    background_rows = against[0] if against else None
     features = models.SPECS[name][3]
     model = models.MODELS / models.model_file(name)
     data = data_slice(features, rows)
+    background = data_slice(features, background_rows, last=True) if background_rows else None
     missing = np.isnan(np.load(data)).any(axis=1)
-    result = {"case": case_name(name, rows), "model": name, "rows": rows, "asked": asked, "peers": []}
+    result = {
+        "case": case_name(name, rows, background_rows),
+        "model": name,
+        "rows": rows,
+        "background": background_rows,
+        "asked": asked,
+        "peers": [],
+    }
     ours = {1: [], 2: []}
     # Seconds of calls through Python.
     python = []
@@ -147,25 +166,31 @@ def measure(case, whylight, rounds, cap, patience, skipped):
             except PeerFailure as failure:
                 result["whylight_failure"] = str(failure)
 
+    def few_repeats():
+        return 1 if python and python[-1] > LONG else None
+
     def bench(threads):
         if whylight:
             try:
-                ours[threads].append(whylight_bench(whylight, model, data, rows, threads))
+                ours[threads].append(whylight_bench(whylight, model, data, rows, threads, background, few_repeats()))
             except WhylightFailure as failure:
                 result["whylight_failure"] = str(failure)
 
     ours_values = None
     if whylight:
         try:
-            ours_values = whylight_values(whylight, model, data, TARGET / "values.npy")
+            ours_values = whylight_values(whylight, model, data, TARGET / "values.npy", background)
         except WhylightFailure as failure:
             result["whylight_failure"] = str(failure)
 
     client = None
     if whylight:
         try:
-            client = Peer("whylight", model, data, TARGET)
-            client.explain(rows, 1, patience)
+            client = Peer("whylight", model, data, TARGET, background)
+            python.extend(client.explain(rows, 1, patience))
+            python.extend(client.explain(rows, 1, patience))
+            # The first call pays for what is set up once.
+            del python[0]
         except PeerFailure as failure:
             result["whylight_failure"] = str(failure)
     for index, peer_name in enumerate(peer_names):
@@ -176,7 +201,7 @@ def measure(case, whylight, rounds, cap, patience, skipped):
         # The peer that a ratio is asked of gets the whole time; the others half.
         own_cap = cap if index == 0 else cap / 2
         try:
-            with Peer(peer_name, model, data, TARGET) as peer:
+            with Peer(peer_name, model, data, TARGET, background) as peer:
                 entry.update(version=peer.version, load_seconds=peer.load_seconds)
                 count, once = fit_rows(peer, rows, own_cap, patience)
                 repeats = max(1, min(21, int(1.0 / max(once, 1e-6))))
@@ -238,7 +263,7 @@ def measure(case, whylight, rounds, cap, patience, skipped):
                 break
             pairs += zip(ours[1][before[0] :], ours[2][before[1] :])
             if len(affinity()) > 1:
-                both = whylight_twice(whylight, model, data, rows)
+                both = whylight_twice(whylight, model, data, rows, background, few_repeats())
                 alone = pairs[-1][0]["rows_per_second_end_to_end"]
                 ceilings.append(sum(run["rows_per_second_end_to_end"] for run in both) / alone)
     result["whylight"] = {str(threads): runs for threads, runs in ours.items()}
@@ -272,10 +297,10 @@ def main():
     cases = [
         case
         for case in CASES
-        if not arguments.only or any(fnmatch.fnmatch(case_name(case[0], case[1]), only) for only in arguments.only)
+        if not arguments.only or any(fnmatch.fnmatch(case_name(*case[:2], *case[4:]), only) for only in arguments.only)
     ]
     if arguments.list or not cases:
-        print("\n".join(case_name(case[0], case[1]) for case in CASES))
+        print("\n".join(case_name(*case[:2], *case[4:]) for case in CASES))
         return 0 if cases else 2
 
     whylight = ROOT / "target" / "release" / "whylight"
@@ -308,7 +333,7 @@ def main():
         "cases": [],
     }
     for case in cases:
-        print(case_name(case[0], case[1]), flush=True)
+        print(case_name(*case[:2], *case[4:]), flush=True)
         result = measure(case, whylight, rounds, cap, patience, skipped)
         record["cases"].append(result)
         summary(result)

@@ -40,6 +40,12 @@ def machine():
     }
 
 
+def rows(result):
+    """The rows of a case, and those of its background."""
+    background = result.get("background")
+    return f"{result['rows']:,}" + (f" against {background:,}" if background else "")
+
+
 def number(value, digits=0):
     if value is None:
         return "–"
@@ -93,12 +99,12 @@ def markdown(record):
         for index, entry in enumerate(result["peers"]):
             if "rows_per_second" not in entry:
                 cells = ["–"] * 5 + [entry["failure"].replace("|", "/"), "–", "–"]
-                lines.append(f"| {result['model']} | {result['rows']:,} | {entry['peer']} | " + " | ".join(cells) + " |")
+                lines.append(f"| {result['model']} | {rows(result)} | {entry['peer']} | " + " | ".join(cells) + " |")
                 continue
             mark = "*" if entry["fewer_rows"] else ""
             noise = f"{entry['spread']:.0%} / " + (f"{result['spread']:.0%}" if "spread" in result else "–")
             lines.append(
-                f"| {result['model']} | {result['rows']:,} | {entry['peer']} {entry['version']} | {entry['rows_run']:,} "
+                f"| {result['model']} | {rows(result)} | {entry['peer']} {entry['version']} | {entry['rows_run']:,} "
                 f"| {number(entry['rows_per_second'])}{mark} | {number(result.get('rows_per_second_python'))} "
                 f"| {ratio(entry.get('ratio'))} | {ratio(entry.get('ratio_of_best'))} "
                 f"| {asked_and_got(result, index, entry)} | {difference(entry)} | {noise} |"
@@ -112,11 +118,11 @@ def markdown(record):
         runs = result["whylight"]["1"]
         if not runs:
             reason = result.get("whylight_failure", "not run").replace("|", "/").replace("\n", " ")
-            lines.append(f"| {result['model']} | {result['rows']:,} | {reason} | – | – | – | | – | – | – | – |")
+            lines.append(f"| {result['model']} | {rows(result)} | {reason} | – | – | – | | – | – | – | – |")
             continue
         asked = f"{ASKED_OF_TWO_THREADS}×" if result["rows"] > 10 else ""
         lines.append(
-            f"| {result['model']} | {result['rows']:,} | {number(result.get('rows_per_second_python'))} "
+            f"| {result['model']} | {rows(result)} | {number(result.get('rows_per_second_python'))} "
             f"| {number(result['rows_per_second'])} "
             f"| {number(result['rows_per_second_resident'])} "
             f"| {times(result, 'two_threads')} | {asked} | {times(result, 'two_processes')} "

@@ -27,7 +27,7 @@ use crate::simd::{Simd, instances};
 use crate::tree_patterns;
 pub use crate::tree_patterns::{MAX_BITS, Step};
 pub use histogram::histogram;
-pub use pack::{Cover, cover};
+pub use pack::{Cover, Limits, cover};
 
 bindings! {
     lists: Read, slots: Read, tables: Read, patterns: Read, high: Write, low: Write,
@@ -64,6 +64,9 @@ pub struct Slot {
 /// Features of a group: the lanes of a table entry.
 pub const SLOTS: usize = 8;
 
+/// Pairs of the features of a group.
+const PAIRS: usize = SLOTS * (SLOTS - 1) / 2;
+
 /// Entries of one group at most: 2^[`MAX_BITS`].
 const MAX_ENTRIES: usize = 1 << MAX_BITS;
 
@@ -79,12 +82,45 @@ pub enum Game<'a> {
     Interventional(&'a [f64]),
 }
 
-/// The values of a pattern, a lane per feature of the group.
+/// What the lanes of an entry belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Lanes {
+    /// The features.
+    #[default]
+    Features,
+    /// The pairs of features, see [`pair_cell`]: the values are interactions. A group becomes as many
+    /// as its pairs fill.
+    Pairs,
+}
+
+impl Lanes {
+    /// How many values of one output a row has where there are so many features.
+    pub fn values(self, features: u32) -> u32 {
+        match self {
+            Lanes::Features => features,
+            Lanes::Pairs => {
+                let features = u64::from(features);
+                let pairs = features * features.saturating_sub(1) / 2;
+                u32::try_from(pairs).unwrap_or(u32::MAX)
+            }
+        }
+    }
+}
+
+/// The place of the pair of features i < j among all pairs: (0, 1), (0, 2), …, (1, 2), ….
+pub fn pair_cell(i: u32, j: u32, features: u32) -> u32 {
+    let (i, j, features) = (u64::from(i), u64::from(j), u64::from(features));
+    (i * (2 * features - i - 1) / 2 + j - i - 1) as u32
+}
+
+/// The values of a pattern, a lane per feature (or pair) of the group.
 pub type Entry = [f32; SLOTS];
 
 /// The tables of some trees of a forest.
 #[derive(Debug, Clone, Default)]
 pub struct Pack {
+    /// What the lanes of the entries belong to.
+    pub lanes: Lanes,
     /// The trees, those of one output after the other.
     pub trees: Vec<PackedTree>,
     /// The steps that compute the patterns, tree after tree.
@@ -116,9 +152,9 @@ pub struct Group {
     pub slot: u16,
     /// Number of pattern bits: the table has 2^bits entries.
     pub bits: u8,
-    /// Number of features, at most [`SLOTS`].
+    /// Number of lanes, at most [`SLOTS`].
     pub width: u8,
-    /// The feature of each lane.
+    /// The feature, or the pair, of each lane: where in the values it adds.
     pub features: [u32; SLOTS],
     /// First entry in [`Pack::entries`].
     pub first: u32,
@@ -138,7 +174,8 @@ pub struct Scratch {
 }
 
 instances! {
-    /// Adds the values of some trees, all of one output: `values` is laid out (feature, [`ROWS`]).
+    /// Adds the values of some trees, all of one output: `values` is laid out (feature, [`ROWS`]), or
+    /// (pair, [`ROWS`]) for a pack of pairs.
     ///
     /// `thresholds` has one number per node of the forest.
     pub fn run = run_on(
@@ -163,10 +200,8 @@ fn run_on<S: Simd>(
     values: &mut [[f64; ROWS]],
 ) {
     scratch.slots.resize(pack.slots.max(1), [0; ROWS]);
-    scratch
-        .sums
-        .resize(forest.features as usize, [[0.0; 8]; ROWS / 8]);
-    scratch.is_used.resize(forest.features as usize, false);
+    scratch.sums.resize(values.len(), [[0.0; 8]; ROWS / 8]);
+    scratch.is_used.resize(values.len(), false);
     let mut pending = 0;
     for tree in &pack.trees[trees] {
         let (steps, groups) = pack.parts(tree);

@@ -20,7 +20,7 @@ pub(crate) struct Explainer(whylight::Explainer);
 #[pymethods]
 impl Explainer {
     #[new]
-    #[pyo3(signature = (model, background=None, background_names=None, *, weights=None, mean=None, covariance=None, value_function="auto", device="auto", threads=0, memory_limit=None, additivity_rows=None, seed=0))]
+    #[pyo3(signature = (model, background=None, background_names=None, *, weights=None, mean=None, covariance=None, value_function="auto", interactions=false, device="auto", threads=0, memory_limit=None, additivity_rows=None, seed=0))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
         py: Python<'_>,
@@ -31,6 +31,7 @@ impl Explainer {
         mean: Option<PyReadonlyArray1<'_, f64>>,
         covariance: Option<PyReadonlyArray2<'_, f64>>,
         value_function: &str,
+        interactions: bool,
         device: &str,
         threads: usize,
         memory_limit: Option<u64>,
@@ -59,6 +60,7 @@ impl Explainer {
                 additivity_rows,
                 seed,
                 value_function: value_function.parse()?,
+                interactions,
                 samples: None,
             };
             let model = Arc::clone(&model.0);

@@ -36,6 +36,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "SPACE", default_value = "raw", value_parser = value::output)]
     output: Output,
 
+    /// Compute the interactions of all pairs of features, in place of the values
+    #[arg(long)]
+    interactions: bool,
+
     /// Where to compute: auto, cpu, gpu, or gpu:N as `whylight devices` numbers them
     #[arg(long, default_value = "auto")]
     device: String,
@@ -77,6 +81,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         memory_limit: args.memory_limit,
         additivity_rows: args.additivity_rows,
         value_function: args.input.value_function,
+        interactions: args.interactions,
         ..Options::on(args.device.parse()?)
     };
     let explainer = Explainer::new(model, background.as_ref(), options)?;
@@ -118,6 +123,19 @@ fn to_screen(args: &Args, explainer: &Explainer) -> Result<()> {
     let table = data::head(&args.input.data, &options, ROWS)?;
     let header = explainer.header();
     let mut text = account(header, &trailer);
+    if header.interactions {
+        let _ = writeln!(
+            text,
+            "\nPairs of features by mean |interaction| over {} rows\n",
+            trailer.rows
+        );
+        let features = header.feature_names.len();
+        let mut ranking = summary.ranking();
+        // A pair is there twice.
+        ranking.retain(|(cell, _)| cell / features <= cell % features);
+        text += &report::ranking(&report::cell_names(header), &ranking, RANKED);
+        return show(&text);
+    }
     let _ = writeln!(
         text,
         "\nFeatures by mean |value| over {} rows\n",

@@ -134,6 +134,7 @@ impl LinearShap {
             output: "raw".to_owned(),
             exact,
             base_values,
+            interactions: false,
             feature_names: names(&linear.features),
             output_names: linear.outputs.clone(),
             model_format: linear.format.to_owned(),

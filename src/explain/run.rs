@@ -111,7 +111,7 @@ impl Runner {
 
     fn shape(&self, rows: usize) -> (usize, usize, usize) {
         let header = self.method.header();
-        (rows, header.feature_names.len(), header.output_names.len())
+        (rows, header.cells(), header.output_names.len())
     }
 
     /// Rows of a batch under the memory limit: cells in float64, values in float32, and as much

@@ -169,13 +169,17 @@ impl TreeShap {
 
     fn of(
         ensemble: Ensemble,
-        compiled: Compiled,
+        mut compiled: Compiled,
         base_values: Vec<f64>,
         cover: String,
         notes: Vec<String>,
         options: &Options,
     ) -> Result<Self> {
         let trees = ensemble.trees();
+        if options.interactions {
+            let interactions = plan::interactions(&compiled, trees.format)?;
+            compiled.interactions = Some(interactions);
+        }
         let largest = compiled.largest();
         // NaN, too, is not below.
         if largest.is_nan() || largest >= LARGEST {
@@ -199,6 +203,7 @@ impl TreeShap {
             output: "raw".to_owned(),
             exact: true,
             base_values,
+            interactions: options.interactions,
             feature_names: names(&trees.features),
             output_names: trees.outputs.clone(),
             model_format: trees.format.to_owned(),
@@ -262,6 +267,14 @@ impl Method for TreeShap {
         };
         let mut notes = self.notes.clone();
         notes.extend(more);
+        let mut engines = engines;
+        if let Some(trees) = &self.compiled.interactions {
+            engines.push(("tables_of_pairs".to_owned(), trees.len()));
+            #[cfg(feature = "gpu")]
+            if let Engines::Gpu(gpu) = &self.engines {
+                notes.extend(gpu.pair_notes());
+            }
+        }
         Ok(Account { engines, notes })
     }
 }

@@ -43,7 +43,7 @@ impl Summary {
 
 impl Sink for Summary {
     fn begin(&mut self, header: &Header) -> Result<()> {
-        let shape = (0, header.feature_names.len(), header.output_names.len());
+        let shape = (0, header.cells(), header.output_names.len());
         *self = Self {
             keep: self.keep,
             rows: 0,

@@ -8,12 +8,22 @@ use crate::data::{TableWriter, Width, WriteOptions};
 use crate::error::{Error, Result};
 use crate::explanation::{Header, Sink, Trailer};
 
-/// One name per column: the features; with several outputs `output · feature`, the outputs of a
-/// feature side by side.
-pub fn column_names(header: &Header) -> Vec<String> {
+/// One name per value of an output: the features, or for interactions the pairs `feature × feature`.
+pub fn cell_names(header: &Header) -> Vec<String> {
     let features = &header.feature_names;
-    if header.output_names.len() == 1 {
+    if !header.interactions {
         return features.clone();
+    }
+    let with = |one| features.iter().map(move |other| format!("{one} × {other}"));
+    features.iter().flat_map(with).collect()
+}
+
+/// One name per column: those of [`cell_names`]; with several outputs `output · feature`, the outputs
+/// of a feature side by side.
+pub fn column_names(header: &Header) -> Vec<String> {
+    let features = cell_names(header);
+    if header.output_names.len() == 1 {
+        return features;
     }
     let outputs = &header.output_names;
     (features.iter())

@@ -12,7 +12,7 @@ use crate::explanation::Explanation;
 
 /// Writes an explanation as a JSON object: what was computed first, then `values` and `data` with
 /// one row per line. `values` is (rows, features), or (rows, features, outputs) for several
-/// outputs; `data` is (rows, features) with `null` for missing cells and for numbers that are not
+/// outputs, and for interactions has the features twice; `data` is (rows, features) with `null` for missing cells and for numbers that are not
 /// finite.
 ///
 /// # Errors
@@ -26,6 +26,7 @@ pub fn json(explanation: &Explanation, out: &mut dyn Write) -> io::Result<()> {
     object.field("exact", &header.exact)?;
     object.field("model_format", &header.model_format)?;
     object.field("objective", &header.objective)?;
+    object.field("interactions", &header.interactions)?;
     object.field("cover", &header.cover)?;
     object.field("device", &header.device)?;
     object.field("device_reason", &header.device_reason)?;
@@ -38,8 +39,13 @@ pub fn json(explanation: &Explanation, out: &mut dyn Write) -> io::Result<()> {
     object.field("output_names", &header.output_names)?;
     object.field("base_values", &header.base_values)?;
     object.field("feature_names", &header.feature_names)?;
-    let values = explanation.values.axis_iter(Axis(0)).map(Values);
-    object.rows("values", values)?;
+    let rows = explanation.values.axis_iter(Axis(0));
+    if header.interactions {
+        let features = header.feature_names.len();
+        object.rows("values", rows.map(|values| Pairs { values, features }))?;
+    } else {
+        object.rows("values", rows.map(Values))?;
+    }
     if let Some(table) = &explanation.data {
         let order = cell::order(&header.feature_names, table);
         let rows = (0..table.rows()).map(|row| Data {
@@ -111,6 +117,19 @@ impl Serialize for Values<'_> {
             }
         }
         row.end()
+    }
+}
+
+/// The interactions of a row (features · features, outputs), as (features, features, outputs).
+struct Pairs<'a> {
+    values: ArrayView2<'a, f32>,
+    features: usize,
+}
+
+impl Serialize for Pairs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let one = self.values.axis_chunks_iter(Axis(0), self.features.max(1));
+        serializer.collect_seq(one.map(Values))
     }
 }
 

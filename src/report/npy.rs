@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::explanation::{Header, Sink, Trailer};
 
 /// Writes values to an npy file of float32, in constant memory: (rows, features) for one output,
-/// (rows, features, outputs) for several.
+/// (rows, features, outputs) for several; of interactions (rows, features, features[, outputs]).
 #[derive(Debug)]
 pub struct Npy {
     file: File,
@@ -22,10 +22,11 @@ impl Npy {
     /// As [`TableWriter::create`](crate::data::TableWriter::create).
     pub fn create(path: &Path, header: &Header) -> Result<Self> {
         let features = header.feature_names.len();
-        let row_shape = match header.output_names.len() {
-            1 => vec![features],
-            outputs => vec![features, outputs],
-        };
+        let mut row_shape = vec![features; if header.interactions { 2 } else { 1 }];
+        let outputs = header.output_names.len();
+        if outputs > 1 {
+            row_shape.push(outputs);
+        }
         Ok(Self {
             file: File::create(path, header, row_shape)?,
         })

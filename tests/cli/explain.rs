@@ -59,7 +59,7 @@ fn json_holds_the_whole_result_under_the_names_of_the_attributes() {
         .map(String::as_str)
         .collect();
     keys.sort_unstable();
-    insta::assert_snapshot!(keys.join(" "), @"additivity_error additivity_rows base_values cover data device device_reason engines exact feature_names method model_format notes objective output output_names seed value_function values version");
+    insta::assert_snapshot!(keys.join(" "), @"additivity_error additivity_rows base_values cover data device device_reason engines exact feature_names interactions method model_format notes objective output output_names seed value_function values version");
     assert_eq!(result["method"], "tree_shap");
     assert_eq!(result["value_function"], "path_dependent");
     assert_eq!(result["output"], "raw");
@@ -331,4 +331,46 @@ fn a_background_makes_values_interventional() {
     assert!(refused.contains("background"), "{refused}");
     let refused = place.fails(&format!("{CALL} --value-function conditional"));
     assert!(refused.contains("path_dependent"), "{refused}");
+}
+
+#[test]
+fn interactions_are_written_in_every_format_and_shown() {
+    let place = Place::new();
+    place.ok(&format!("{CALL} --out values.npy"));
+    let (_, values) = npy(&place, "values.npy");
+    place.ok(&format!("{CALL} --interactions --out pairs.npy"));
+    let (shape, pairs) = npy(&place, "pairs.npy");
+    assert_eq!(shape, "(114, 30, 30)");
+    for (row, (pairs, values)) in pairs.chunks(900).zip(values.chunks(30)).enumerate() {
+        for (feature, (pairs, value)) in pairs.chunks(30).zip(values).enumerate() {
+            let sum: f32 = pairs.iter().sum();
+            assert!((sum - value).abs() < 1e-5, "row {row}, feature {feature}");
+        }
+    }
+    place.ok(&format!("{CALL} --interactions --out pairs.json"));
+    let result = place.json("pairs.json");
+    assert_eq!(result["interactions"], true);
+    assert_eq!(result["feature_names"].as_array().unwrap().len(), 30);
+    let row: Vec<f32> = result["values"][1]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(flat)
+        .collect();
+    assert_eq!(row, pairs[900..1800]);
+    place.ok(&format!("{CALL} --interactions --out pairs.parquet"));
+    assert_eq!(cells(&place, "pairs.parquet"), pairs);
+    place.ok(&format!("{CALL} --interactions --out pairs.csv"));
+    let text = std::fs::read_to_string(place.path("pairs.csv")).unwrap();
+    let names = text.lines().next().unwrap();
+    assert!(
+        names.starts_with("mean radius × mean radius,mean radius × mean texture,"),
+        "{names}"
+    );
+    let text = place.ok(&format!("{CALL} --interactions"));
+    assert!(
+        text.contains("Pairs of features by mean |interaction|"),
+        "{text}"
+    );
+    assert!(!text.contains("Row 1"), "{text}");
 }

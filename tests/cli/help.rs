@@ -50,6 +50,8 @@ Options:
                                 all]
       --method <METHOD>         How to explain: auto, or tree (exact Tree SHAP) [default: auto]
       --output <SPACE>          What the values add up to: raw (the margin) [default: raw]
+      --interactions            Compute the interactions of all pairs of features, in place of the
+                                values
       --device <DEVICE>         Where to compute: auto, cpu, gpu, or gpu:N as `whylight devices`
                                 numbers them [default: auto]
       --out <FILE>              File to write: .json (the whole result), .npy (the values),

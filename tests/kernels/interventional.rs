@@ -62,10 +62,11 @@ fn tables(
 ) -> Option<Values> {
     let mut trees = Vec::new();
     for tree in in_order(forest) {
-        let cover = tree_tables::cover(forest, thresholds, tree, 1000)?;
+        let cover = tree_tables::cover(forest, thresholds, tree, tree_tables::Limits::default())?;
         trees.push((tree as u32, cover));
     }
-    let mut pack = tree_tables::Pack::without_tables(forest, thresholds, &trees);
+    let mut pack =
+        tree_tables::Pack::without_tables(forest, thresholds, &trees, tree_tables::Lanes::Features);
     let mut scratch = tree_tables::Scratch::default();
     let mut histograms = vec![0.0; pack.entries_of(0..trees.len()).end];
     // Tree by tree, as threads do it.

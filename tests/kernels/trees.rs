@@ -16,11 +16,18 @@ fn tables(level: Level, forest: &Forest, thresholds: &[f32], block: Block<'_>) -
     let mut trees = Vec::new();
     for output in 0..forest.outputs {
         for tree in (0..forest.trees()).filter(|&tree| forest.tree_outputs[tree] == output) {
-            let cover = tree_tables::cover(forest, thresholds, tree, 1000)?;
+            let cover =
+                tree_tables::cover(forest, thresholds, tree, tree_tables::Limits::default())?;
             trees.push((tree as u32, cover));
         }
     }
-    let pack = tree_tables::Pack::new(forest, thresholds, &trees, tree_tables::Game::PathDependent);
+    let pack = tree_tables::Pack::new(
+        forest,
+        thresholds,
+        &trees,
+        tree_tables::Lanes::Features,
+        tree_tables::Game::PathDependent,
+    );
     let mut scratch = tree_tables::Scratch::default();
     Some(per_output(forest, |output, values| {
         let trees = pack.trees_of(output);
@@ -68,7 +75,15 @@ fn few(level: Level, forest: &Forest, thresholds: &[f32], block: Block<'_>) -> V
         .map(|(tree, shape)| (tree, shape.path_features))
         .collect();
     let mut values = vec![[0.0; ROWS]; (forest.outputs * forest.features) as usize];
-    tree_quadrature::few::run(level, forest, thresholds, &trees, block, 0, &mut values);
+    tree_quadrature::few::run(
+        level,
+        forest,
+        thresholds,
+        &trees,
+        block,
+        (0, forest.features as usize),
+        &mut values,
+    );
     values
 }
 

@@ -28,10 +28,15 @@ pub(crate) fn count_covers(trees: &mut Trees, rows: &Matrix) {
     }
 }
 
-/// The values of a row, (output, feature + 1), the last of each output being the expected value.
-pub(crate) fn path_dependent(trees: &Trees, row: &[f64]) -> Vec<f64> {
-    let (features, outputs) = (trees.features.len(), trees.outputs.len());
-    let worth: Vec<Vec<f64>> = (0..1_usize << features)
+/// What every coalition of features is worth, (output, coalition).
+pub(crate) fn worth(trees: &Trees, row: &[f64]) -> Vec<Vec<f64>> {
+    let worth = by_coalition(trees, row);
+    let output = |k: usize| worth.iter().map(|worth| worth[k]).collect();
+    (0..trees.outputs.len()).map(output).collect()
+}
+
+fn by_coalition(trees: &Trees, row: &[f64]) -> Vec<Vec<f64>> {
+    (0..1_usize << trees.features.len())
         .map(|subset| {
             let mut worth = trees.base.clone();
             for t in 0..trees.trees.len() {
@@ -39,7 +44,13 @@ pub(crate) fn path_dependent(trees: &Trees, row: &[f64]) -> Vec<f64> {
             }
             worth
         })
-        .collect();
+        .collect()
+}
+
+/// The values of a row, (output, feature + 1), the last of each output being the expected value.
+pub(crate) fn path_dependent(trees: &Trees, row: &[f64]) -> Vec<f64> {
+    let (features, outputs) = (trees.features.len(), trees.outputs.len());
+    let worth = by_coalition(trees, row);
     let factorial = |n: usize| (1..=n).map(|i| i as f64).product::<f64>();
     let mut values = vec![0.0; outputs * (features + 1)];
     for k in 0..outputs {
@@ -94,6 +105,8 @@ fn expect(
         let part = match (subset >> feature & 1 == 1, taken) {
             (true, true) => 1.0,
             (true, false) => continue,
+            // Where no row came, both sides count alike.
+            (false, _) if split.cover == 0.0 => 0.5,
             (false, _) => cover / split.cover,
         };
         expect(trees, t, child as usize, row, subset, share * part, worth);

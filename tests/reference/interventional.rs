@@ -5,13 +5,24 @@
 use whylight::model::Trees;
 use whylight_kernels::Forest;
 
-use super::path_dependent::weight;
+use super::shapley;
 
 /// A background row and its weight; the weights of a background sum to 1.
 pub(crate) type Other<Cell> = (Vec<Cell>, f64);
 
 /// Values (output, feature) of a row given as prepared cells, one per feature; at most 20 features.
 pub(crate) fn values(
+    forest: &Forest,
+    thresholds: &[f32],
+    row: &[f32],
+    background: &[Other<f32>],
+) -> Vec<Vec<f64>> {
+    let worth = worth(forest, thresholds, row, background);
+    worth.iter().map(|worth| shapley::values(worth)).collect()
+}
+
+/// What every coalition is worth, (output, coalition).
+pub(crate) fn worth(
     forest: &Forest,
     thresholds: &[f32],
     row: &[f32],
@@ -34,8 +45,12 @@ pub(crate) fn values(
     of(row, background, margins)
 }
 
-/// Values (output, feature) of a row of a model, in the order of its features.
-pub(crate) fn of_model(trees: &Trees, row: &[f64], background: &[Other<f64>]) -> Vec<Vec<f64>> {
+/// What every coalition of the features of a model is worth, (output, coalition).
+pub(crate) fn worth_of_model(
+    trees: &Trees,
+    row: &[f64],
+    background: &[Other<f64>],
+) -> Vec<Vec<f64>> {
     of(row, background, |row| trees.margin(row))
 }
 
@@ -45,40 +60,22 @@ fn of<Cell: Copy>(
     margins: impl Fn(&[Cell]) -> Vec<f64>,
 ) -> Vec<Vec<f64>> {
     let features = row.len();
-    let worth: Vec<Vec<f64>> = (0..1_usize << features)
-        .map(|coalition| {
-            let mut worth = Vec::new();
-            for (other, weight) in background {
-                let cell = |f: usize| {
-                    if coalition >> f & 1 == 1 {
-                        row[f]
-                    } else {
-                        other[f]
-                    }
-                };
-                let mixed: Vec<Cell> = (0..features).map(cell).collect();
-                let margins = margins(&mixed);
-                worth.resize(margins.len(), 0.0);
-                for (worth, margin) in worth.iter_mut().zip(margins) {
-                    *worth += weight * margin;
+    let outputs = margins(row).len();
+    let mut worth = vec![vec![0.0; 1 << features]; outputs];
+    for coalition in 0..1_usize << features {
+        for (other, weight) in background {
+            let cell = |f: usize| {
+                if coalition >> f & 1 == 1 {
+                    row[f]
+                } else {
+                    other[f]
                 }
+            };
+            let mixed: Vec<Cell> = (0..features).map(cell).collect();
+            for (worth, margin) in worth.iter_mut().zip(margins(&mixed)) {
+                worth[coalition] += weight * margin;
             }
-            worth
-        })
-        .collect();
-    let value = |output: usize, feature: usize| {
-        let without = (0..worth.len()).filter(|coalition| coalition >> feature & 1 == 0);
-        let gains = without.map(|coalition| {
-            let gain = worth[coalition | 1 << feature][output] - worth[coalition][output];
-            weight(coalition.count_ones() as usize, features) * gain
-        });
-        gains.sum::<f64>()
-    };
-    (0..worth[0].len())
-        .map(|output| {
-            (0..features)
-                .map(|feature| value(output, feature))
-                .collect()
-        })
-        .collect()
+        }
+    }
+    worth
 }

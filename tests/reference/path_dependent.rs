@@ -3,32 +3,24 @@
 
 use whylight_kernels::Forest;
 
+use super::shapley;
+
 /// Values (output, feature) of a row given as prepared cells, one per column; at most 20 features.
 pub(crate) fn values(forest: &Forest, thresholds: &[f32], row: &[f32]) -> Vec<Vec<f64>> {
-    let features = forest.features as usize;
-    let coalitions = 1_usize << features;
-    let mut values = vec![vec![0.0; features]; forest.outputs as usize];
-    for (&root, &output) in forest.roots.iter().zip(&forest.tree_outputs) {
-        let worth: Vec<f64> = (0..coalitions)
-            .map(|coalition| expected(forest, thresholds, row, root, coalition))
-            .collect();
-        for (feature, value) in values[output as usize].iter_mut().enumerate() {
-            for coalition in (0..coalitions).filter(|coalition| coalition >> feature & 1 == 0) {
-                let size = coalition.count_ones() as usize;
-                *value +=
-                    weight(size, features) * (worth[coalition | 1 << feature] - worth[coalition]);
-            }
-        }
-    }
-    values
+    let worth = worth(forest, thresholds, row);
+    worth.iter().map(|worth| shapley::values(worth)).collect()
 }
 
-/// size! (features − size − 1)! / features!
-pub(super) fn weight(size: usize, features: usize) -> f64 {
-    let ways: f64 = (0..size).fold(1.0, |ways, k| {
-        ways * (features - 1 - k) as f64 / (k + 1) as f64
-    });
-    1.0 / (features as f64 * ways)
+/// What every coalition is worth, (output, coalition).
+pub(crate) fn worth(forest: &Forest, thresholds: &[f32], row: &[f32]) -> Vec<Vec<f64>> {
+    let coalitions = 1_usize << forest.features;
+    let mut worth = vec![vec![0.0; coalitions]; forest.outputs as usize];
+    for (&root, &output) in forest.roots.iter().zip(&forest.tree_outputs) {
+        for (coalition, worth) in worth[output as usize].iter_mut().enumerate() {
+            *worth += expected(forest, thresholds, row, root, coalition);
+        }
+    }
+    worth
 }
 
 /// The expected value of the subtree under `n` when the features of `coalition` take the row's

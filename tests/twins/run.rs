@@ -70,7 +70,12 @@ impl Case {
         order.sort_by_key(|&tree| forest.tree_outputs[tree]);
         for tree in order {
             let cover = match split {
-                Split::Tables => tree_tables::cover(forest, &self.thresholds, tree, 1000),
+                Split::Tables => tree_tables::cover(
+                    forest,
+                    &self.thresholds,
+                    tree,
+                    tree_tables::Limits::default(),
+                ),
                 Split::Quadrature => None,
             };
             if let Some(cover) = cover {
@@ -85,6 +90,7 @@ impl Case {
             forest,
             &self.thresholds,
             &tables,
+            tree_tables::Lanes::Features,
             tree_tables::Game::PathDependent,
         );
         packs

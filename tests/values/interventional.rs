@@ -12,6 +12,7 @@ use super::agreement::{ENGINES, reference, values_add_up, worst};
 use super::stable::{assert_same_bits, stream};
 use super::subject::{AMOUNTS, LIBRARIES, Subject, explain, subject, subjects, together};
 use crate::reference::interventional::{self, Other};
+use crate::reference::shapley;
 use crate::support::native;
 
 /// How far values may be from the definition, in units of `1 + Σ|leaf|`: as path-dependent ones.
@@ -53,8 +54,9 @@ fn spread(subject: &Subject, count: usize) -> Vec<usize> {
 fn is_defined(subject: &Subject, values: &Array3<f32>, others: &[Other<f64>]) {
     for i in 0..DEFINED.min(subject.table.rows()) {
         let row = subject.rows.row(i);
-        let expected = interventional::of_model(&subject.trees, row, others);
-        for (k, expected) in expected.iter().enumerate() {
+        let worth = interventional::worth_of_model(&subject.trees, row, others);
+        for (k, worth) in worth.iter().enumerate() {
+            let expected = shapley::values(worth);
             let rows = others.iter().map(|(other, _)| other.as_slice());
             let scale = rows
                 .chain([row])

@@ -62,8 +62,9 @@ struct Pass<S: Simd> {
 }
 
 instances! {
-    /// Adds the values of the given trees: `values` is laid out (output, feature, [`ROWS`]), and its
-    /// first output is `first`.
+    /// Adds the values of the given trees: `values` is laid out (output, sum, [`ROWS`]), where the
+    /// first sums of an output are its features', its first output is `at.0`, and an output has `at.1`
+    /// sums.
     ///
     /// `trees` holds tree numbers with the features of their longest path; `thresholds` has one
     /// number per node of the forest.
@@ -72,7 +73,7 @@ instances! {
         thresholds: &[f32],
         trees: &[(u32, u32)],
         block: Block<'_>,
-        first: u32,
+        at: (u32, usize),
         values: &mut [[f64; ROWS]],
     )
 }
@@ -83,7 +84,7 @@ fn run_on<S: Simd>(
     thresholds: &[f32],
     trees: &[(u32, u32)],
     block: Block<'_>,
-    first: u32,
+    (first, stride): (u32, usize),
     values: &mut [[f64; ROWS]],
 ) {
     assert_eq!(
@@ -104,7 +105,7 @@ fn run_on<S: Simd>(
         };
         let root = forest.roots[tree as usize];
         let output = (forest.tree_outputs[tree as usize] - first) as usize;
-        let values = &mut values[output * features..(output + 1) * features];
+        let values = &mut values[output * stride..][..features];
         let mut row = 0;
         while row < block.rows() {
             if block.rows() - row >= TOGETHER {

@@ -5,12 +5,17 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::table::Table;
-use super::{Entry, Game, Group, MAX_BITS, MAX_ENTRIES, Pack, PackedTree, SLOTS, Step};
+use super::{
+    Entry, Game, Group, Lanes, MAX_BITS, MAX_ENTRIES, Pack, PackedTree, SLOTS, Step, pair_cell,
+};
 use crate::forest::Forest;
 use crate::simd::prefetch;
 
 /// Tables that one thread computes at a time.
 const TABLES_PER_TASK: usize = 8;
+
+/// Groups of a tree at most; beyond, its tables would not stay in the cache.
+const MAX_GROUPS: usize = 1000;
 
 /// Nodes of a group's subtree: more than [`MAX_BITS`] tests can divide are tests that repeat, and an
 /// entry costs what its leaves and their depth cost.
@@ -22,6 +27,8 @@ pub struct Cover {
     groups: Vec<Draft>,
     /// Table entries over all groups.
     pub entries: usize,
+    /// The same for [`Lanes::Pairs`].
+    pub pair_entries: usize,
 }
 
 impl Cover {
@@ -46,21 +53,39 @@ pub(super) struct Draft {
     pub(super) features: Vec<u32>,
 }
 
+/// What a division keeps to.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Distinct tests of a group, up to [`MAX_BITS`]: its tables have 2^bits entries.
+    pub bits: usize,
+    /// Groups of the tree.
+    pub groups: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            bits: MAX_BITS,
+            groups: MAX_GROUPS,
+        }
+    }
+}
+
 /// Divides a tree into groups, largest subtrees first; `None` if some leaf's own path already has
-/// more than [`MAX_BITS`] distinct tests or [`SLOTS`] features, or if the tree takes more than
-/// `max_groups` groups.
-pub fn cover(forest: &Forest, thresholds: &[f32], tree: usize, max_groups: usize) -> Option<Cover> {
+/// more distinct tests than the limit or more than [`SLOTS`] features, or if the tree takes too many
+/// groups.
+pub fn cover(forest: &Forest, thresholds: &[f32], tree: usize, limits: Limits) -> Option<Cover> {
     let mut groups = Vec::new();
     // A leaf beside the path waits for a group of its sibling's subtree, which has all its tests.
     let mut stack = vec![(forest.roots[tree], Vec::new(), Vec::new())];
     while let Some((top, path, beside)) = stack.pop() {
-        if let Some(draft) = Draft::close(forest, thresholds, &path, top, &beside) {
+        if let Some(draft) = Draft::close(forest, thresholds, &path, top, &beside, limits.bits) {
             groups.push(draft);
             continue;
         }
         let node = &forest.nodes[top as usize];
         let more = groups.len() + stack.len() + 2;
-        if node.is_leaf() || path.len() > 2 * MAX_BITS || more > max_groups {
+        if node.is_leaf() || path.len() > 2 * MAX_BITS || more > limits.groups {
             return None;
         }
         let children = [(node.left, true), (node.right, false)];
@@ -82,8 +107,18 @@ pub fn cover(forest: &Forest, thresholds: &[f32], tree: usize, max_groups: usize
             }
         }
     }
-    let entries = groups.iter().map(|draft| 1 << draft.tests.len()).sum();
-    Some(Cover { groups, entries })
+    let entries = |lanes: Lanes| {
+        let entries = groups.iter().map(|draft| {
+            let groups = draft.width(lanes).div_ceil(SLOTS);
+            groups << draft.tests.len()
+        });
+        entries.sum()
+    };
+    Some(Cover {
+        entries: entries(Lanes::Features),
+        pair_entries: entries(Lanes::Pairs),
+        groups,
+    })
 }
 
 /// Whether two nodes make the same test.
@@ -103,6 +138,7 @@ impl Draft {
         path: &[(u32, bool)],
         top: u32,
         beside: &[u32],
+        bits: usize,
     ) -> Option<Self> {
         let mut draft = Draft {
             path: path.to_vec(),
@@ -112,7 +148,7 @@ impl Draft {
             features: Vec::new(),
         };
         for &(n, _) in path {
-            draft.add_test(forest, thresholds, n)?;
+            draft.add_test(forest, thresholds, n, bits)?;
         }
         let mut stack = vec![top];
         let mut nodes = 0;
@@ -123,7 +159,7 @@ impl Draft {
             }
             let node = &forest.nodes[n as usize];
             if !node.is_leaf() {
-                draft.add_test(forest, thresholds, n)?;
+                draft.add_test(forest, thresholds, n, bits)?;
                 stack.extend([node.right, node.left]);
             }
         }
@@ -131,7 +167,7 @@ impl Draft {
         Some(draft)
     }
 
-    fn add_test(&mut self, forest: &Forest, thresholds: &[f32], n: u32) -> Option<()> {
+    fn add_test(&mut self, forest: &Forest, thresholds: &[f32], n: u32, bits: usize) -> Option<()> {
         if self.bit(forest, thresholds, n).is_none() {
             self.tests.push(n);
             let feature = forest.nodes[n as usize].feature;
@@ -139,7 +175,31 @@ impl Draft {
                 self.features.push(feature);
             }
         }
-        (self.tests.len() <= MAX_BITS && self.features.len() <= SLOTS).then_some(())
+        (self.tests.len() <= bits.min(MAX_BITS) && self.features.len() <= SLOTS).then_some(())
+    }
+
+    /// Lanes of its groups together.
+    pub(super) fn width(&self, lanes: Lanes) -> usize {
+        let features = self.features.len();
+        match lanes {
+            Lanes::Features => features,
+            Lanes::Pairs => features * features.saturating_sub(1) / 2,
+        }
+    }
+
+    /// Where the lanes add.
+    fn cells(&self, features: u32, lanes: Lanes) -> Vec<u32> {
+        match lanes {
+            Lanes::Features => self.features.clone(),
+            Lanes::Pairs => {
+                let others = |i: usize| &self.features[i + 1..];
+                let pairs = self.features.iter().enumerate().flat_map(|(i, &one)| {
+                    let cell = move |&other: &u32| pair_cell(one, other, features);
+                    others(i).iter().map(cell)
+                });
+                pairs.collect()
+            }
+        }
     }
 
     /// The bit of a pattern that a node's test sets.
@@ -155,25 +215,34 @@ impl Pack {
         forest: &Forest,
         thresholds: &[f32],
         trees: &[(u32, Cover)],
+        lanes: Lanes,
         game: Game<'_>,
     ) -> Self {
-        let mut pack = Self::without_tables(forest, thresholds, trees);
+        let mut pack = Self::without_tables(forest, thresholds, trees, lanes);
         pack.fill(forest, thresholds, trees, game);
         pack
     }
 
     /// As [`Pack::new`], before the tables are computed: what [`super::histogram`] needs.
-    pub fn without_tables(forest: &Forest, thresholds: &[f32], trees: &[(u32, Cover)]) -> Self {
-        let mut pack = Pack::default();
-        let mut count = 0;
+    pub fn without_tables(
+        forest: &Forest,
+        thresholds: &[f32],
+        trees: &[(u32, Cover)],
+        lanes: Lanes,
+    ) -> Self {
+        let mut pack = Pack {
+            lanes,
+            ..Pack::default()
+        };
+        let mut first = 0;
         for (tree, cover) in trees {
-            pack.lay_out(forest, thresholds, *tree as usize, cover, count);
-            count += cover.entries;
+            pack.lay_out(forest, thresholds, *tree as usize, cover, &mut first);
         }
         pack
     }
 
-    /// Computes the tables of the trees that the pack was laid out for.
+    /// Computes the tables of the trees that the pack was laid out for. The weights of a background
+    /// are by entry of a pack of the same trees whose lanes are the features.
     pub fn fill(
         &mut self,
         forest: &Forest,
@@ -185,25 +254,30 @@ impl Pack {
         // needs a check.
         let count = self.entries_of(0..self.trees.len()).end;
         self.entries = vec![[0.0; SLOTS]; count + MAX_ENTRIES];
+        let lanes = self.lanes;
         let mut rest = &mut self.entries[..];
+        let mut patterns = 0;
         let drafts = trees.iter().flat_map(|(_, cover)| &cover.groups);
-        let tables: Vec<(&Draft, &Group, &mut [Entry])> = drafts
-            .zip(&self.groups)
-            .filter_map(|(draft, group)| {
-                let entries = rest.split_off_mut(..1 << group.bits)?;
-                Some((draft, group, entries))
+        let tables: Vec<(&Draft, usize, &mut [Entry])> = drafts
+            .filter_map(|draft| {
+                let (first, len) = (patterns, 1 << draft.tests.len());
+                // A single leaf has no group.
+                patterns += if draft.features.is_empty() { 0 } else { len };
+                let groups = draft.width(lanes).div_ceil(SLOTS);
+                let entries = rest.split_off_mut(..groups * len)?;
+                (groups > 0).then_some((draft, first, entries))
             })
             .collect();
         (tables.into_par_iter().with_min_len(TABLES_PER_TASK)).for_each_init(
             Table::new,
-            |table, (draft, group, entries)| {
+            |table, (draft, first, entries)| {
                 let game = match game {
                     Game::PathDependent => Game::PathDependent,
                     Game::Interventional(weights) => {
-                        Game::Interventional(&weights[group.first as usize..][..entries.len()])
+                        Game::Interventional(&weights[first..][..1 << draft.tests.len()])
                     }
                 };
-                table.fill(forest, thresholds, draft, game, entries);
+                table.fill(forest, thresholds, draft, game, lanes, entries);
             },
         );
     }
@@ -225,14 +299,14 @@ impl Pack {
         first(trees.start)..first(trees.end)
     }
 
-    /// Adds the steps and groups of a tree, whose entries begin at `first`.
+    /// Adds the steps and groups of a tree, whose entries begin at `first`, which it moves on.
     fn lay_out(
         &mut self,
         forest: &Forest,
         thresholds: &[f32],
         tree: usize,
         cover: &Cover,
-        mut first: usize,
+        first: &mut usize,
     ) {
         let steps = self.steps.len() as u32;
         let groups = self.groups.len() as u32;
@@ -273,16 +347,18 @@ impl Pack {
                 }
                 slots += 1;
             }
-            let mut features = [0; SLOTS];
-            features[..draft.features.len()].copy_from_slice(&draft.features);
-            self.groups.push(Group {
-                slot,
-                bits: draft.tests.len() as u8,
-                width: draft.features.len() as u8,
-                features,
-                first: first as u32,
-            });
-            first += 1 << draft.tests.len();
+            for cells in draft.cells(forest.features, self.lanes).chunks(SLOTS) {
+                let mut features = [0; SLOTS];
+                features[..cells.len()].copy_from_slice(cells);
+                self.groups.push(Group {
+                    slot,
+                    bits: draft.tests.len() as u8,
+                    width: cells.len() as u8,
+                    features,
+                    first: *first as u32,
+                });
+                *first += 1 << draft.tests.len();
+            }
         }
         self.slots = self.slots.max(usize::from(slots));
         self.trees.push(PackedTree {

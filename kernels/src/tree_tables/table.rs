@@ -2,15 +2,15 @@
 
 use std::sync::OnceLock;
 
-use super::leaf_game::LeafGame;
+use super::leaf_game::{LeafGame, pair};
 use super::pack::Draft;
-use super::{Entry, Game, MAX_ENTRIES, SLOTS};
+use super::{Entry, Game, Lanes, MAX_ENTRIES, PAIRS, SLOTS};
 use crate::forest::{Forest, Node};
 use crate::legendre::Rule;
 
 /// The table of a group in float64, lane by lane, and the memory to compute it.
 pub(super) struct Table {
-    lanes: [[f64; MAX_ENTRIES]; SLOTS],
+    lanes: Vec<[f64; MAX_ENTRIES]>,
     game: LeafGame,
 }
 
@@ -27,24 +27,28 @@ struct Condition {
 impl Table {
     pub(super) fn new() -> Self {
         Self {
-            lanes: [[0.0; MAX_ENTRIES]; SLOTS],
+            lanes: vec![[0.0; MAX_ENTRIES]; PAIRS],
             game: LeafGame::new(),
         }
     }
 
-    /// Writes the table of a group; the weights of a background are those of its patterns.
+    /// Writes the tables of a draft, one for each of its groups, one after the other; the weights of a
+    /// background are those of its patterns.
     pub(super) fn fill(
         &mut self,
         forest: &Forest,
         thresholds: &[f32],
         draft: &Draft,
         game: Game<'_>,
+        lanes: Lanes,
         entries: &mut [Entry],
     ) {
-        let len = entries.len();
-        for lane in &mut self.lanes {
+        let len = 1 << draft.tests.len();
+        let width = draft.width(lanes);
+        for lane in &mut self.lanes[..width] {
             lane[..len].fill(0.0);
         }
+        let features = draft.features.len();
         let mut path = draft.path.clone();
         for &depth in &draft.beside {
             let (n, side) = path[depth as usize];
@@ -53,7 +57,8 @@ impl Table {
             let mut path = path[..depth as usize].to_vec();
             path.push((n, !side));
             let conditions = conditions(forest, thresholds, draft, &path, leaf);
-            self.add_leaf(&conditions, forest.nodes[leaf as usize].value, game, len);
+            let value = forest.nodes[leaf as usize].value;
+            self.add_leaf(&conditions, value, game, lanes, features, len);
         }
         let base = path.len();
         let mut stack = vec![(draft.top, base, true)];
@@ -65,22 +70,32 @@ impl Table {
             let node = &forest.nodes[n as usize];
             if node.is_leaf() {
                 let conditions = conditions(forest, thresholds, draft, &path, n);
-                self.add_leaf(&conditions, node.value, game, len);
+                self.add_leaf(&conditions, node.value, game, lanes, features, len);
             } else {
                 path.push((n, true));
                 stack.push((node.right, depth + 1, false));
                 stack.push((node.left, depth + 1, true));
             }
         }
-        for (lane, sums) in self.lanes.iter().enumerate() {
+        for (lane, sums) in self.lanes[..width].iter().enumerate() {
+            let entries = &mut entries[lane / SLOTS * len..][..len];
             for (entry, &sum) in entries.iter_mut().zip(sums) {
-                entry[lane] = sum as f32;
+                entry[lane % SLOTS] = sum as f32;
             }
         }
     }
 
-    /// Adds the values that one leaf gives to the features of its path, for every pattern.
-    fn add_leaf(&mut self, conditions: &[Condition], value: f64, game: Game<'_>, len: usize) {
+    /// Adds the values that one leaf gives to the features of its path, or to their pairs, for every
+    /// pattern.
+    fn add_leaf(
+        &mut self,
+        conditions: &[Condition],
+        value: f64,
+        game: Game<'_>,
+        lanes: Lanes,
+        features: usize,
+        len: usize,
+    ) {
         let mut met = [0_u8; MAX_ENTRIES];
         for (k, condition) in conditions.iter().enumerate() {
             if condition.possible {
@@ -98,7 +113,10 @@ impl Table {
                     *fraction = condition.fraction;
                 }
                 let fractions = &fractions[..conditions.len()];
-                self.game.path_dependent(rule, fractions, value);
+                match lanes {
+                    Lanes::Features => self.game.path_dependent(rule, fractions, value),
+                    Lanes::Pairs => self.game.path_dependent_pairs(rule, fractions, value),
+                }
             }
             Game::Interventional(patterns) => {
                 let mut weights = [0.0; MAX_ENTRIES];
@@ -106,13 +124,33 @@ impl Table {
                     weights[usize::from(met)] += weight;
                 }
                 let count = conditions.len();
-                self.game.interventional(rule, count, &weights, value);
+                match lanes {
+                    Lanes::Features => self.game.interventional(rule, count, &weights, value),
+                    Lanes::Pairs => self.game.interventional_pairs(rule, count, &weights, value),
+                }
             }
         }
-        for (condition, values) in conditions.iter().zip(&self.game.values) {
-            let lane = &mut self.lanes[condition.lane][..len];
-            for (sum, &met) in lane.iter_mut().zip(&met) {
+        let mut add = |lane: usize, values: &[f64; MAX_ENTRIES]| {
+            for (sum, &met) in self.lanes[lane][..len].iter_mut().zip(&met) {
                 *sum += values[usize::from(met)];
+            }
+        };
+        let values = &self.game.values;
+        match lanes {
+            Lanes::Features => {
+                for (condition, values) in conditions.iter().zip(values) {
+                    add(condition.lane, values);
+                }
+            }
+            Lanes::Pairs => {
+                for (i, one) in conditions.iter().enumerate() {
+                    for (j, other) in conditions.iter().enumerate().skip(i + 1) {
+                        let low = one.lane.min(other.lane);
+                        let high = one.lane.max(other.lane);
+                        let values = &values[pair(i, j, conditions.len())];
+                        add(pair(low, high, features), values);
+                    }
+                }
             }
         }
     }

@@ -51,9 +51,9 @@ pub fn divide(
     limits: Limits,
 ) -> Option<Vec<Words>> {
     let mut parts = Vec::new();
-    let mut draft = Draft::new(forest, thresholds.len());
+    let mut draft = Draft::new(forest, pack, thresholds.len());
     for unit in units(pack) {
-        let mut alone = Draft::new(forest, thresholds.len());
+        let mut alone = Draft::new(forest, pack, thresholds.len());
         alone.push(forest, thresholds, sets, pack, &unit);
         if alone.words.groups == 0 {
             continue;
@@ -67,7 +67,7 @@ pub fn divide(
         }
         if !alone.fits(Some(&draft), limits) {
             parts.push(draft.finish(limits.slots));
-            draft = Draft::new(forest, thresholds.len());
+            draft = Draft::new(forest, pack, thresholds.len());
         }
         draft.push(forest, thresholds, sets, pack, &unit);
     }
@@ -110,14 +110,15 @@ struct Draft {
 }
 
 impl Draft {
-    fn new(forest: &Forest, kinds: usize) -> Self {
+    fn new(forest: &Forest, pack: &Pack, kinds: usize) -> Self {
+        let values = pack.lanes.values(forest.features) as usize;
         Self {
             words: Words {
                 ops: vec![Vec::new(); kinds],
                 ..Words::default()
             },
             outputs: forest.outputs,
-            cells: vec![Vec::new(); forest.features as usize * forest.outputs as usize],
+            cells: vec![Vec::new(); values * forest.outputs as usize],
             used: Vec::new(),
             slots: 0,
         }

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use whylight_kernels::{
     Forest, Node as KernelNode, Test as KernelTest,
     forest::{LEAF, Shape},
-    tree_quadrature,
+    tree_quadrature, tree_tables,
 };
 
 use super::background::BackgroundRows;
@@ -58,6 +58,8 @@ pub(super) struct Compiled {
     pub(super) fraction: Fraction,
     /// The background of interventional values; path-dependent ones have none.
     pub(super) background: Option<BackgroundRows>,
+    /// The divisions of the trees for interactions, by output, if these are wanted.
+    pub(super) interactions: Option<Vec<(u32, tree_tables::Cover)>>,
 }
 
 /// Thresholds for columns that hold, instead of each number, how many of the model's thresholds it
@@ -88,6 +90,7 @@ impl Compiled {
             precision: trees.precision,
             fraction: trees.fraction,
             background: None,
+            interactions: None,
         };
         let nodes = trees.trees.iter().map(|tree| tree.nodes.len()).sum();
         compiled.forest.nodes.reserve(nodes);

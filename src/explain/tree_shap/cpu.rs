@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use rayon::prelude::*;
+use whylight_kernels::tree_tables::Lanes;
 use whylight_kernels::{Block, Level, ROWS, tree_pairs, tree_quadrature, tree_tables};
 
 use super::columns::{self, Scale};
@@ -20,6 +21,14 @@ const TREES_PER_TASK: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Cpu {
     packs: [OnceLock<Packs>; 3],
+    pairs: OnceLock<Interactions>,
+}
+
+/// The tables of the interactions, for any amount of rows.
+#[derive(Debug)]
+pub(super) struct Interactions {
+    tables: tree_tables::Pack,
+    spans: Vec<(u32, Range<usize>)>,
 }
 
 /// The trees, divided among the engines.
@@ -88,28 +97,71 @@ impl Cpu {
         amount: Amount,
         out: &mut [f32],
     ) -> Result<()> {
-        self.packs(compiled, amount).values(compiled, batch, out)
+        let pairs = self.pairs(compiled);
+        self.packs(compiled, amount)
+            .values(compiled, batch, pairs, out)
+    }
+
+    /// The tables of the interactions, if these are wanted.
+    fn pairs(&self, compiled: &Compiled) -> Option<&Interactions> {
+        let trees = compiled.interactions.as_deref()?;
+        self.pairs.get().or_else(|| {
+            // As above.
+            let pairs = Interactions::new(compiled, trees);
+            Some(self.pairs.get_or_init(|| pairs))
+        })
+    }
+}
+
+impl Interactions {
+    pub(super) fn new(compiled: &Compiled, trees: &[(u32, tree_tables::Cover)]) -> Self {
+        let (forest, tests) = (&compiled.forest, compiled.identities());
+        let lay_out = |lanes| tree_tables::Pack::without_tables(forest, tests, trees, lanes);
+        let histograms = (compiled.background.as_ref())
+            .map(|rows| rows.histograms(compiled, &lay_out(Lanes::Features)));
+        let mut tables = lay_out(Lanes::Pairs);
+        tables.fill(forest, tests, trees, game(histograms.as_deref()));
+        Self {
+            spans: tables.spans(SPAN_BYTES),
+            tables,
+        }
+    }
+
+    #[cfg(feature = "gpu")]
+    pub(super) fn tables(&self) -> &tree_tables::Pack {
+        &self.tables
+    }
+}
+
+/// The game of tables, against the weights of a background's patterns if there is one.
+fn game(histograms: Option<&[f64]>) -> tree_tables::Game<'_> {
+    match histograms {
+        Some(histograms) => tree_tables::Game::Interventional(histograms),
+        None => tree_tables::Game::PathDependent,
     }
 }
 
 impl Packs {
-    /// Writes the values of a batch to `out`, laid out (rows, features, outputs).
+    /// Writes the values of a batch to `out`, laid out (rows, features, outputs), or with `pairs` the
+    /// interactions (rows, features, features, outputs).
     pub(super) fn values(
         &self,
         compiled: &Compiled,
         batch: &Batch<'_>,
+        pairs: Option<&Interactions>,
         out: &mut [f32],
     ) -> Result<()> {
         let forest = &compiled.forest;
-        let width = forest.features as usize * forest.outputs as usize;
+        let layout = Layout::new(compiled, pairs);
+        let width = layout.width;
         if width == 0 {
             return Ok(());
         }
         let scale = compiled.scale(batch);
-        let sums = forest.features as usize * outputs_at_once(compiled);
+        let sums = layout.sums * layout.outputs_at_once;
         let most = TILE_BYTES / (ROWS * (forest.columns as usize * 4 + sums * 8));
         let work = |scratch: &mut Scratch, (start, out): (usize, &mut [f32])| {
-            self.tile(compiled, batch, scale, start, width, scratch, out)
+            self.tile(compiled, batch, scale, start, layout, scratch, out)
         };
         if out.len() <= ROWS * width {
             return work(&mut Scratch::default(), (0, out));
@@ -125,10 +177,39 @@ impl Packs {
     }
 }
 
-/// Outputs whose sums a tile holds at a time.
-fn outputs_at_once(compiled: &Compiled) -> usize {
-    let forest = &compiled.forest;
-    (SUM_BYTES / (ROWS * 8 * forest.features as usize)).clamp(1, forest.outputs as usize)
+/// What is computed of a row.
+#[derive(Debug, Clone, Copy)]
+struct Layout<'a> {
+    features: usize,
+    pairs: Option<&'a Interactions>,
+    /// Sums of one output: the features, then their pairs if these are wanted.
+    sums: usize,
+    /// Values of a row, of all outputs.
+    width: usize,
+    /// Outputs whose sums a tile holds at a time.
+    outputs_at_once: usize,
+}
+
+impl<'a> Layout<'a> {
+    fn new(compiled: &Compiled, pairs: Option<&'a Interactions>) -> Self {
+        let forest = &compiled.forest;
+        let (features, outputs) = (forest.features as usize, forest.outputs as usize);
+        let (more, values) = match pairs {
+            Some(_) => (
+                Lanes::Pairs.values(forest.features) as usize,
+                features * features,
+            ),
+            None => (0, features),
+        };
+        let sums = features + more;
+        Self {
+            features,
+            pairs,
+            sums,
+            width: values * outputs,
+            outputs_at_once: (SUM_BYTES / (ROWS * 8 * sums.max(1))).clamp(1, outputs.max(1)),
+        }
+    }
 }
 
 /// Divides rows of `width` values into tiles of at most `most` blocks, each with its first row. The
@@ -178,13 +259,10 @@ impl Packs {
                 Engine::Pairs => packs.pairs.push(tree),
             }
         }
-        packs.tables = tree_tables::Pack::without_tables(forest, tests, &tables);
+        packs.tables = tree_tables::Pack::without_tables(forest, tests, &tables, Lanes::Features);
         let histograms = (compiled.background.as_ref())
             .map(|background| background.histograms(compiled, &packs.tables));
-        let game = match &histograms {
-            Some(histograms) => tree_tables::Game::Interventional(histograms),
-            None => tree_tables::Game::PathDependent,
-        };
+        let game = game(histograms.as_deref());
         packs.tables.fill(forest, tests, &tables, game);
         let pack = |trees: &[(u32, u32)]| {
             let mut pack = tree_quadrature::Pack::default();
@@ -238,12 +316,12 @@ impl Packs {
         batch: &Batch<'_>,
         scale: Scale,
         start: usize,
-        width: usize,
+        layout: Layout<'_>,
         scratch: &mut Scratch,
         out: &mut [f32],
     ) -> Result<()> {
         let forest = &compiled.forest;
-        let features = forest.features as usize;
+        let width = layout.width;
         let rows = out.len() / width;
         let block_cells = compiled.columns.len() * ROWS;
         let rows_of = |block: usize| (rows - block * ROWS).min(ROWS);
@@ -266,34 +344,38 @@ impl Packs {
             .map(|block| Block::new(cells_of(block), rows_of(block)))
             .collect();
         let thresholds = compiled.thresholds(scale);
-        let at_once = outputs_at_once(compiled);
+        let at_once = layout.outputs_at_once;
         for first in (0..forest.outputs).step_by(at_once) {
             let outputs = first..forest.outputs.min(first + at_once as u32);
-            let sums = outputs.len() * features;
-            self.sum(compiled, thresholds, outputs, &blocks, scratch);
-            let tiles = scratch.values.chunks(sums);
+            let sums = outputs.len() * layout.sums;
+            self.sum(compiled, thresholds, outputs, layout, &blocks, scratch);
+            let tiles = scratch.values.chunks_mut(sums);
             for (values, out) in tiles.zip(out.chunks_mut(ROWS * width)) {
-                write(values, features, first as usize, width, out);
+                let of_output = values.chunks_mut(layout.sums);
+                for (output, values) in (first as usize..).zip(of_output) {
+                    write(values, layout, output, out);
+                }
             }
         }
         scratch.cells = cells;
         Ok(())
     }
 
-    /// Sums the values of some outputs in `scratch.values`, laid out (block, output, feature, row).
+    /// Sums the values of some outputs in `scratch.values`, laid out (block, output, sum, row).
     fn sum(
         &self,
         compiled: &Compiled,
         thresholds: &[f32],
         outputs: Range<u32>,
+        layout: Layout<'_>,
         blocks: &[Block<'_>],
         scratch: &mut Scratch,
     ) {
         let level = Level::detect();
         let forest = &compiled.forest;
-        let features = forest.features as usize;
+        let (features, sums) = (layout.features, layout.sums);
         let Range { start: first, end } = outputs;
-        let width = outputs.len() * features;
+        let width = outputs.len() * sums;
         let Scratch {
             tables,
             quadrature,
@@ -304,7 +386,7 @@ impl Packs {
         values.clear();
         values.resize(blocks.len() * width, [0.0; ROWS]);
         let of = |output: u32, block: usize| {
-            let first = block * width + (output - first) as usize * features;
+            let first = block * width + (output - first) as usize * sums;
             first..first + features
         };
         let few = |end: u32| {
@@ -313,8 +395,10 @@ impl Packs {
         };
         let few = &self.few[few(first)..few(end)];
         if !few.is_empty() {
-            for (&block, values) in blocks.iter().zip(values.chunks_mut(width)) {
-                tree_quadrature::few::run(level, forest, thresholds, few, block, first, values);
+            let values = values.chunks_mut(width);
+            for (&block, values) in blocks.iter().zip(values) {
+                let at = (first, sums);
+                tree_quadrature::few::run(level, forest, thresholds, few, block, at, values);
             }
         }
         if let Some(background) = &compiled.background {
@@ -335,25 +419,35 @@ impl Packs {
                 }
             }
         }
-        let span = |end: u32| self.table_spans.partition_point(|span| span.0 < end);
-        for s in span(first)..span(end) {
-            let (output, trees) = &self.table_spans[s];
-            for (b, &block) in blocks.iter().enumerate() {
-                if let Some((_, next)) = self.table_spans.get(s + 1) {
-                    self.tables.prefetch(next.clone(), b, blocks.len());
+        let mut look_up = |pack: &tree_tables::Pack,
+                           spans: &[(u32, Range<usize>)],
+                           of: &dyn Fn(u32, usize) -> Range<usize>| {
+            let span = |end: u32| spans.partition_point(|span| span.0 < end);
+            for s in span(first)..span(end) {
+                let (output, trees) = &spans[s];
+                for (b, &block) in blocks.iter().enumerate() {
+                    if let Some((_, next)) = spans.get(s + 1) {
+                        pack.prefetch(next.clone(), b, blocks.len());
+                    }
+                    tree_tables::run(
+                        level,
+                        forest,
+                        thresholds,
+                        pack,
+                        trees.clone(),
+                        block,
+                        tables,
+                        &mut values[of(*output, b)],
+                    );
                 }
-                let (pack, values) = (&self.tables, &mut values[of(*output, b)]);
-                tree_tables::run(
-                    level,
-                    forest,
-                    thresholds,
-                    pack,
-                    trees.clone(),
-                    block,
-                    tables,
-                    values,
-                );
             }
+        };
+        look_up(&self.tables, &self.table_spans, &of);
+        if let Some(pairs) = layout.pairs {
+            look_up(&pairs.tables, &pairs.spans, &|output, block| {
+                let Range { end, .. } = of(output, block);
+                end..end - features + sums
+            });
         }
         let pack = &self.quadrature;
         for tree in pack.trees_of(first).start..pack.trees_of(end - 1).end {
@@ -374,16 +468,45 @@ impl Packs {
     }
 }
 
-/// `values` (output, feature, row), from output `first` on, to `out` (row, feature, output) with
-/// rows of `width`.
-fn write(values: &[[f64; ROWS]], features: usize, first: usize, width: usize, out: &mut [f32]) {
-    let outputs = width / features;
-    for (cell, values) in values.iter().enumerate() {
-        let (output, feature) = (first + cell / features, cell % features);
-        let column = feature * outputs + output;
-        for (value, out) in values.iter().zip(out[column..].iter_mut().step_by(width)) {
+/// The sums (sum, row) of an output to its values of a block of rows.
+fn write(sums: &mut [[f64; ROWS]], layout: Layout<'_>, output: usize, out: &mut [f32]) {
+    let Layout {
+        features, width, ..
+    } = layout;
+    let outputs = width
+        / if layout.pairs.is_some() {
+            features * features
+        } else {
+            features
+        };
+    let mut cell = |cell: usize, values: &[f64; ROWS]| {
+        let cells = out[cell * outputs + output..].iter_mut().step_by(width);
+        for (value, out) in values.iter().zip(cells) {
             *out = *value as f32;
         }
+    };
+    let (of_features, of_pairs) = sums.split_at_mut(features);
+    if layout.pairs.is_none() {
+        for (feature, values) in of_features.iter().enumerate() {
+            cell(feature, values);
+        }
+        return;
+    }
+    let mut pairs = of_pairs.iter();
+    for i in 0..features {
+        for (j, values) in (i + 1..features).zip(&mut pairs) {
+            cell(i * features + j, values);
+            cell(j * features + i, values);
+            // What a feature does without the others is the rest of its value.
+            for feature in [i, j] {
+                for (rest, value) in of_features[feature].iter_mut().zip(values) {
+                    *rest -= value;
+                }
+            }
+        }
+    }
+    for (i, rest) in of_features.iter().enumerate() {
+        cell(i * features + i, rest);
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use super::columns::{self, Scale};
 use super::compile::Compiled;
-use super::cpu::Packs;
+use super::cpu::{Interactions, Packs};
 use super::plan::{self, Engine};
 use crate::data::Batch;
 use crate::error::{Error, Result};
@@ -13,6 +13,7 @@ use crate::explain::amount::Amount;
 use crate::gpu::Gpu;
 use crate::gpu_trees::{GpuTrees, Plan};
 use crate::model::Precision;
+use whylight_kernels::tree_tables::{Cover, Lanes};
 
 /// The trees on a GPU for many rows and for some, made when first needed.
 #[derive(Debug)]
@@ -20,6 +21,15 @@ pub(super) struct GpuPacks {
     gpu: Gpu,
     memory_limit: Option<u64>,
     packs: [OnceLock<GpuPack>; 2],
+    pairs: OnceLock<GpuPairs>,
+}
+
+/// The tables of the interactions, where the GPU can hold them.
+#[derive(Debug)]
+enum GpuPairs {
+    Gpu(Box<GpuTrees>),
+    /// What explains all on the CPU, and why.
+    Cpu(Box<(Packs, Interactions)>, String),
 }
 
 /// The trees, divided among the engines.
@@ -39,6 +49,7 @@ impl GpuPacks {
             gpu,
             memory_limit,
             packs: Default::default(),
+            pairs: OnceLock::new(),
         }
     }
 
@@ -52,8 +63,86 @@ impl GpuPacks {
         Ok(known.get_or_init(|| pack))
     }
 
-    /// Writes the values of a batch to `out`, laid out (rows, features, outputs).
+    /// The tables of the interactions of the model.
+    fn pairs(&self, compiled: &Compiled, covers: &[(u32, Cover)]) -> Result<&GpuPairs> {
+        if let Some(known) = self.pairs.get() {
+            return Ok(known);
+        }
+        let pairs = Interactions::new(compiled, covers);
+        let trees = GpuTrees::new(
+            &self.gpu,
+            &Plan {
+                forest: &compiled.forest,
+                thresholds: &kinds(compiled),
+                tables: pairs.tables(),
+                quadrature: &[],
+                margins: false,
+                memory_limit: self.memory_limit,
+                buffer_limit: None,
+            },
+        );
+        let pairs = match trees {
+            Err(Error::Unsupported { what, by, .. }) => {
+                let packs = Packs::new(compiled, plan::choose(compiled, Amount::Many));
+                let reason = format!("{by} cannot hold {what}; the CPU explained all trees");
+                GpuPairs::Cpu(Box::new((packs, pairs)), reason)
+            }
+            trees => GpuPairs::Gpu(Box::new(trees?)),
+        };
+        Ok(self.pairs.get_or_init(|| pairs))
+    }
+
+    /// How the interactions were computed, beyond what holds for the values.
+    pub(super) fn pair_notes(&self) -> Vec<String> {
+        match self.pairs.get() {
+            Some(GpuPairs::Cpu(_, reason)) => vec![reason.clone()],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Writes the values of a batch to `out`, laid out (rows, features, outputs), or the interactions
+    /// (rows, features, features, outputs).
     pub(super) fn values(
+        &self,
+        compiled: &Compiled,
+        batch: &Batch<'_>,
+        amount: Amount,
+        out: &mut [f32],
+    ) -> Result<()> {
+        let Some(covers) = compiled.interactions.as_deref() else {
+            return self.of_features(compiled, batch, amount, out);
+        };
+        let trees = match self.pairs(compiled, covers)? {
+            GpuPairs::Gpu(trees) => trees,
+            GpuPairs::Cpu(engines, _) => {
+                let (packs, pairs) = &**engines;
+                return packs.values(compiled, batch, Some(pairs), out);
+            }
+        };
+        let forest = &compiled.forest;
+        let (features, outputs) = (forest.features as usize, forest.outputs as usize);
+        let pairs = Lanes::Pairs.values(forest.features) as usize;
+        let mut of_features = vec![0.0; batch.rows() * features * outputs];
+        self.of_features(compiled, batch, amount, &mut of_features)?;
+        let mut of_pairs = vec![0.0; batch.rows() * pairs * outputs];
+        if pairs > 0 {
+            let scale = compiled.scale(batch);
+            let kind = usize::from(scale == Scale::Ranks);
+            trees.values(kind, batch.rows(), fill(compiled, batch), &mut of_pairs)?;
+        }
+        let rows = of_features.chunks(features * outputs);
+        let rows = rows.zip(out.chunks_mut(features * features * outputs));
+        for (row, (of_features, out)) in rows.enumerate() {
+            let of_pairs = &of_pairs[row * pairs * outputs..][..pairs * outputs];
+            for output in 0..outputs {
+                spread(features, outputs, output, of_features, of_pairs, out);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the values of a batch to `out`, laid out (rows, features, outputs).
+    fn of_features(
         &self,
         compiled: &Compiled,
         batch: &Batch<'_>,
@@ -62,23 +151,66 @@ impl GpuPacks {
     ) -> Result<()> {
         let pack = self.pack(compiled, amount)?;
         let Some(trees) = &pack.trees else {
-            return pack.left.values(compiled, batch, out);
+            return pack.left.values(compiled, batch, None, out);
         };
-        let scale = compiled.scale(batch);
-        let fill = |start: usize, rows: usize, cells: &mut [f32]| {
-            let mut scratch = columns::Scratch::default();
-            compiled.fill(batch, scale, start, rows, &mut scratch, cells)
-        };
-        let kind = usize::from(scale == Scale::Ranks);
-        trees.values(kind, batch.rows(), fill, out)?;
+        let kind = usize::from(compiled.scale(batch) == Scale::Ranks);
+        trees.values(kind, batch.rows(), fill(compiled, batch), out)?;
         if !pack.left.engines().is_empty() {
             let mut rest = vec![0.0; out.len()];
-            pack.left.values(compiled, batch, &mut rest)?;
+            pack.left.values(compiled, batch, None, &mut rest)?;
             for (value, rest) in out.iter_mut().zip(&rest) {
                 *value += rest;
             }
         }
         Ok(())
+    }
+}
+
+/// What fills blocks of cells from a batch.
+fn fill(
+    compiled: &Compiled,
+    batch: &Batch<'_>,
+) -> impl Fn(usize, usize, &mut [f32]) -> Result<()> + Sync {
+    let scale = compiled.scale(batch);
+    move |start, rows, cells| {
+        let mut scratch = columns::Scratch::default();
+        compiled.fill(batch, scale, start, rows, &mut scratch, cells)
+    }
+}
+
+/// The kinds of thresholds that rows may be compared with.
+fn kinds(compiled: &Compiled) -> Vec<&[f32]> {
+    let mut kinds = vec![compiled.thresholds(Scale::Numbers)];
+    if compiled.precision == Precision::F64 {
+        kinds.push(compiled.thresholds(Scale::Ranks));
+    }
+    kinds
+}
+
+/// The interactions (feature, feature, output) of a row, for one output, from its values (feature,
+/// output) and those of its pairs (pair, output).
+fn spread(
+    features: usize,
+    outputs: usize,
+    output: usize,
+    of_features: &[f32],
+    of_pairs: &[f32],
+    out: &mut [f32],
+) {
+    let mut rests: Vec<f64> = (0..features)
+        .map(|feature| f64::from(of_features[feature * outputs + output]))
+        .collect();
+    let mut pairs = of_pairs.iter().skip(output).step_by(outputs);
+    for i in 0..features {
+        for (j, &value) in (i + 1..features).zip(&mut pairs) {
+            out[(i * features + j) * outputs + output] = value;
+            out[(j * features + i) * outputs + output] = value;
+            rests[i] -= f64::from(value);
+            rests[j] -= f64::from(value);
+        }
+    }
+    for (i, rest) in rests.into_iter().enumerate() {
+        out[(i * features + i) * outputs + output] = rest as f32;
     }
 }
 
@@ -99,15 +231,11 @@ impl GpuPack {
         let quadrature: Vec<u32> = paths.iter().map(|(tree, _)| *tree).collect();
         let count = tables.len();
         let tables = Packs::new(compiled, tables);
-        let mut kinds = vec![compiled.thresholds(Scale::Numbers)];
-        if compiled.precision == Precision::F64 {
-            kinds.push(compiled.thresholds(Scale::Ranks));
-        }
         let trees = GpuTrees::new(
             &packs.gpu,
             &Plan {
                 forest: &compiled.forest,
-                thresholds: &kinds,
+                thresholds: &kinds(compiled),
                 tables: tables.tables(),
                 quadrature: &quadrature,
                 margins: false,

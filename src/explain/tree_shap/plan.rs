@@ -5,6 +5,7 @@ use whylight_kernels::forest::Shape;
 use whylight_kernels::{tree_quadrature, tree_tables};
 
 use super::compile::Compiled;
+use crate::error::{Error, Result};
 use crate::explain::amount::Amount;
 
 /// Bytes of all tables, and of all factors, for an amount of rows. Trees beyond take the next engine,
@@ -15,8 +16,8 @@ const PACK_BYTES: usize = 384 << 20;
 /// rows.
 const BACKGROUND_PACK_BYTES: usize = 1 << 30;
 
-/// Groups of a tree at most; beyond, its tables would not stay in the cache.
-const MAX_GROUPS: usize = 1000;
+/// Bytes of all tables of interactions.
+const INTERACTION_BYTES: usize = 2 << 30;
 
 /// Which engine takes a tree.
 #[derive(Debug)]
@@ -41,16 +42,15 @@ pub(super) fn choose(compiled: &Compiled, amount: Amount) -> Vec<(u32, Engine)> 
     let tests = compiled.identities();
     // To find a division costs as much as some hundred rows of quadrature; a tree that is one
     // group is found at once.
-    let max_groups = if amount == Amount::Some {
-        1
-    } else {
-        MAX_GROUPS
-    };
+    let mut limits = tree_tables::Limits::default();
+    if amount == Amount::Some {
+        limits.groups = 1;
+    }
     let covers: Vec<Option<tree_tables::Cover>> = (order.par_iter())
         .map(|&tree| {
             let shape = compiled.shapes[tree as usize];
             let points = tree_quadrature::points(shape.path_features as usize);
-            tree_tables::cover(forest, tests, tree as usize, max_groups)
+            tree_tables::cover(forest, tests, tree as usize, limits)
                 .filter(|cover| pays(cover, shape.leaves as usize, points, amount))
         })
         .collect();
@@ -105,6 +105,7 @@ fn against(
         Amount::Some => 300.0,
         Amount::Many => 5000.0,
     };
+    let limits = tree_tables::Limits::default();
     let covers: Vec<Option<tree_tables::Cover>> = (order.par_iter())
         .map(|&tree| {
             let shape = &compiled.shapes[tree as usize];
@@ -113,7 +114,7 @@ fn against(
             // as measured on one AVX2 core.
             let build = f64::from(shape.leaves) * (2000.0 + 0.5 * background as f64);
             let pays = build < pairs;
-            pays.then(|| tree_tables::cover(forest, tests, tree as usize, MAX_GROUPS))?
+            pays.then(|| tree_tables::cover(forest, tests, tree as usize, limits))?
         })
         .collect();
     let mut bytes = 0;
@@ -134,4 +135,49 @@ fn against(
 pub(super) fn pairs(shape: &Shape, background: usize) -> f64 {
     let visits = 2.0 * f64::from(shape.leaves).powf(1.5_f64.log2());
     6.0 * visits * background as f64
+}
+
+/// The division of every tree for interactions, by output.
+///
+/// # Errors
+/// [`Error::Unsupported`] for trees that no tables hold.
+pub(super) fn interactions(
+    compiled: &Compiled,
+    format: &str,
+) -> Result<Vec<(u32, tree_tables::Cover)>> {
+    let forest = &compiled.forest;
+    let tests = compiled.identities();
+    let mut order: Vec<u32> = (0..forest.trees() as u32).collect();
+    order.sort_by_key(|&tree| forest.tree_outputs[tree as usize]);
+    let refused = |what: String| Error::Unsupported {
+        what,
+        by: "the interactions of this version".to_owned(),
+        instead: "explain the values, or a model of shallower trees".to_owned(),
+    };
+    let cover = |&tree: &u32| {
+        // Of the patterns of a larger group, most of the pairs of a leaf would be computed again.
+        let bits = (compiled.shapes[tree as usize].depth as usize).clamp(1, tree_tables::MAX_BITS);
+        let limits = tree_tables::Limits {
+            bits,
+            ..tree_tables::Limits::default()
+        };
+        let cover = tree_tables::cover(forest, tests, tree as usize, limits);
+        let cover = cover.ok_or_else(|| {
+            refused(format!(
+                "tree {tree} of this {format} model, where a path has more than {} different tests",
+                tree_tables::MAX_BITS
+            ))
+        })?;
+        Ok((tree, cover))
+    };
+    let covers = order.par_iter().map(cover).collect::<Result<Vec<_>>>()?;
+    let pairs = |cover: &tree_tables::Cover| cover.pair_entries * 32;
+    let bytes: usize = covers.iter().map(|(_, cover)| pairs(cover)).sum();
+    if bytes > INTERACTION_BYTES {
+        return Err(refused(format!(
+            "this {format} model of {} trees, whose tables of pairs take {bytes} bytes",
+            forest.trees()
+        )));
+    }
+    Ok(covers)
 }
