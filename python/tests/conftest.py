@@ -30,3 +30,8 @@ def binary(target):
 @pytest.fixture(scope="session")
 def three(target):
     return np.digitize(target, np.quantile(target, [1 / 3, 2 / 3]))
+
+
+@pytest.fixture
+def draw():
+    return np.random.default_rng(5)

@@ -48,6 +48,16 @@ def test_one_row_has_no_axis_of_rows_in_the_lists(three_classes, complete):
     )
 
 
+def test_the_prediction_of_one_row(three_classes, complete, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    explainer = TreeExplainer(three_classes, device="cpu")
+    for row in (complete[0], complete[0].tolist(), pandas.Series(complete[0])):
+        e = explainer.explain_local(row)
+        assert e.eval_y_predicted == three_classes.predict(complete[:1]).tolist()
+        assert np.shape(e.eval_y_predicted_proba) == (1, 3)
+        whylight.save_explanation(e, tmp_path / "row", exist_ok=True)
+
+
 @pytest.mark.parametrize("include_local", [True, False])
 def test_sampled_rows_and_their_values_belong_together(three_classes, include_local):
     generator = np.random.default_rng(0)
@@ -213,9 +223,36 @@ def test_interpret_finds_the_explainers():
 
 
 @pytest.mark.parametrize("name", ["threads", "memory_limit", "seed"])
-@pytest.mark.parametrize("value", [-1, 2.5, "many"])
+@pytest.mark.parametrize("value", [-1, 2.5, "many", 2**64])
 def test_what_is_no_count_is_refused_by_name(three_classes, complete, name, value):
     with pytest.raises(whylight.ParameterError, match=name):
         TreeExplainer(three_classes, **{name: value})
     with pytest.raises(whylight.ParameterError, match=name):
         whylight.LinearExplainer((np.ones(6), 0.0), complete, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("device", 3, '"auto", "cpu", "gpu" or "gpu:N"'),
+        ("device", None, '"auto", "cpu", "gpu" or "gpu:N"'),
+        ("seed", None, "a whole number"),
+        ("features", 3, "a list of names"),
+        ("features", "abcdef", "a list of names"),
+        ("classes", 3, "a list of names"),
+    ],
+)
+def test_a_parameter_of_another_type_is_refused_by_name(three_classes, complete, name, value, allowed):
+    for make in (TreeExplainer, TabularExplainer):
+        with pytest.raises(whylight.ParameterError, match=f"^{name}: {value!r} is not allowed: {allowed}"):
+            make(three_classes, complete, **{name: value})
+    with pytest.raises(whylight.ParameterError, match=f"^{name}: "):
+        whylight.LinearExplainer((np.ones(6), 0.0), complete, **{name: value})
+
+
+def test_class_names_of_what_is_no_classifier_are_noted(complete, target):
+    model = ensemble.RandomForestRegressor(n_estimators=5, random_state=0).fit(complete, target)
+    e = TabularExplainer(model, classes=["no", "yes"], device="cpu").explain_global(complete)
+    assert [note for note in e.notes if note.startswith("classes: ") and "regression" in note]
+    assert not hasattr(e, "classes")
+    assert not TabularExplainer(model, device="cpu").explain_global(complete).notes

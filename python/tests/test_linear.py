@@ -125,6 +125,7 @@ def test_tabular_takes_linear_models_and_pipelines(complete, target):
         (lambda m, x: LinearExplainer(m, np.where(x > 2, np.nan, x)), whylight.DataError, "row"),
         (lambda m, x: LinearExplainer(m, x, device="cpu")(np.full((1, 6), np.inf)), whylight.DataError, "row 1"),
         (lambda m, x: LinearExplainer(m, x, value_function="magic"), whylight.ParameterError, "value_function"),
+        (lambda m, x: LinearExplainer(m, x, value_function=3), whylight.ParameterError, "^value_function: 3 "),
         (lambda m, x: LinearExplainer(m, x, shap_values_output="probability"), whylight.UnsupportedError, "probab"),
         (lambda m, x: LinearExplainer((np.zeros(3),), x), whylight.ShapeError, "pair"),
         (lambda m, x: LinearExplainer(linear_model.Ridge(), x), whylight.ModelError, "not fitted"),

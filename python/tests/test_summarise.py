@@ -61,8 +61,9 @@ def test_cells_that_a_sparse_matrix_adds_up_count_once():
 def test_what_cannot_be_clustered_is_refused(clusters):
     pandas = pytest.importorskip("pandas")
     rows = clusters[0].copy()
-    with pytest.raises(whylight.ParameterError, match="clusters"):
-        summarise(rows, 0)
+    for name, value in (("clusters", 0), ("clusters", "many"), ("device", 3), ("seed", -1)):
+        with pytest.raises(whylight.ParameterError, match=f"^{name}: "):
+            summarise(rows, **{name: value})
     rows[7, 1] = np.inf
     with pytest.raises(whylight.DataError, match="row 8"):
         summarise(rows, 3)

@@ -148,7 +148,26 @@ def test_text_in_a_column_of_numbers_is_refused_by_name(complete, target):
 
 def test_tensors_are_read(explainer, complete):
     torch = pytest.importorskip("torch")
-    assert (explainer(torch.tensor(complete)).values == explainer(complete).values).all()
+    expected = explainer(complete)
+    for tensor in (torch.tensor(complete), torch.tensor(complete, requires_grad=True)):
+        e = explainer(tensor)
+        assert (e.values == expected.values).all()
+        assert e.eval_y_predicted == expected.eval_y_predicted
+    # NumPy has no such type.
+    narrow = torch.tensor(complete).bfloat16()
+    assert (explainer(narrow).values == explainer(narrow.float().numpy()).values).all()
+
+
+def test_tensors_are_transformed(complete, target):
+    torch = pytest.importorskip("torch")
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    model = linear_model.Ridge().fit(complete, target)
+    explainers = [
+        whylight.LinearExplainer(model, x, transformations=[(slice(0, 6), None)], device="cpu")
+        for x in (complete, torch.tensor(complete, requires_grad=True))
+    ]
+    expected, found = (explainer(explainer._init_data).values for explainer in explainers)
+    assert (found == expected).all()
 
 
 def test_sparse_rows_stay_sparse_and_have_the_same_bits(complete, target):

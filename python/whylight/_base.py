@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._table import is_a, row_count, single, table
+from . import _parameters
+from ._progress import bar
+from ._table import held, is_a, row_count, single, table, with_rows
 from .errors import ParameterError, ShapeError, UnsupportedError
 from .explanation import Explanation
 from .explanation._cells import take
@@ -24,6 +26,8 @@ class Explainer:
 
     #: What the model takes the cells for that sparse rows leave out.
     _absent = 0.0
+    #: Bytes for the rows that are worked on at a time.
+    _memory_limit = None
 
     def _begin(
         self,
@@ -49,9 +53,9 @@ class Explainer:
             self._transformations = Transformations(
                 transformations, allow_all_transformations=allow_all_transformations
             )
-        self._features = None if features is None else list(features)
+        self._features = _parameters.names("features", features)
         self._subset = None if explain_subset is None else self._positions(explain_subset)
-        self._classes = self._known_classes if classes is None else list(classes)
+        self._classes = self._known_classes if classes is None else _parameters.names("classes", classes)
         expected = max(2, self._outputs)
         if classes is not None and self._task != "regression" and len(self._classes) != expected:
             raise ParameterError(
@@ -93,8 +97,9 @@ class Explainer:
     ) -> Explanation:
         """The explanation of the model over rows.
 
-        With `include_local=False` no local values are kept: any number of rows takes the same memory. A
-        `sampling_policy` that allows it explains a sample of the rows, which `notes` then say and `data` holds.
+        With `include_local=False` no local values are kept, and `transformations` take the rows piece by piece: any
+        number of rows takes the same memory beside their own. A `sampling_policy` that allows it explains a sample of
+        the rows, which `notes` then say and `data` holds.
         `batch_size` is taken for compatibility: the engine sizes its batches itself, by `memory_limit`.
         """
         notes = []
@@ -109,23 +114,30 @@ class Explainer:
         )
 
     def _explained(self, x, *, include_local=True, is_global=True, one_row=False, notes=()):
-        x = x.collect() if is_a(x, "polars", "LazyFrame") else x
-        raw, engineered = x, x
-        if self._transformations is not None:
-            engineered = self._transformations.transform(x)
-        rows = table(engineered, features=self._known_names(), absent=self._absent)
-        computed = self._compute(rows, include_local)
+        x = held(x)
+        if self._transformations is not None and not include_local:
+            pieces = self._transformations.pieces(x, self._memory_limit)
+            computed, data = self._streamed(pieces), pieces.whole
+        else:
+            data = x if self._transformations is None else self._transformations.transform(x)
+            rows = self._table(data)
+            with bar(rows.rows, self._show_progress) as progress:
+                computed = self._compute(rows, include_local, progress)
+            data = in_order(data, rows.given, self._known_names())
+            pieces = [with_rows(data)]
         details = computed["details"]
         details["notes"] = [*notes, *details.get("notes", [])]
+        if self._classes is not None and self._task != "classification":
+            task = f"its task is {self._task}"
+            details["notes"].append(f"classes: their names are not used, since the model is no classifier ({task})")
         if self._transformations is not None:
             details["notes"] += self._transformations.notes
             names = self._transformations.engineered_names
         else:
             names = self._features or self._known_names() or rows.given
-            engineered = in_order(engineered, rows.given, self._known_names())
         explanation = Explanation(
             **computed,
-            data=engineered,
+            data=data,
             feature_names=names,
             output_names=self._output_names(),
             classes=self._classes if self._task == "classification" else None,
@@ -135,14 +147,29 @@ class Explainer:
             is_global=is_global,
             one_row=one_row,
             init_data=self._init_data,
-            eval_y_predicted=self._later("predict", engineered),
-            eval_y_predicted_proba=self._later("predict_proba", engineered),
+            eval_y_predicted=self._later("predict", pieces),
+            eval_y_predicted_proba=self._later("predict_proba", pieces),
         )
         if self._transformations is not None:
-            explanation = self._raw(explanation, raw)
+            explanation = self._raw(explanation, x)
         if self._subset is not None:
             explanation = explanation.features_only(self._subset)
         return explanation
+
+    def _streamed(self, pieces):
+        """What `_compute` says of the means over rows of which only a piece is there at a time."""
+        whole, done = None, 0
+        with bar(pieces.rows, self._show_progress) as told:
+            for piece in pieces:
+                rows = self._table(piece)
+                progress = told and (lambda more, before=done: told(before + more))
+                whole = merged(whole, self._compute(rows, False, progress))
+                done += rows.rows
+        return whole
+
+    def _table(self, rows):
+        """The rows that the model sees, for the engine."""
+        return table(rows, features=self._known_names(), absent=self._absent)
 
     def _raw(self, explanation, raw):
         given = table_names(raw)
@@ -160,18 +187,49 @@ class Explainer:
             return [str(label) for label in self._classes]
         return None
 
-    def _later(self, name, rows):
+    def _later(self, name, pieces):
         """A prediction of the model, made when someone asks for it."""
         predict = getattr(self.model, name, None)
-        return None if predict is None else lambda: predict(rows)
+        if predict is None:
+            return None
 
-    def _compute(self, rows, include_local) -> dict:
-        """`values` or `means`, `base_values` and `details` of rows, as `Explanation` takes them."""
+        def predicted():
+            parts = [predict(piece) for piece in pieces]
+            return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+        return predicted
+
+    def _compute(self, rows, include_local, progress) -> dict:
+        """`values` or `means`, `base_values` and `details` of rows, as `Explanation` takes them.
+
+        `progress` is None or is told the rows done.
+        """
         raise NotImplementedError
 
 
-def unwrap(model, transformations):
-    """The last step of a scikit-learn Pipeline, and the steps before it as transformations of its raw columns."""
+def merged(one, other):
+    """What was computed of the means over two parts of a table, as if of both at once."""
+    if one is None:
+        return other
+    details, more = one["details"], other["details"]
+    rows = [details["rows"], more["rows"]]
+    errors = [details["additivity_error"], more["additivity_error"]]
+    said = {
+        "rows": sum(rows),
+        # None is what JSON makes of an infinite one.
+        "additivity_error": None if None in errors else max(errors),
+        "additivity_rows": details["additivity_rows"] + more["additivity_rows"],
+        "notes": list(dict.fromkeys([*details["notes"], *more["notes"]])),
+    }
+    means = np.average([one["means"], other["means"]], axis=0, weights=rows)
+    return {**one, "means": means, "details": {**details, **said}}
+
+
+def unwrap(model, transformations, allow_all_transformations):
+    """The last step of a scikit-learn Pipeline, and the steps before it as transformations of its raw columns.
+
+    Raises UnsupportedError for a step that mixes columns, so that another method may take the Pipeline as a whole.
+    """
     if not is_a(model, "sklearn.pipeline", "Pipeline"):
         return model, transformations
     steps = [(name, step) for name, step in model.steps if step not in (None, "passthrough")]
@@ -183,7 +241,18 @@ def unwrap(model, transformations):
         )
     from sklearn.pipeline import Pipeline
 
-    return steps[-1][1], Pipeline(steps[:-1])
+    from .transformations import mixing_step
+
+    before = Pipeline(steps[:-1])
+    mixing = None if allow_all_transformations else mixing_step(before)
+    if mixing is not None:
+        name, what = mixing
+        raise UnsupportedError(
+            f"the step {name!r} of the Pipeline, {what}: it mixes columns, so that what it gives belongs to no raw "
+            "column alone; split it evenly over them with allow_all_transformations=True, or explain the last step by "
+            "itself, on the columns that it takes"
+        )
+    return steps[-1][1], before
 
 
 def in_order(x, given, wanted):

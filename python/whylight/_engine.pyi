@@ -72,7 +72,7 @@ class Explainer:
         mean: NDArray[np.float64] | None = None,
         covariance: NDArray[np.float64] | None = None,
         value_function: str = "auto",
-        interactions: bool = ...,
+        interactions: bool = False,
         device: str = "auto",
         threads: int = 0,
         memory_limit: int | None = None,

@@ -49,21 +49,39 @@ def row_count(x) -> int:
     return int(shape[0]) if shape is not None else len(x)
 
 
+def held(x):
+    """A table that is there: a LazyFrame collected, a tensor as an array."""
+    if is_a(x, "polars", "LazyFrame"):
+        return x.collect()
+    if is_a(x, "torch", "Tensor"):
+        x = x.detach().cpu()
+        # NumPy has no bfloat16.
+        return (x.float() if x.is_floating_point() and x.element_size() < 4 else x).numpy()
+    return x
+
+
+def with_rows(x):
+    """A table whose one row, if it is given as such, has an axis of rows."""
+    if is_a(x, "pandas", "Series"):
+        return x.to_frame().T.infer_objects()
+    if not single(x):
+        return x
+    row = np.asarray(x)
+    return row.reshape(1, -1) if row.ndim == 1 else row
+
+
 def table(x, *, features=None, absent=0.0) -> Table:
     """Any table as the engine takes it; one row may come as a 1-D array, list or Series.
 
     `features` are names for a table that has none of its own; `absent` is what a sparse matrix leaves out.
     """
-    if is_a(x, "pandas", "Series"):
-        x = x.to_frame().T.infer_objects()
+    x = with_rows(held(x))
     if is_a(x, "pandas", "DataFrame"):
         return _frame(x)
-    if is_a(x, "polars", "DataFrame") or is_a(x, "polars", "LazyFrame"):
+    if is_a(x, "polars", "DataFrame"):
         return _polars(x)
     if hasattr(x, "__arrow_c_stream__") and not isinstance(x, np.ndarray):
         return _arrow(x)
-    if is_a(x, "torch", "Tensor"):
-        x = x.detach().cpu().numpy()
     if hasattr(x, "tocsr"):
         return _sparse(x, features, absent)
     matrix = _matrix(x)
@@ -137,7 +155,6 @@ def _column(name, series):
 
 def _polars(frame) -> Table:
     """A frame of polars, which needs no pyarrow for this."""
-    frame = frame.collect() if hasattr(frame, "collect") else frame
     columns = []
     for name, series in zip(frame.columns, frame.get_columns(), strict=True):
         kind = str(series.dtype).partition("(")[0]

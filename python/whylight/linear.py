@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import _parameters
 from ._base import check_output, unwrap
 from ._table import is_a, table
 from .errors import ParameterError
@@ -45,7 +46,7 @@ class LinearExplainer(EngineExplainer):
         memory_limit=None,
         show_progress=None,
     ):
-        whole, (model, transformations) = model, unwrap(model, transformations)
+        whole, (model, transformations) = model, unwrap(model, transformations, allow_all_transformations)
         found = linear(model)
         self._task = found.task
         self._outputs = len(found.model.outputs)
@@ -63,6 +64,7 @@ class LinearExplainer(EngineExplainer):
             show_progress=show_progress,
         )
         check_output(shap_values_output, False, model)
+        value_function = _parameters.text("value_function", value_function, '"interventional" or "conditional"')
         if background is None:
             raise ParameterError(
                 "background: None is not allowed: a linear model is explained against training rows, or a sample of "

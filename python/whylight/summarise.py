@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from . import _parameters
 from ._engine import kmeans
 from ._table import is_a, row_count, table
-from .errors import ParameterError
 
 #: Tables of up to so many rows per cluster are kept whole.
 ROWS_PER_CLUSTER = 10
@@ -43,8 +43,8 @@ def summarise(x, clusters=10, *, round_values=True, weights=None, seed=0, device
 
     Raises ParameterError for no clusters, DataError for infinite cells and columns of labels.
     """
-    if clusters < 1:
-        raise ParameterError(f"clusters: {clusters} is not allowed: 1 or more")
+    clusters, seed = _parameters.count("clusters", clusters, least=1), _parameters.count("seed", seed)
+    device = _parameters.device(device)
     rows = row_count(x)
     if hasattr(x, "tocsr"):
         return Background(_medians(x), np.ones(1), rows, "medians")

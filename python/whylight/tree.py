@@ -6,30 +6,31 @@ import json
 
 import numpy as np
 
-from . import models
+from . import _parameters, models
 from ._base import Explainer, check_output, unwrap
 from ._engine import Explainer as Engine
-from ._progress import bar
 from ._table import table
-from .errors import ParameterError
 
 
 class EngineExplainer(Explainer):
     """An explainer whose method runs in the engine, as `_engine`."""
 
-    def _make(self, model, *, seed, threads, memory_limit, **more):
+    def _make(self, model, *, device, seed, threads, memory_limit, **more):
         """Makes the engine's explainer of a model."""
-        counts = {"seed": seed, "threads": threads, "memory_limit": memory_limit}
-        for name, value in counts.items():
-            if value is not None and (not isinstance(value, (int, np.integer)) or value < 0):
-                raise ParameterError(f"{name}: {value!r} is not allowed: a whole number from 0")
-        self._seed = seed
-        self._engine = Engine(model, **counts, **more)
+        self._seed = _parameters.count("seed", seed)
+        self._memory_limit = None if memory_limit is None else _parameters.count("memory_limit", memory_limit)
+        self._engine = Engine(
+            model,
+            device=_parameters.device(device),
+            seed=self._seed,
+            threads=_parameters.count("threads", threads),
+            memory_limit=self._memory_limit,
+            **more,
+        )
 
-    def _compute(self, rows, include_local):
-        with bar(rows.rows, self._show_progress) as progress:
-            explain = self._engine.explain if include_local else self._engine.summarise
-            values, trailer = explain(rows.data, rows.names, progress)
+    def _compute(self, rows, include_local, progress):
+        explain = self._engine.explain if include_local else self._engine.summarise
+        values, trailer = explain(rows.data, rows.names, progress)
         details = {**json.loads(self._engine.header()), **json.loads(trailer)}
         base = details.pop("base_values")
         one = len(base) == 1
@@ -71,7 +72,7 @@ class TreeExplainer(EngineExplainer):
         memory_limit=None,
         show_progress=None,
     ):
-        whole, (model, transformations) = model, unwrap(model, transformations)
+        whole, (model, transformations) = model, unwrap(model, transformations, allow_all_transformations)
         trees = models.trees(model)
         self._task = trees.task
         self._outputs = len(trees.model.outputs)

@@ -75,7 +75,7 @@ def save(e, path):
         parts = [Part([values], e.column_names(), {"part": "values", **describe(values)})]
         rows = len(values)
     for name in ("init_data", *BESIDE):
-        data = e._predicted(f"_{name}")
+        data = e._dataset(f"_{name}")
         if data is None:
             continue
         found = "it has no row per explained row"

@@ -14,6 +14,7 @@ import uuid
 import numpy as np
 
 from ..errors import FileError
+from . import _properties
 from ._head import Stored, built, check_means, damaged, head, naming, parse, warn
 from ._pack import array, matrix, pack, plain, sparse, sparse_lists, unpack, write
 from ._result import Explanation
@@ -92,7 +93,7 @@ def _write(e, folder):
         if value is not None:
             put(name, "list" if name in LISTS else "ndarray", plain(value, lost))
     for name in DATASETS:
-        value = e._predicted(f"_{name}")
+        value = e._dataset(f"_{name}")
         if value is not None:
             kind, data, said[name] = pack(value, name, lost)
             put(name, kind, data)
@@ -142,7 +143,7 @@ def _layout(e):
 
 
 def load(path):
-    said = _json(path, METADATA)
+    said = _properties.document(path, METADATA)
     if said is None:
         what = f"it holds no {METADATA}" if os.path.isdir(path) else "no such directory"
         raise FileError(f"{path}: {what}; name a directory, or a .parquet or .arrow file, of save_explanation")
@@ -171,88 +172,12 @@ def load(path):
 def _own(path, said):
     """What we wrote beside the format, if it belongs to the explanation that is there now."""
     file = os.path.join(path, OWN)
-    text = _text(file)
+    text = _properties.text(file)
     if text is None:
         return None
     own = parse(text, file)
     fits = own is not None and own.get("explanation_id") == said.get("explanation_id")
     return own if fits else None
-
-
-def _text(file):
-    try:
-        with open(file, encoding="utf-8") as opened:
-            return opened.read()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise FileError(f"{file}: {error.strerror}") from None
-    except UnicodeError:
-        raise damaged(file, "it is no UTF-8 text") from None
-
-
-def _json(path, name):
-    file = os.path.join(path, name)
-    text = _text(file)
-    if text is None:
-        return None
-    with naming(file):
-        return json.loads(text)
-
-
-def _property(path, name):
-    """(type, data) of a property, or None where it is not there."""
-    said = _json(path, f"{name}.json")
-    if said is None:
-        return None
-    file = os.path.join(path, f"{name}.json")
-    if not isinstance(said, dict) or "metadata" not in said or "data" not in said:
-        raise damaged(file, 'no {"metadata": …, "data": …}')
-    kinds = ("list", "ndarray", "DataFrame", "DatasetWrapper", "DatasetWrapperSparse", "sparse")
-    if said["metadata"] not in kinds:
-        raise damaged(file, f"data of the type {said['metadata']!r}; expected one of {', '.join(kinds)}")
-    return said["metadata"], said["data"]
-
-
-def _list(path, name):
-    found = _property(path, name)
-    if found is None:
-        return None
-    if not isinstance(found[1], list):
-        raise damaged(os.path.join(path, f"{name}.json"), "its data are no list")
-    return found[1]
-
-
-def _numbers(path, name, dimensions):
-    """A property that is an array of numbers."""
-    found = _list(path, name)
-    if found is None:
-        return None
-    file = os.path.join(path, f"{name}.json")
-    with naming(file):
-        numbers = np.array(found)
-        if numbers.dtype.kind not in "biuf" or numbers.ndim not in dimensions:
-            raise ValueError(f"expected numbers in {' or '.join(map(str, dimensions))} dimensions")
-        return numbers.astype(np.float64)
-
-
-def _features(path, count):
-    names = _list(path, "features")
-    if names is not None and len(names) != count:
-        raise damaged(os.path.join(path, "features.json"), f"{len(names)} names, of {count} features")
-    return names
-
-
-def _csr(path, data, described=None):
-    """The matrix, or the list of one per class, of local values."""
-    with naming(os.path.join(path, "local_importance_values.json")):
-        several = not (isinstance(data, list) and len(data) == 4 and isinstance(data[3], list) and len(data[3]) == 2)
-        if not several:
-            return sparse(data, described)
-        made = [sparse(part, described) for part in data]
-        if not made or any(part.shape != made[0].shape for part in made):
-            raise ValueError("matrices of different shapes, or none")
-        return made
 
 
 def _ours(path, said, own):
@@ -262,14 +187,14 @@ def _ours(path, said, own):
     with naming(file):
         described = {name: own["datasets"].get(name) for name in DATASETS}
     for name in DATASETS:
-        found = _property(path, name)
+        found = _properties.typed(path, name)
         part = os.path.join(path, f"{name}.json")
         if (found is None) != (described[name] is None):
             raise damaged(part, f"it and {OWN} do not fit")
         if found is not None:
             with naming(part):
                 datasets[name] = unpack(found[1], described[name])
-    e = built(own, file, values, lambda count: _features(path, count), **datasets)
+    e = built(own, file, values, lambda count: _properties.features(path, count), **datasets)
     if e._is_global != said["global"] or e._is_local != said["local"]:
         raise damaged(file, f"it and {METADATA} do not fit")
     _check_rows(path, e)
@@ -279,14 +204,14 @@ def _ours(path, said, own):
 def _stored(path, own):
     """Our `values` of the view of them that the directory holds."""
     file = os.path.join(path, "local_importance_values.json")
-    found = _property(path, "local_importance_values")
+    found = _properties.typed(path, "local_importance_values")
     if found is None:
         raise damaged(file, "it is missing")
     with naming(os.path.join(path, OWN)):
         layout, one_row = own["values"], own["one_row"]
         dtype, shape = layout["dtype"], layout.get("shape")
     if found[0] == "sparse":
-        return _csr(path, found[1], {"dtype": dtype, "array": layout.get("array")})
+        return _properties.csr(path, found[1], {"dtype": dtype, "array": layout.get("array")})
     with naming(file):
         if not isinstance(shape, list) or len(shape) not in (2, 3) or not all(type(n) is int for n in shape):
             raise ValueError(f"values of the shape {shape}")
@@ -309,20 +234,20 @@ def _foreign(path, said):
     classifies = said.get("model_type") == "classification"
     values, one_row = None, False
     if said["local"]:
-        found = _property(path, "local_importance_values")
+        found = _properties.typed(path, "local_importance_values")
         file = os.path.join(path, "local_importance_values.json")
         if found is None:
             raise damaged(file, "it is missing")
         if found[0] in ("sparse", "DatasetWrapperSparse"):
-            values = _csr(path, found[1])
+            values = _properties.csr(path, found[1])
         else:
-            values, one_row = _dense(_numbers(path, "local_importance_values", (1, 2, 3)), said, classifies)
+            values, one_row = _dense(_properties.numbers(path, "local_importance_values", (1, 2, 3)), said, classifies)
         if 0 in (values[0] if isinstance(values, list) else values).shape[1:]:
             raise damaged(file, "values of no features")
     means = overall = None
     if said["global"]:
-        overall = _numbers(path, "global_importance_values", (1,))
-        means = _numbers(path, "per_class_values", (2,)) if classifies else None
+        overall = _properties.numbers(path, "global_importance_values", (1,))
+        means = _properties.numbers(path, "per_class_values", (2,)) if classifies else None
         means = overall if means is None else means
         file = os.path.join(path, "global_importance_values.json")
         if means is None and values is None:
@@ -331,7 +256,7 @@ def _foreign(path, said):
             check_means(means, values, file)
             if overall is not None and overall.shape != means.shape[-1:]:
                 raise damaged(file, f"{len(overall)} global values, of {means.shape[-1]} features")
-    base = _numbers(path, "expected_values", (1,))
+    base = _properties.numbers(path, "expected_values", (1,))
     if base is not None:
         base = base.tolist()
         if classifies and len(base) == 2 and getattr(values, "ndim", 0) == 2 and not hasattr(values, "tocsr"):
@@ -340,8 +265,8 @@ def _foreign(path, said):
     datasets = {name: found for name in DATASETS if (found := _dataset(path, name)) is not None}
     count = means.shape[-1] if values is None else (values[0] if isinstance(values, list) else values).shape[1]
     apart = overall is not None and means.ndim == 2 and not np.array_equal(overall, means.mean(axis=0), equal_nan=True)
-    classes = _list(path, "classes")
-    features = _features(path, count)
+    classes = _properties.listed(path, "classes")
+    features = _properties.features(path, count)
     with naming(os.path.join(path, METADATA)):
         task = said.get("model_task")
         if task not in ("classification", "regression", "unknown"):
@@ -395,7 +320,7 @@ def _dense(values, said, classifies):
 
 
 def _dataset(path, name):
-    found = _property(path, name)
+    found = _properties.typed(path, name)
     if found is None:
         return None
     kind, data = found
@@ -422,7 +347,7 @@ def _check_rows(path, e):
     if e._values is None:
         return
     for name in DATASETS[1:]:
-        data = e._predicted(f"_{name}")
+        data = e._dataset(f"_{name}")
         shape = np.shape(data) if isinstance(data, np.ndarray) else getattr(data, "shape", None)
         if shape is None:
             shape = (len(data),) if data is not None else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from inspect import isroutine
+
 import numpy as np
 
 from ..errors import ParameterError
@@ -68,20 +70,20 @@ class Importance:
 
     @property
     def eval_data(self):
-        return _listed(self._eval_data)
+        return _listed(self._dataset("_eval_data"))
 
     @property
     def eval_y_predicted(self):
-        return _listed(self._predicted("_eval_y_predicted"))
+        return _listed(self._dataset("_eval_y_predicted"))
 
     @property
     def eval_y_predicted_proba(self):
-        return _listed(self._predicted("_eval_y_predicted_proba"))
+        return _listed(self._dataset("_eval_y_predicted_proba"))
 
-    def _predicted(self, name):
-        """A prediction, made now if nobody asked before."""
+    def _dataset(self, name):
+        """A dataset, made now if nobody asked before."""
         value = getattr(self, name)
-        if callable(value):
+        if isroutine(value):
             value = value()
             setattr(self, name, value)
         return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from inspect import isroutine
 
 import numpy as np
 
@@ -116,7 +117,7 @@ class Explanation(Importance):
     @property
     def data(self):
         """The explained rows as an array; called with a key, interpret's `data(key)`."""
-        return cells(self._eval_data, self)
+        return cells(self._dataset("_eval_data"), self)
 
     @property
     def feature_names(self) -> list[str]:
@@ -171,8 +172,8 @@ class Explanation(Importance):
 
     def _taken(self, name, rows):
         """These rows of a prediction, made when someone asks for it."""
-        if callable(getattr(self, name)):
-            return lambda: take(self._predicted(name), rows)
+        if isroutine(getattr(self, name)):
+            return lambda: take(self._dataset(name), rows)
         return take(getattr(self, name), rows)
 
     def features_only(self, features) -> Explanation:

@@ -14,12 +14,15 @@ from ..errors import ParameterError, ShapeError
 from . import _columns, _rules
 from ._entries import entries_of_list, entries_of_mapper, transform_entry
 from ._maps import dropped, feature_map_from_indices, is_sparse, to_raw
-from ._plan import Part, Walk, call, refuse_mixing, width
+from ._plan import REFUSAL, Part, Walk, call, mixing, mixing_step, width
 
-__all__ = ["Transformations", "dropped", "feature_map_from_indices", "to_raw"]
+__all__ = ["Transformations", "dropped", "feature_map_from_indices", "mixing_step", "to_raw"]
 
 #: Feature maps of up to this many cells come as arrays, whatever they hold.
 DENSE_CELLS = 1 << 20
+
+#: Bytes of a piece of rows, raw or engineered, where nobody limits them.
+PIECE_BYTES = 1 << 27
 
 
 class Transformations:
@@ -48,10 +51,12 @@ class Transformations:
         #: What a reader of the raw importances should know, a sentence each. Filled by the first rows.
         self.notes: list[str] = []
         known = _rules.kinds(transformations)
+        mixed = None
         if "ColumnTransformer" in known:
-            refuse_mixing(transformations, getattr(transformations, "n_features_in_", 2), [], self._allow)
+            mixed = mixing(transformations, getattr(transformations, "n_features_in_", 2), [])
         elif "Pipeline" in known:
             _check_steps(transformations)
+            _, mixed = mixing_step(transformations) or (None, None)
         elif isinstance(transformations, (list, tuple)):
             self._entries = entries_of_list(transformations)
         elif isinstance(getattr(transformations, "features", None), (list, tuple)):
@@ -64,7 +69,9 @@ class Transformations:
             )
         for entry in self._entries or []:
             columns = entry.listed()
-            refuse_mixing(entry.transformer, len(columns), columns, self._allow)
+            mixed = mixed or mixing(entry.transformer, len(columns), columns)
+        if mixed and not self._allow:
+            raise ParameterError(f"{mixed}: {REFUSAL}")
 
     @property
     def engineered_names(self) -> list[str] | None:
@@ -92,6 +99,13 @@ class Transformations:
                 "what one row gives must not depend on the others"
             )
         return engineered
+
+    def pieces(self, x, limit=None) -> Pieces:
+        """Engineered rows of which only so many bytes are there at a time. Raises as `transform`."""
+        table = _columns.as_table(x)
+        self._learn(table)
+        row = np.float64().nbytes * max(1, *self._plan.feature_map.shape)
+        return Pieces(self, table, max(1, (PIECE_BYTES if limit is None else limit) // row))
 
     def feature_map(self, raw=None):
         """The share (raw, engineered) that each raw feature has in each engineered one; every column sums to one.
@@ -142,7 +156,7 @@ class Transformations:
             return
         walk = Walk(self._allow)
         raw_names = [f"x{i}" for i in range(width(table))] if labels is None else [str(label) for label in labels]
-        row = _columns.head(table)
+        row = _columns.cut(table, 0, 1)
         # Whatever is worth a warning is warned of when all rows are transformed.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -153,7 +167,9 @@ class Transformations:
     def _walk(self, walk, row, raw_names) -> Part:
         if self._entries is None:
             if "Pipeline" in _rules.kinds(self._source):
-                return walk.chain([step for _, step in self._source.steps], row, raw_names)
+                steps = [step for _, step in self._source.steps]
+                # One raw column owns whatever is made of it.
+                return walk.follow(steps, row, raw_names) if width(row) == 1 else walk.chain(steps, row, raw_names)
             return walk.columns(self._source, row, raw_names)
         from scipy.sparse import csr_matrix, hstack
 
@@ -167,6 +183,21 @@ class Transformations:
         if told is not None and len(told) == len(names):
             names = [str(name) for name in told]
         return Part(None, feature_map, names)
+
+
+class Pieces:
+    """Engineered rows, transformed a piece at a time, anew whenever someone goes through them."""
+
+    def __init__(self, transformations, table, step):
+        self._transformations, self._table, self._step = transformations, table, step
+        self.rows = table.shape[0]
+
+    def __iter__(self):
+        for start in range(0, self.rows, self._step):
+            yield self._transformations.transform(_columns.cut(self._table, start, start + self._step))
+
+    def whole(self):
+        return self._transformations.transform(self._table)
 
 
 def _check_steps(pipeline):

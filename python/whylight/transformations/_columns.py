@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 
+from .._table import held, with_rows
 from ..errors import DataError, ShapeError
 from ._maps import is_sparse
 
@@ -25,8 +26,9 @@ def is_series(x) -> bool:
 
 def as_table(x):
     """Raw rows as a DataFrame, a 2-D array or a CSR matrix; a Series, a 1-D array or a flat list is one row."""
+    x = held(x)
     if is_series(x):
-        x = x.to_frame().T.infer_objects()
+        x = with_rows(x)
     elif is_sparse(x):
         x = x.tocsr()
     elif not is_frame(x) and not isinstance(x, np.ndarray):
@@ -59,8 +61,9 @@ def labels_of(table) -> list | None:
     return list(table.columns) if is_frame(table) else None
 
 
-def head(table):
-    return table.iloc[:1] if is_frame(table) else table[:1]
+def cut(table, start, stop):
+    """Rows of a table, by position."""
+    return table.iloc[start:stop] if is_frame(table) else table[start:stop]
 
 
 def is_bare(spec) -> bool:

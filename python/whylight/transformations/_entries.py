@@ -22,8 +22,9 @@ class Entry:
     vector: bool = False
     #: Whether it takes a DataFrame rather than an array.
     frame: bool = False
-    #: The columns are all those that the other entries do not take.
+    #: The columns are all those that the other entries do not take, but for the dropped ones.
     rest: list | None = None
+    dropped: list = dataclasses.field(default_factory=list)
     #: The form of the columns that it took the first row in.
     form: str | None = None
 
@@ -61,14 +62,17 @@ def entries_of_list(transformations, *, vector=False, frame=False) -> list[Entry
 
 def entries_of_mapper(mapper) -> list[Entry]:
     """The entries of a fitted DataFrameMapper, told by its attributes. Raises ParameterError."""
-    built = getattr(mapper, "built_features", mapper.features)
+    built = getattr(mapper, "built_features", None)
     if built is None:
         raise ParameterError(f"{type(mapper).__name__} is not fitted: fit it on the raw training data before")
     frame = bool(getattr(mapper, "input_df", False))
     entries = entries_of_list(built, vector=True, frame=frame) if built else []
     if getattr(mapper, "default", False) is not False:
-        taken = [entry.columns for entry in entries]
-        entries.append(Entry(None, getattr(mapper, "built_default", mapper.default), True, frame, rest=taken))
+        # As the mapper has it: what a function chooses is not taken from the others.
+        taken = [columns for columns, *_ in mapper.features if not callable(columns)]
+        default = getattr(mapper, "built_default", mapper.default)
+        dropped = list(getattr(mapper, "drop_cols", None) or [])
+        entries.append(Entry(None, default, True, frame, rest=taken, dropped=dropped))
     return entries
 
 
@@ -100,7 +104,8 @@ def _places(entry, table):
         taken = set()
         for columns in entry.rest:
             taken.update(_resolve(columns, table, labels)[0].tolist())
-        return [i for i in range(width(table)) if i not in taken], False
+        labels = labels or range(width(table))
+        return [i for i, label in enumerate(labels) if i not in taken and label not in entry.dropped], False
     return _resolve(entry.columns, table, labels)
 
 

@@ -61,20 +61,38 @@ def _is_plain_pipeline(transformer):
     return type(transformer).__name__ == "Pipeline" and type(transformer).__module__ == "sklearn.pipeline"
 
 
-def refuse_mixing(transformer, inputs, names, allow):
-    """Raises ParameterError for what mixes several columns, as far as is known before any row is seen."""
-    if allow or inputs < 2 or isinstance(transformer, list):
-        return
+def mixing(transformer, inputs, names):
+    """What of a transformer mixes several columns, and which, as far as is known before any row is seen; else None."""
+    if inputs < 2 or isinstance(transformer, list):
+        return None
     known = _rules.kinds(transformer)
     if "ColumnTransformer" in known:
-        for _, child, places in children(transformer):
-            labels = getattr(transformer, "feature_names_in_", None)
-            refuse_mixing(child, len(places), [i if labels is None else labels[i] for i in places], allow)
+        labels = getattr(transformer, "feature_names_in_", None)
+        parts = [
+            (child, len(places), [i if labels is None else labels[i] for i in places])
+            for _, child, places in children(transformer)
+        ]
     elif "FeatureUnion" in known:
-        for _, child in _union(transformer):
-            refuse_mixing(child, inputs, names, allow)
-    elif "Pipeline" not in known and not _rules.is_known(transformer):
-        raise ParameterError(f"{label(transformer)} over {_columns.shorten(names)}: {REFUSAL}")
+        parts = [(child, inputs, names) for _, child in _union(transformer)]
+    elif "Pipeline" in known or _rules.is_known(transformer):
+        return None
+    else:
+        return f"{label(transformer)} over {_columns.shorten(names) if len(names) else 'several columns'}"
+    return next(filter(None, (mixing(*part) for part in parts)), None)
+
+
+def mixing_step(pipeline):
+    """The name of the first step of a Pipeline that mixes columns, and what `mixing` says of it; None without one."""
+    # Who does not know its number of inputs is taken to have several, unless the Pipeline has one, which then owns
+    # whatever is made of it.
+    if getattr(pipeline, "n_features_in_", 2) < 2:
+        return None
+    for name, step in pipeline.steps:
+        inputs, names = getattr(step, "n_features_in_", 2), getattr(step, "feature_names_in_", [])
+        what = mixing(step, inputs, names) if hasattr(step, "transform") else None
+        if what is not None:
+            return name, what
+    return None
 
 
 def children(column_transformer):

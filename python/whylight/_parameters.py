@@ -1,0 +1,38 @@
+"""Parameters that are of another type than they should be, refused by name."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .errors import ParameterError
+
+
+def text(name, value, allowed) -> str:
+    """A word; `allowed` says which ones there are."""
+    if not isinstance(value, str):
+        raise ParameterError(f"{name}: {value!r} is not allowed: {allowed}")
+    return value
+
+
+def device(value) -> str:
+    return text("device", value, '"auto", "cpu", "gpu" or "gpu:N"')
+
+
+def count(name, value, least=0) -> int:
+    if not isinstance(value, (int, np.integer)) or not least <= value < 2**64:
+        raise ParameterError(f"{name}: {value!r} is not allowed: a whole number from {least}, below 2**64")
+    return int(value)
+
+
+def names(name, value) -> list | None:
+    """A list of names, or None where there are none."""
+    if value is None:
+        return None
+    try:
+        # A text would be a list of letters.
+        listed = None if isinstance(value, (str, bytes)) else list(value)
+    except TypeError:
+        listed = None
+    if listed is None:
+        raise ParameterError(f"{name}: {value!r} is not allowed: a list of names")
+    return listed
