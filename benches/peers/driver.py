@@ -47,6 +47,11 @@ def optional(value, *before):
     return [] if value is None else [*before, str(value)]
 
 
+def against(background):
+    """The command's options for a background, or for interactions in place of one."""
+    return ["--interactions"] if background == "interactions" else optional(background, "--background")
+
+
 class Peer:
     """A running `peer.py`, spoken to in JSON lines."""
 
@@ -141,7 +146,7 @@ def whylight_bench(binary, model, data, rows, threads, background=None, repeats=
     output = command(
         [str(binary), "bench", "--model", str(model), "--data", str(data), "--rows", str(rows)]
         + ["--threads", str(threads), "--device", "cpu", "--json"]
-        + optional(background, "--background")
+        + against(background)
         + optional(repeats, "--repeats"),
         threads,
         timeout,
@@ -164,7 +169,6 @@ def whylight_values(binary, model, data, out, background=None, timeout=900):
     """whylight's values of a table, as (rows, features)."""
     out.unlink(missing_ok=True)
     arguments = [str(binary), "explain", "--model", str(model), "--data", str(data), "--out", str(out)]
-    command(arguments + ["--device", "cpu", *optional(background, "--background")], len(affinity()), timeout)
+    command(arguments + ["--device", "cpu", *against(background)], len(affinity()), timeout)
     values = np.load(out)
-    # One output may come as (n, f, 1).
-    return values[:, :, 0] if values.ndim == 3 and values.shape[2] == 1 else values
+    return values.reshape(len(values), -1)

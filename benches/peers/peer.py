@@ -1,12 +1,13 @@
 """One peer in a process of its own, on one thread, driven over stdin.
 
-    python peer.py PEER MODEL DATA [BACKGROUND]
+    python peer.py PEER MODEL DATA [BACKGROUND | interactions]
 
 It loads the model, prints one JSON line with its version, then answers each
 line `{"rows": N, "repeats": K, "values": PATH or null}` with the seconds of K
 timed calls, each from the table in memory to the values in memory. With a
-background, values are interventional. Loading the model is not timed; building the library's own table (DMatrix, Pool, DataFrame)
-is. `values` asks for the Shapley values without the bias column, as .npy.
+background, values are interventional; with `interactions`, those of pairs.
+Loading the model is not timed; building the library's own table (DMatrix, Pool,
+DataFrame) is. `values` asks for the values without the bias column, as .npy.
 
 Written for Python 3.9 as well: fasttreeshap runs in an old environment.
 """
@@ -20,6 +21,14 @@ import time
 import numpy as np
 
 
+#: In place of a background.
+INTERACTIONS = "interactions"
+
+
+def is_interactions(background):
+    return isinstance(background, str)
+
+
 def xgboost(model, background):
     import xgboost as library
 
@@ -27,7 +36,10 @@ def xgboost(model, background):
     booster.set_param({"nthread": 1})
 
     def explain(x):
-        return booster.predict(library.DMatrix(x, nthread=1), pred_contribs=True)[:, :-1]
+        rows = library.DMatrix(x, nthread=1)
+        if is_interactions(background):
+            return booster.predict(rows, pred_interactions=True)[:, :-1, :-1]
+        return booster.predict(rows, pred_contribs=True)[:, :-1]
 
     return library.__version__, explain
 
@@ -98,14 +110,17 @@ def woodelf(model, background):
         columns = ["f%d" % column for column in range(model.num_features())]
     # Read here rather than by the first call, so that no call pays for it.
     trees = load_decision_tree_ensemble_model(model, columns)
-    if background is not None:
+    if isinstance(background, np.ndarray):
         frame = pandas.DataFrame(background, columns=columns)
         explainer = WoodelfExplainer(trees, frame, feature_perturbation="interventional")
     else:
         explainer = WoodelfExplainer(trees, feature_perturbation="tree_path_dependent")
 
     def explain(x):
-        return explainer.shap_values(pandas.DataFrame(x, columns=columns), verbose=False)
+        frame = pandas.DataFrame(x, columns=columns)
+        if is_interactions(background):
+            return explainer.shap_interaction_values(frame, verbose=False)
+        return explainer.shap_values(frame, verbose=False)
 
     return version("woodelf-explainer"), explain
 
@@ -162,10 +177,12 @@ def whylight(model, background):
     class Explain:
         def prepare(self):
             # Against a background, what is made before the rows come is part of the work.
-            if background is None:
+            if background is None or is_interactions(background):
                 self.explainer = library.TreeExplainer(loaded, device="cpu", threads=1)
 
         def __call__(self, x):
+            if is_interactions(background):
+                return self.explainer.interactions(x)
             if background is not None:
                 self.explainer = library.TreeExplainer(loaded, background, device="cpu", threads=1)
             return self.explainer(x).values
@@ -184,7 +201,8 @@ def main():
 
     x = np.load(data)
     start = time.perf_counter()
-    version, explain = PEERS[name](model, np.load(background[0]) if background else None)
+    against = background[0] if background else None
+    version, explain = PEERS[name](model, against if against in (None, INTERACTIONS) else np.load(against))
     answers.write(
         json.dumps({"version": version, "numpy": np.__version__, "load_seconds": time.perf_counter() - start}) + "\n"
     )
@@ -199,7 +217,7 @@ def main():
             values = explain(table)
             seconds.append(time.perf_counter() - start)
         if request["values"]:
-            np.save(request["values"], np.asarray(values).reshape(table.shape))
+            np.save(request["values"], np.asarray(values).reshape(len(table), -1))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         answers.write(json.dumps({"seconds": seconds, "peak_rss_bytes": peak}) + "\n")
 

@@ -44,7 +44,7 @@ FEW_ROW_PEERS = ("xgboost", "shap", "fasttreeshap")
 # For values against a background: shap walks row by row, woodelf counts patterns.
 BACKGROUND_PEERS = ("shap", "woodelf")
 
-# (model, rows, ratio asked of the first peer, peers, background rows of interventional values).
+# (model, rows, ratio asked of the first peer, peers, background rows of interventional values or interactions).
 CASES = [
     ("xgb_100x3", 10_000, 100, XGBOOST_PEERS),
     ("xgb_500x6", 10_000, 60, XGBOOST_PEERS),
@@ -62,6 +62,8 @@ CASES = [
     ("xgb_500x6", 1_000, 30, BACKGROUND_PEERS, 100),
     ("xgb_500x6", 10_000, 10, ("woodelf",), 10_000),
     ("xgb_1000x8", 10_000, 10, BACKGROUND_PEERS[::-1], 1_000),
+    ("xgb_500x6", 1_000, 20, ("xgboost",), "interactions"),
+    ("xgb_100x3", 10_000, 20, ("xgboost", "woodelf"), "interactions"),
 ]
 
 # What is left out or stands with a reservation, and why; printed and recorded.
@@ -144,7 +146,9 @@ def measure(case, whylight, rounds, cap, patience, skipped):
     features = models.SPECS[name][3]
     model = models.MODELS / models.model_file(name)
     data = data_slice(features, rows)
-    background = data_slice(features, background_rows, last=True) if background_rows else None
+    background = background_rows
+    if isinstance(background_rows, int):
+        background = data_slice(features, background_rows, last=True)
     missing = np.isnan(np.load(data)).any(axis=1)
     result = {
         "case": case_name(name, rows, background_rows),

@@ -43,6 +43,8 @@ def machine():
 def rows(result):
     """The rows of a case, and those of its background."""
     background = result.get("background")
+    if background == "interactions":
+        return f"{result['rows']:,}, interactions"
     return f"{result['rows']:,}" + (f" against {background:,}" if background else "")
 
 

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import _parameters
 from ._base import check_output, unwrap
-from ._table import is_a, table
 from .errors import ParameterError
 from .models.linear import linear
-from .summarise import Background
 from .tree import EngineExplainer
-
-#: shap's names of the value functions.
-VALUE_FUNCTIONS = {"correlation_dependent": "conditional"}
 
 
 class LinearExplainer(EngineExplainer):
@@ -64,7 +58,6 @@ class LinearExplainer(EngineExplainer):
             show_progress=show_progress,
         )
         check_output(shap_values_output, False, model)
-        value_function = _parameters.text("value_function", value_function, '"interventional" or "conditional"')
         if background is None:
             raise ParameterError(
                 "background: None is not allowed: a linear model is explained against training rows, or a sample of "
@@ -73,7 +66,8 @@ class LinearExplainer(EngineExplainer):
         self._make(
             found.model,
             **self._distribution(background),
-            value_function=VALUE_FUNCTIONS.get(value_function, value_function),
+            value_function=value_function,
+            allowed='"interventional" or "conditional"',
             device=device,
             seed=seed,
             threads=threads,
@@ -88,12 +82,4 @@ class LinearExplainer(EngineExplainer):
                 raise ParameterError("background: (mean, covariance) is not allowed together with transformations")
             covariance = None if covariance is None else np.ascontiguousarray(covariance, np.float64)
             return {"mean": np.ascontiguousarray(mean, np.float64), "covariance": covariance}
-        weights = None
-        if isinstance(background, Background):
-            background, weights = background.data, np.ascontiguousarray(background.weights, np.float64)
-        elif is_a(background, "shap.utils._legacy", "DenseData"):
-            background, weights = background.data, np.ascontiguousarray(background.weights, np.float64)
-        if self._transformations is not None:
-            background = self._transformations.transform(background)
-        given = table(background, features=self._known_names())
-        return {"background": given.data, "background_names": given.names, "weights": weights}
+        return self._background(background)

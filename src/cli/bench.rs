@@ -146,6 +146,7 @@ impl Bench<'_> {
     fn explainer(&self, device: &Device) -> Result<Explainer> {
         let options = Options {
             value_function: self.args.input.value_function,
+            interactions: self.args.input.interactions,
             ..Options::on(device.clone())
         };
         Explainer::new(Arc::clone(&self.model), self.background.as_ref(), options)

@@ -36,10 +36,6 @@ pub(super) struct Args {
     #[arg(long, value_name = "SPACE", default_value = "raw", value_parser = value::output)]
     output: Output,
 
-    /// Compute the interactions of all pairs of features, in place of the values
-    #[arg(long)]
-    interactions: bool,
-
     /// Where to compute: auto, cpu, gpu, or gpu:N as `whylight devices` numbers them
     #[arg(long, default_value = "auto")]
     device: String,
@@ -81,7 +77,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         memory_limit: args.memory_limit,
         additivity_rows: args.additivity_rows,
         value_function: args.input.value_function,
-        interactions: args.interactions,
+        interactions: args.input.interactions,
         ..Options::on(args.device.parse()?)
     };
     let explainer = Explainer::new(model, background.as_ref(), options)?;

@@ -35,6 +35,10 @@ pub(super) struct Input {
     #[arg(long, value_name = "WHICH", default_value = "auto")]
     pub(super) value_function: ValueFunction,
 
+    /// Compute the interactions of all pairs of features, in place of the values
+    #[arg(long)]
+    pub(super) interactions: bool,
+
     /// A column of the tables to leave out, by name, or by position from 1 where they have none;
     /// can be given several times
     #[arg(long, value_name = "COL")]

@@ -225,7 +225,7 @@ fn by_name_fault(features: usize, columns: usize, missing: &[&str], extra: &[&st
     got.push(if !near.is_empty() {
         format!("did you mean to rename {near}?")
     } else if missing.is_empty() {
-        "leave out what is not in the model with --drop NAME".to_owned()
+        "leave out what is not in the model (in the command, --drop NAME)".to_owned()
     } else {
         "add what is missing under the model's names".to_owned()
     });
@@ -243,7 +243,7 @@ fn by_position_fault(features: &[Feature], names: Option<&[String]>, columns: us
         "by position, because the table has no column names"
     };
     let way = if columns > features.len() {
-        "leave out those that are no features, such as the target, with --drop"
+        "leave out those that are no features, such as the target (in the command, --drop)"
     } else {
         "add the columns that are missing, in the order that the model was trained on"
     };

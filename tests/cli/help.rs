@@ -41,6 +41,8 @@ Options:
                                 follow the rows of the training), interventional (they take the
                                 values of background rows), or auto: interventional where there is a
                                 background [default: auto]
+      --interactions            Compute the interactions of all pairs of features, in place of the
+                                values
       --drop <COL>              A column of the tables to leave out, by name, or by position from 1
                                 where they have none; can be given several times
       --header <HEADER>         Whether a CSV file begins with column names [default: auto]
@@ -50,8 +52,6 @@ Options:
                                 all]
       --method <METHOD>         How to explain: auto, or tree (exact Tree SHAP) [default: auto]
       --output <SPACE>          What the values add up to: raw (the margin) [default: raw]
-      --interactions            Compute the interactions of all pairs of features, in place of the
-                                values
       --device <DEVICE>         Where to compute: auto, cpu, gpu, or gpu:N as `whylight devices`
                                 numbers them [default: auto]
       --out <FILE>              File to write: .json (the whole result), .npy (the values),
@@ -84,6 +84,8 @@ Options:
                                 follow the rows of the training), interventional (they take the
                                 values of background rows), or auto: interventional where there is a
                                 background [default: auto]
+      --interactions            Compute the interactions of all pairs of features, in place of the
+                                values
       --drop <COL>              A column of the tables to leave out, by name, or by position from 1
                                 where they have none; can be given several times
       --header <HEADER>         Whether a CSV file begins with column names [default: auto]

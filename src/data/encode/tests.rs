@@ -66,7 +66,7 @@ fn a_mismatch_lists_the_missing_the_extra_and_the_near() {
     );
     insta::assert_snapshot!(
         table(&["age", "income", "zip", "id"]),
-        @r#"the table's columns: expected the model's 3 features by name, got 4 columns; not in the model: "id"; leave out what is not in the model with --drop NAME"#
+        @r#"the table's columns: expected the model's 3 features by name, got 4 columns; not in the model: "id"; leave out what is not in the model (in the command, --drop NAME)"#
     );
     insta::assert_snapshot!(
         table(&["age", "income"]),
@@ -74,7 +74,7 @@ fn a_mismatch_lists_the_missing_the_extra_and_the_near() {
     );
     insta::assert_snapshot!(
         message(Encoder::new(&features, None, 4)),
-        @"the table's columns: expected the model's 3 features by position, because the table has no column names, got 4; leave out those that are no features, such as the target, with --drop"
+        @"the table's columns: expected the model's 3 features by position, because the table has no column names, got 4; leave out those that are no features, such as the target (in the command, --drop)"
     );
     let unnamed = [Feature::default(), Feature::default()];
     insta::assert_snapshot!(
