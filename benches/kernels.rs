@@ -68,6 +68,10 @@ fn main() {
     for case in &few {
         cpu::tree_quadrature_few(&mut criterion, case);
     }
+    for case in &few {
+        cpu::tree_pairs(&mut criterion, case);
+    }
+    cpu::kmeans_assign(&mut criterion, &shallow[0]);
     for case in &shallow {
         cpu::tree_tables_build(&mut criterion, case);
     }

@@ -1,7 +1,8 @@
 //! A forest as boosting makes them, and rows for it, the same in every run.
 
+use whylight_kernels::tree_tables::{Game, Lanes};
 use whylight_kernels::{
-    Block, Forest, Node, ROWS, Test, forest::LEAF, tree_quadrature, tree_tables,
+    Block, Forest, Level, Node, ROWS, Test, forest::LEAF, tree_quadrature, tree_tables,
 };
 
 /// Distinct thresholds of a feature, as histogram-based training leaves them.
@@ -137,24 +138,84 @@ impl Case {
             .collect()
     }
 
-    /// The tables of all trees that have them.
+    /// The tables of all trees.
     pub(crate) fn tables(&self) -> tree_tables::Pack {
-        let (forest, thresholds) = (&self.forest, &self.thresholds);
-        let cover = |tree: usize| {
-            let cover =
-                tree_tables::cover(forest, thresholds, tree, tree_tables::Limits::default());
-            cover.expect("invariant: trees of the cases for tables have tables")
+        let trees = self.covers(tree_tables::Limits::default());
+        self.pack(&trees, Lanes::Features, Game::PathDependent)
+    }
+
+    /// The tables of the interactions of all trees, no larger than their leaves' own tests.
+    pub(crate) fn pair_tables(&self) -> tree_tables::Pack {
+        let limits = tree_tables::Limits {
+            bits: self.depth,
+            ..tree_tables::Limits::default()
         };
-        let trees: Vec<_> = (0..self.trees)
-            .map(|tree| (tree as u32, cover(tree)))
-            .collect();
-        tree_tables::Pack::new(
+        self.pack(&self.covers(limits), Lanes::Pairs, Game::PathDependent)
+    }
+
+    /// The tables of all trees against the rows as background: counted, then computed.
+    pub(crate) fn background_tables(&self) -> tree_tables::Pack {
+        let trees = self.covers(tree_tables::Limits::default());
+        let (forest, thresholds) = (&self.forest, &self.thresholds);
+        let lanes = Lanes::Features;
+        let mut pack = tree_tables::Pack::without_tables(forest, thresholds, &trees, lanes);
+        let all = 0..trees.len();
+        let mut histograms = vec![0.0; pack.entries_of(all.clone()).end];
+        let mut scratch = tree_tables::Scratch::default();
+        let weights = vec![1.0 / self.rows as f64; ROWS];
+        for block in self.blocks() {
+            tree_tables::histogram(
+                Level::detect(),
+                forest,
+                thresholds,
+                &pack,
+                all.clone(),
+                (block, &weights[..block.rows()]),
+                &mut scratch,
+                &mut histograms,
+            );
+        }
+        pack.fill(
             forest,
             thresholds,
             &trees,
-            tree_tables::Lanes::Features,
-            tree_tables::Game::PathDependent,
-        )
+            Game::Interventional(&histograms),
+        );
+        pack
+    }
+
+    fn covers(&self, limits: tree_tables::Limits) -> Vec<(u32, tree_tables::Cover)> {
+        let (forest, thresholds) = (&self.forest, &self.thresholds);
+        let cover = |tree: usize| {
+            let cover = tree_tables::cover(forest, thresholds, tree, limits);
+            cover.expect("invariant: trees of the cases for tables have tables")
+        };
+        (0..self.trees)
+            .map(|tree| (tree as u32, cover(tree)))
+            .collect()
+    }
+
+    fn pack(
+        &self,
+        trees: &[(u32, tree_tables::Cover)],
+        lanes: Lanes,
+        game: Game<'_>,
+    ) -> tree_tables::Pack {
+        tree_tables::Pack::new(&self.forest, &self.thresholds, trees, lanes, game)
+    }
+
+    /// The cells (row, column).
+    pub(crate) fn by_row(&self) -> Vec<f32> {
+        let blocks = self.blocks().into_iter();
+        let columns = 0..self.forest.columns;
+        let row = |(block, row): (Block<'_>, usize)| {
+            let cells = columns.clone().map(|column| block.column(column)[row]);
+            cells.collect::<Vec<f32>>()
+        };
+        blocks
+            .flat_map(|block| (0..block.rows()).map(move |row| (block, row)))
+            .flat_map(row)
+            .collect()
     }
 
     /// The factors of all trees.

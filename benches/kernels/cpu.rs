@@ -3,13 +3,19 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use whylight_kernels::{Level, ROWS, predict_trees as predict, tree_quadrature as quadrature};
-use whylight_kernels::{tree_quadrature::few, tree_tables as tables};
+use whylight_kernels::{Block, Level, ROWS};
+use whylight_kernels::{kmeans_assign as assign, predict_trees as predict, tree_pairs as pairs};
+use whylight_kernels::{
+    tree_quadrature as quadrature, tree_quadrature::few, tree_tables as tables,
+};
 
 use super::case::Case;
 
 /// Bytes of the tables that all blocks read before the next tables, as the explainer has it.
 const SPAN: usize = 96 << 10;
+
+/// Rows of a background, and centres.
+const OTHERS: usize = 10;
 
 /// Measures `run`, which adds to sums laid out (block, cell, [`ROWS`]), `width` cells a block.
 fn measure(
@@ -58,18 +64,23 @@ pub(crate) fn predict_trees(criterion: &mut Criterion, case: &Case) {
 }
 
 pub(crate) fn tree_tables(criterion: &mut Criterion, case: &Case) {
+    look_up(criterion, "tree_tables", case, &case.tables());
+    look_up(criterion, "tree_tables_pairs", case, &case.pair_tables());
+}
+
+fn look_up(criterion: &mut Criterion, kernel: &str, case: &Case, pack: &tables::Pack) {
     let (forest, thresholds) = (&case.forest, &case.thresholds);
-    let (blocks, pack) = (case.blocks(), case.tables());
+    let blocks = case.blocks();
     let spans = pack.spans(SPAN);
-    let features = forest.features as usize;
+    let features = pack.lanes.values(forest.features) as usize;
     each_level(|level, device| {
         let mut scratch = tables::Scratch::default();
-        measure(criterion, "tree_tables", device, case, features, |sums| {
+        measure(criterion, kernel, device, case, features, |sums| {
             for (_, trees) in &spans {
                 for (block, sums) in blocks.iter().zip(sums.chunks_mut(features)) {
                     let (trees, scratch) = (trees.clone(), &mut scratch);
                     tables::run(
-                        level, forest, thresholds, &pack, trees, *block, scratch, sums,
+                        level, forest, thresholds, pack, trees, *block, scratch, sums,
                     );
                 }
             }
@@ -132,8 +143,63 @@ pub(crate) fn tree_quadrature_few(criterion: &mut Criterion, case: &Case) {
 
 pub(crate) fn tree_tables_build(criterion: &mut Criterion, case: &Case) {
     build(criterion, "tree_tables_build", case, Case::tables);
+    let pairs = "tree_tables_pairs_build";
+    build(criterion, pairs, case, Case::pair_tables);
+    let background = "tree_tables_background_build";
+    build(criterion, background, case, Case::background_tables);
 }
 
 pub(crate) fn tree_quadrature_build(criterion: &mut Criterion, case: &Case) {
     build(criterion, "tree_quadrature_build", case, Case::factors);
+}
+
+/// Every row against the first [`OTHERS`] rows.
+pub(crate) fn tree_pairs(criterion: &mut Criterion, case: &Case) {
+    let (forest, thresholds) = (&case.forest, &case.thresholds);
+    let blocks = case.blocks();
+    let features = forest.features as usize;
+    let cells = case.by_row();
+    let background = pairs::Background {
+        cells: &cells[..OTHERS * forest.columns as usize],
+        thresholds,
+        weights: &[1.0 / OTHERS as f64; OTHERS],
+    };
+    let trees: Vec<u32> = (0..forest.trees() as u32).collect();
+    let mut scratch = pairs::Scratch::default();
+    measure(criterion, "tree_pairs", "cpu", case, features, |sums| {
+        for (block, sums) in blocks.iter().zip(sums.chunks_mut(features)) {
+            let scratch = &mut scratch;
+            pairs::run(
+                forest, thresholds, &trees, *block, background, scratch, sums,
+            );
+        }
+    });
+}
+
+/// Every row to the nearest of the first [`OTHERS`] rows; missing cells count as 0.
+pub(crate) fn kmeans_assign(criterion: &mut Criterion, case: &Case) {
+    let present = |cell: &f32| if cell.is_nan() { 0.0 } else { *cell };
+    let columns = case.forest.columns as usize;
+    let rows: Vec<f32> = case.by_row().iter().map(present).collect();
+    let centres = &rows[..OTHERS * columns];
+    let cells: Vec<Vec<f32>> = case
+        .cells()
+        .map(|cells| cells.iter().map(present).collect())
+        .collect();
+    each_level(|level, device| {
+        let mut nearest = [0; ROWS];
+        let mut distances = [0.0; ROWS];
+        let mut group = criterion.benchmark_group("kmeans_assign");
+        group.throughput(Throughput::Elements(case.rows as u64));
+        group.bench_function(BenchmarkId::new(device, case.name()), |bencher| {
+            bencher.iter(|| {
+                for (cells, block) in cells.iter().zip(case.blocks()) {
+                    let block = Block::new(cells, block.rows());
+                    assign::run(level, block, centres, 0, &mut nearest, &mut distances);
+                    black_box((&nearest, &distances));
+                }
+            });
+        });
+        group.finish();
+    });
 }

@@ -35,7 +35,7 @@ fn columns_that_do_not_fit_are_listed() {
         .map(|line| line.to_owned() + ",1\n")
         .collect();
     place.write("longer.csv", longer.replacen(",1\n", ",target\n", 1));
-    insta::assert_snapshot!(place.fails("explain --model model.json --data longer.csv"), @r#"1: error: longer.csv: the table's columns: expected the model's 30 features by name, got 31 columns; not in the model: "target"; leave out what is not in the model with --drop NAME"#);
+    insta::assert_snapshot!(place.fails("explain --model model.json --data longer.csv"), @r#"1: error: longer.csv: the table's columns: expected the model's 30 features by name, got 31 columns; not in the model: "target"; leave out what is not in the model (in the command, --drop NAME)"#);
     place.write("short.csv", "1,2,3\n4,5,6\n");
     insta::assert_snapshot!(place.fails("explain --model model.json --data short.csv"), @"1: error: short.csv: the table's columns: expected the model's 30 features by position, because the table has no column names, got 3; add the columns that are missing, in the order that the model was trained on");
 }
