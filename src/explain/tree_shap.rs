@@ -8,7 +8,10 @@ mod compile;
 mod cpu;
 #[cfg(feature = "gpu")]
 mod gpu;
+mod interactions;
+mod layout;
 mod plan;
+mod tiles;
 
 use std::path::Path;
 use std::sync::Arc;

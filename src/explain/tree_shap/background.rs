@@ -12,9 +12,6 @@ use crate::error::Result;
 use crate::explain::background::{check_weights, describe, empty, hash};
 use crate::model::Trees;
 
-/// Blocks whose margins are summed before the sums of others are added.
-const BLOCKS_PER_SUM: usize = 16;
-
 /// Bytes of histograms that one thread counts at a time: they stay in its cache.
 const HISTOGRAM_BYTES: usize = 256 << 10;
 
@@ -182,13 +179,11 @@ fn margins(trees: &Trees, batch: &Batch<'_>, weights: &[f64]) -> Result<(Vec<f64
         }
         Ok((sums, hash(&[&cells])))
     };
-    let blocks: Vec<usize> = (0..rows.div_ceil(ROWS)).collect();
-    let parts: Vec<_> = (blocks.par_chunks(BLOCKS_PER_SUM))
-        .map(|blocks| blocks.iter().map(|&index| block(index)).collect())
-        .collect::<Result<Vec<Vec<_>>>>()?;
+    let parts = (0..rows.div_ceil(ROWS)).into_par_iter().map(block);
+    let parts = parts.collect::<Result<Vec<_>>>()?;
     let mut means = vec![0.0; outputs];
     let mut hashes = Vec::new();
-    for (sums, hash) in parts.into_iter().flatten() {
+    for (sums, hash) in parts {
         for (mean, sum) in means.iter_mut().zip(sums) {
             *mean += sum;
         }

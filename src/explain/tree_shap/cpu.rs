@@ -9,7 +9,10 @@ use whylight_kernels::{Block, Level, ROWS, tree_pairs, tree_quadrature, tree_tab
 
 use super::columns::{self, Scale};
 use super::compile::Compiled;
+use super::interactions::{Interactions, SPAN_BYTES, game};
+use super::layout::{Layout, write};
 use super::plan::{self, Engine};
+use super::tiles::{TABLE_GRAIN, WALK_GRAIN, tiles};
 use crate::data::Batch;
 use crate::error::Result;
 use crate::explain::amount::Amount;
@@ -22,13 +25,6 @@ const TREES_PER_TASK: usize = 8;
 pub(super) struct Cpu {
     packs: [OnceLock<Packs>; 3],
     pairs: OnceLock<Interactions>,
-}
-
-/// The tables of the interactions, for any amount of rows.
-#[derive(Debug)]
-pub(super) struct Interactions {
-    tables: tree_tables::Pack,
-    spans: Vec<(u32, Range<usize>)>,
 }
 
 /// The trees, divided among the engines.
@@ -45,27 +41,9 @@ pub(super) struct Packs {
     background: Vec<f32>,
 }
 
-/// Bytes of a block's sums: of many outputs, a tile holds the sums of as many at a time.
-const SUM_BYTES: usize = 64 << 10;
-
 /// Bytes of the cells and sums of a tile. Each tile reads all tables anew and its own data in order:
 /// more than the second-level cache holds is better than more tiles.
 const TILE_BYTES: usize = 640 << 10;
-
-/// Blocks of a tile at most.
-const MOST_BLOCKS: usize = 16;
-
-/// Rows by which threads share the work, and that a thread takes at once where no more are left for
-/// each: to read all tables anew costs as much as the blocks of a smaller tile.
-const TABLE_GRAIN: (usize, usize) = (ROWS, 6 * ROWS);
-
-/// As [`TABLE_GRAIN`] where no tree has tables: its walk costs a row more than its factors cost to
-/// fetch, and a block of deep trees would keep the others waiting.
-const WALK_GRAIN: (usize, usize) = (64, 64);
-
-/// Bytes of the tables that all blocks of a tile read before the next tables, which come to the
-/// second-level cache meanwhile.
-const SPAN_BYTES: usize = 96 << 10;
 
 #[derive(Debug, Default)]
 struct Scratch {
@@ -113,34 +91,6 @@ impl Cpu {
     }
 }
 
-impl Interactions {
-    pub(super) fn new(compiled: &Compiled, trees: &[(u32, tree_tables::Cover)]) -> Self {
-        let (forest, tests) = (&compiled.forest, compiled.identities());
-        let lay_out = |lanes| tree_tables::Pack::without_tables(forest, tests, trees, lanes);
-        let histograms = (compiled.background.as_ref())
-            .map(|rows| rows.histograms(compiled, &lay_out(Lanes::Features)));
-        let mut tables = lay_out(Lanes::Pairs);
-        tables.fill(forest, tests, trees, game(histograms.as_deref()));
-        Self {
-            spans: tables.spans(SPAN_BYTES),
-            tables,
-        }
-    }
-
-    #[cfg(feature = "gpu")]
-    pub(super) fn tables(&self) -> &tree_tables::Pack {
-        &self.tables
-    }
-}
-
-/// The game of tables, against the weights of a background's patterns if there is one.
-fn game(histograms: Option<&[f64]>) -> tree_tables::Game<'_> {
-    match histograms {
-        Some(histograms) => tree_tables::Game::Interventional(histograms),
-        None => tree_tables::Game::PathDependent,
-    }
-}
-
 impl Packs {
     /// Writes the values of a batch to `out`, laid out (rows, features, outputs), or with `pairs` the
     /// interactions (rows, features, features, outputs).
@@ -175,73 +125,6 @@ impl Packs {
             .par_bridge()
             .try_for_each_init(Scratch::default, work)
     }
-}
-
-/// What is computed of a row.
-#[derive(Debug, Clone, Copy)]
-struct Layout<'a> {
-    features: usize,
-    pairs: Option<&'a Interactions>,
-    /// Sums of one output: the features, then their pairs if these are wanted.
-    sums: usize,
-    /// Values of a row, of all outputs.
-    width: usize,
-    /// Outputs whose sums a tile holds at a time.
-    outputs_at_once: usize,
-}
-
-impl<'a> Layout<'a> {
-    fn new(compiled: &Compiled, pairs: Option<&'a Interactions>) -> Self {
-        let forest = &compiled.forest;
-        let (features, outputs) = (forest.features as usize, forest.outputs as usize);
-        let (more, values) = match pairs {
-            Some(_) => (
-                Lanes::Pairs.values(forest.features) as usize,
-                features * features,
-            ),
-            None => (0, features),
-        };
-        let sums = features + more;
-        Self {
-            features,
-            pairs,
-            sums,
-            width: values * outputs,
-            outputs_at_once: (SUM_BYTES / (ROWS * 8 * sums.max(1))).clamp(1, outputs.max(1)),
-        }
-    }
-}
-
-/// Divides rows of `width` values into tiles of at most `most` blocks, each with its first row. The
-/// threads take alike in rounds, the last of small tiles (see [`TABLE_GRAIN`]), so that none waits
-/// long for another.
-fn tiles(
-    mut rest: &mut [f32],
-    width: usize,
-    most: usize,
-    (grain, last): (usize, usize),
-    threads: usize,
-) -> impl Iterator<Item = (usize, &mut [f32])> {
-    let most = most.clamp(1, MOST_BLOCKS) * ROWS;
-    let (mut start, mut size, mut round) = (0, most, 0..0);
-    std::iter::from_fn(move || {
-        let rows = rest.len() / width;
-        if threads > 1 && round.next().is_none() {
-            let share = rows.div_ceil(threads);
-            let take = if share <= last {
-                share.next_multiple_of(grain)
-            } else {
-                share * 3 / 4 / grain * grain
-            };
-            size = take.clamp(grain, most);
-            round = 1..threads;
-        }
-        let rows = rows.min(size);
-        let (tile, tail) = std::mem::take(&mut rest).split_at_mut(rows * width);
-        rest = tail;
-        start += rows;
-        (rows > 0).then_some((start - rows, tile))
-    })
 }
 
 impl Packs {
@@ -464,91 +347,6 @@ impl Packs {
                     values,
                 );
             }
-        }
-    }
-}
-
-/// The sums (sum, row) of an output to its values of a block of rows.
-fn write(sums: &mut [[f64; ROWS]], layout: Layout<'_>, output: usize, out: &mut [f32]) {
-    let Layout {
-        features, width, ..
-    } = layout;
-    let outputs = width
-        / if layout.pairs.is_some() {
-            features * features
-        } else {
-            features
-        };
-    let mut cell = |cell: usize, values: &[f64; ROWS]| {
-        let cells = out[cell * outputs + output..].iter_mut().step_by(width);
-        for (value, out) in values.iter().zip(cells) {
-            *out = *value as f32;
-        }
-    };
-    let (of_features, of_pairs) = sums.split_at_mut(features);
-    if layout.pairs.is_none() {
-        for (feature, values) in of_features.iter().enumerate() {
-            cell(feature, values);
-        }
-        return;
-    }
-    let mut pairs = of_pairs.iter();
-    for i in 0..features {
-        for (j, values) in (i + 1..features).zip(&mut pairs) {
-            cell(i * features + j, values);
-            cell(j * features + i, values);
-            // What a feature does without the others is the rest of its value.
-            for feature in [i, j] {
-                for (rest, value) in of_features[feature].iter_mut().zip(values) {
-                    *rest -= value;
-                }
-            }
-        }
-    }
-    for (i, rest) in of_features.iter().enumerate() {
-        cell(i * features + i, rest);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{MOST_BLOCKS, ROWS, TABLE_GRAIN, WALK_GRAIN, tiles};
-
-    #[test]
-    fn tiles_take_every_row_once_and_end_small_where_threads_share() {
-        for (rows, width, most, grain, threads) in [
-            (1, 3, 8, TABLE_GRAIN, 4),
-            (ROWS + 1, 2, 8, TABLE_GRAIN, 2),
-            (40 * ROWS - 7, 5, 8, TABLE_GRAIN, 2),
-            (40 * ROWS, 1, 0, TABLE_GRAIN, 3),
-            (40 * ROWS, 1, 99, TABLE_GRAIN, 2),
-            (40 * ROWS, 1, 99, WALK_GRAIN, 2),
-            (2000, 2, 16, WALK_GRAIN, 16),
-            (63 * ROWS - 9, 2, 16, WALK_GRAIN, 4),
-            (4 * ROWS, 1, 99, TABLE_GRAIN, 2),
-            (100 * ROWS, 1, 99, WALK_GRAIN, 1),
-        ] {
-            let mut cells = vec![0.0; rows * width];
-            let mut sizes = Vec::new();
-            let mut next = 0;
-            for (start, tile) in tiles(&mut cells, width, most, grain, threads) {
-                assert_eq!(start, next);
-                next += tile.len() / width;
-                sizes.push(tile.len() / width);
-                for cell in tile {
-                    *cell += 1.0;
-                }
-            }
-            assert_eq!(next, rows);
-            assert!(cells.iter().all(|&cell| cell == 1.0));
-            assert!(
-                sizes
-                    .iter()
-                    .all(|&size| size <= most.clamp(1, MOST_BLOCKS) * ROWS)
-            );
-            let end = sizes.pop().unwrap_or_default();
-            assert!(sizes.iter().all(|size| size % grain.0 == 0));
-            assert!(threads == 1 || end <= grain.1);
         }
     }
 }

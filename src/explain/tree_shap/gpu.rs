@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 
 use super::columns::{self, Scale};
 use super::compile::Compiled;
-use super::cpu::{Interactions, Packs};
+use super::cpu::Packs;
+use super::interactions::Interactions;
 use super::plan::{self, Engine};
 use crate::data::Batch;
 use crate::error::{Error, Result};
@@ -74,7 +75,7 @@ impl GpuPacks {
             &Plan {
                 forest: &compiled.forest,
                 thresholds: &kinds(compiled),
-                tables: pairs.tables(),
+                tables: &pairs.tables,
                 quadrature: &[],
                 margins: false,
                 memory_limit: self.memory_limit,
