@@ -163,6 +163,7 @@ pub(crate) fn tree_pairs(criterion: &mut Criterion, case: &Case) {
         cells: &cells[..OTHERS * forest.columns as usize],
         thresholds,
         weights: &[1.0 / OTHERS as f64; OTHERS],
+        shares: &pairs::Shares::new(features),
     };
     let trees: Vec<u32> = (0..forest.trees() as u32).collect();
     let mut scratch = pairs::Scratch::default();

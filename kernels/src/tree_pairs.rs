@@ -20,30 +20,30 @@ pub struct Background<'a> {
     pub thresholds: &'a [f32],
     /// One weight per row, summing to 1.
     pub weights: &'a [f64],
+    /// The shares of conditions, as many as the longest path has.
+    pub shares: &'a Shares,
 }
 
 /// Conditions on either side whose weights are looked up.
 const KNOWN: usize = 32;
 
+/// What a leaf gives to each of k conditions on one side against t on the other:
 /// `∫₀¹ u^(k−1) (1 − u)^t du = (k−1)! t! / (k+t)!`
-#[derive(Debug, Clone)]
-struct Weights {
+#[derive(Debug, Clone, Default)]
+pub struct Shares {
     /// By k and t.
     known: Vec<f64>,
     /// ln n!, as far as a path of the forest needs.
     logarithms: Vec<f64>,
 }
 
-impl Weights {
-    fn new(path_features: usize) -> Self {
+impl Shares {
+    /// For paths over so many features.
+    pub fn new(path_features: usize) -> Self {
         let mut logarithms = vec![0.0];
         for n in 1..=path_features.max(2 * KNOWN) {
             logarithms.push(logarithms[n - 1] + (n as f64).ln());
         }
-        let mut weights = Self {
-            known: Vec::new(),
-            logarithms,
-        };
         let mut known = vec![0.0; KNOWN * KNOWN];
         for k in 1..KNOWN {
             for t in 0..KNOWN {
@@ -54,8 +54,7 @@ impl Weights {
                 };
             }
         }
-        weights.known = known;
-        weights
+        Self { known, logarithms }
     }
 
     /// `(k−1)! t! / (k+t)!`, and 0 for k = 0.
@@ -91,13 +90,13 @@ struct Parting {
     row: usize,
     background: usize,
     /// What the leaves below the row's child give, once they have been visited.
-    done: Option<Shares>,
+    done: Option<Given>,
 }
 
 /// What leaves give to each feature that follows the row alone, and to each that follows the
 /// background row alone.
 #[derive(Debug, Clone, Copy)]
-struct Shares {
+struct Given {
     row: f64,
     background: f64,
 }
@@ -105,7 +104,6 @@ struct Shares {
 /// Working memory of [`run`], reused from block to block.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    weights: Option<Weights>,
     follows: Vec<Follows>,
     partings: Vec<Parting>,
     row: Vec<f32>,
@@ -126,24 +124,15 @@ pub fn run(
 ) {
     let features = forest.features as usize;
     scratch.follows.resize(features, Follows::Both);
-    if scratch.weights.is_none() {
-        let shapes = forest.shapes();
-        let longest = shapes.iter().map(|shape| shape.path_features).max();
-        scratch.weights = Some(Weights::new(longest.unwrap_or(0) as usize));
-    }
     let Scratch {
-        weights: Some(weights),
         follows,
         partings,
         row: cells,
-    } = scratch
-    else {
-        return;
-    };
+    } = scratch;
     let mut walk = Walk {
         forest,
         thresholds: [thresholds, background.thresholds],
-        weights,
+        shares: background.shares,
         follows,
         partings,
     };
@@ -170,7 +159,7 @@ struct Walk<'a> {
     forest: &'a Forest,
     /// For the cells of the row and of the background row.
     thresholds: [&'a [f32]; 2],
-    weights: &'a Weights,
+    shares: &'a Shares,
     follows: &'a mut [Follows],
     partings: &'a mut Vec<Parting>,
 }
@@ -212,9 +201,9 @@ impl Walk<'_> {
                 };
                 continue;
             }
-            let mut shares = Shares {
-                row: node.value * self.weights.of(row, background),
-                background: node.value * self.weights.of(background, row),
+            let mut given = Given {
+                row: node.value * self.shares.of(row, background),
+                background: node.value * self.shares.of(background, row),
             };
             // Up to the next parting whose other way is still to go.
             loop {
@@ -223,15 +212,15 @@ impl Walk<'_> {
                 };
                 let follows = &mut self.follows[parting.feature as usize];
                 let Some(first) = parting.done else {
-                    parting.done = Some(shares);
+                    parting.done = Some(given);
                     *follows = Follows::Background;
                     (row, background) = (parting.row, parting.background + 1);
                     n = parting.child;
                     break;
                 };
-                add(parting.feature, first.row - shares.background);
-                shares.row += first.row;
-                shares.background += first.background;
+                add(parting.feature, first.row - given.background);
+                given.row += first.row;
+                given.background += first.background;
                 *follows = Follows::Both;
                 self.partings.pop();
             }

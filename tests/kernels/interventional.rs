@@ -107,10 +107,12 @@ fn tables(
 fn pairs(forest: &Forest, thresholds: &[f32], block: Block<'_>, others: &Others) -> Values {
     let rows = others.rows();
     let cells: Vec<f32> = rows.iter().flat_map(|(row, _)| row.clone()).collect();
+    let shares = tree_pairs::Shares::new(forest.features as usize);
     let background = tree_pairs::Background {
         cells: &cells,
         thresholds,
         weights: &others.weights,
+        shares: &shares,
     };
     let mut scratch = tree_pairs::Scratch::default();
     let features = forest.features as usize;

@@ -1,6 +1,8 @@
 //! Interactions of the models of the corpus: against the definition, path-dependent and
 //! interventional.
 
+use std::sync::Arc;
+
 use ndarray::{ArrayView1, Axis};
 use whylight::explain::ValueFunction;
 use whylight::{Device, Error, Explainer, Explanation, Options};
@@ -193,4 +195,27 @@ fn interactions_on_a_gpu_are_the_cpus() {
             }
         }
     }
+}
+
+#[test]
+fn interactions_of_very_many_features_are_refused_before_they_are_computed() {
+    let names: Vec<String> = (0..600).map(|f| format!("f{f}")).collect();
+    let text = format!(
+        "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nmax_feature_idx=599\n\
+         feature_names={}\nfeature_infos={}\n\nTree=0\nnum_leaves=2\nnum_cat=0\nsplit_feature=7\n\
+         threshold=0.5\ndecision_type=8\nleft_child=-1\nright_child=-2\nleaf_value=1 2\n\
+         leaf_count=3 4\ninternal_count=7\nshrinkage=1\n\nend of trees\n",
+        names.join(" "),
+        vec!["none"; 600].join(" "),
+    );
+    let model = whylight::model::parse(text.as_bytes(), "wide.txt".as_ref()).unwrap();
+    let options = Options {
+        interactions: true,
+        ..options()
+    };
+    let error = Explainer::new(Arc::new(model), None, options)
+        .map(|_| ())
+        .unwrap_err();
+    assert!(matches!(error, Error::Unsupported { .. }), "{error}");
+    assert!(error.to_string().contains("600 features"), "{error}");
 }

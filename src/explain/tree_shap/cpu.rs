@@ -39,6 +39,7 @@ pub(super) struct Packs {
     /// column).
     pairs: Vec<u32>,
     background: Vec<f32>,
+    shares: tree_pairs::Shares,
 }
 
 /// Bytes of the cells and sums of a tile. Each tile reads all tables anew and its own data in order:
@@ -164,6 +165,8 @@ impl Packs {
             && !packs.pairs.is_empty()
         {
             packs.background = background.by_row(compiled.columns.len());
+            let longest = compiled.shapes.iter().map(|shape| shape.path_features);
+            packs.shares = tree_pairs::Shares::new(longest.max().unwrap_or(0) as usize);
         }
         packs
     }
@@ -289,6 +292,7 @@ impl Packs {
                 cells: &self.background,
                 thresholds: background.thresholds(compiled),
                 weights: background.weights(),
+                shares: &self.shares,
             };
             let output = |tree: &u32| forest.tree_outputs[*tree as usize];
             for trees in self.pairs.chunk_by(|a, b| output(a) == output(b)) {

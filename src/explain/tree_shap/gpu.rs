@@ -128,8 +128,8 @@ impl GpuPacks {
         let mut of_pairs = vec![0.0; batch.rows() * pairs * outputs];
         if pairs > 0 {
             let scale = compiled.scale(batch);
-            let kind = usize::from(scale == Scale::Ranks);
-            trees.values(kind, batch.rows(), fill(compiled, batch), &mut of_pairs)?;
+            let fill = fill(compiled, batch, scale);
+            trees.values(kind(scale), batch.rows(), fill, &mut of_pairs)?;
         }
         let rows = of_features.chunks(features * outputs);
         let rows = rows.zip(out.chunks_mut(features * features * outputs));
@@ -154,8 +154,9 @@ impl GpuPacks {
         let Some(trees) = &pack.trees else {
             return pack.left.values(compiled, batch, None, out);
         };
-        let kind = usize::from(compiled.scale(batch) == Scale::Ranks);
-        trees.values(kind, batch.rows(), fill(compiled, batch), out)?;
+        let scale = compiled.scale(batch);
+        let fill = fill(compiled, batch, scale);
+        trees.values(kind(scale), batch.rows(), fill, out)?;
         if !pack.left.engines().is_empty() {
             let mut rest = vec![0.0; out.len()];
             pack.left.values(compiled, batch, None, &mut rest)?;
@@ -171,12 +172,17 @@ impl GpuPacks {
 fn fill(
     compiled: &Compiled,
     batch: &Batch<'_>,
+    scale: Scale,
 ) -> impl Fn(usize, usize, &mut [f32]) -> Result<()> + Sync {
-    let scale = compiled.scale(batch);
     move |start, rows, cells| {
         let mut scratch = columns::Scratch::default();
         compiled.fill(batch, scale, start, rows, &mut scratch, cells)
     }
+}
+
+/// The position of a scale among the kinds of thresholds.
+fn kind(scale: Scale) -> usize {
+    usize::from(scale == Scale::Ranks)
 }
 
 /// The kinds of thresholds that rows may be compared with.

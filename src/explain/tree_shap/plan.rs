@@ -16,6 +16,10 @@ const PACK_BYTES: usize = 384 << 20;
 /// rows.
 const BACKGROUND_PACK_BYTES: usize = 1 << 30;
 
+/// Features of a model whose interactions are computed, at most: a thread holds the sums of all pairs
+/// for a block of rows, 3 KiB per pair.
+const INTERACTION_FEATURES: u32 = 512;
+
 /// Bytes of all tables of interactions.
 const INTERACTION_BYTES: usize = 2 << 30;
 
@@ -152,8 +156,14 @@ pub(super) fn interactions(
     let refused = |what: String| Error::Unsupported {
         what,
         by: "the interactions of this version".to_owned(),
-        instead: "explain the values, or a model of shallower trees".to_owned(),
+        instead: "explain the values, or a model of shallower trees and fewer features".to_owned(),
     };
+    if forest.features > INTERACTION_FEATURES {
+        return Err(refused(format!(
+            "this {format} model of {} features, more than {INTERACTION_FEATURES}",
+            forest.features
+        )));
+    }
     let cover = |&tree: &u32| {
         // Of the patterns of a larger group, most of the pairs of a leaf would be computed again.
         let bits = (compiled.shapes[tree as usize].depth as usize).clamp(1, tree_tables::MAX_BITS);
