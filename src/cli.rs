@@ -4,6 +4,7 @@ mod bench;
 mod demo;
 mod devices;
 mod explain;
+mod groups;
 mod input;
 mod output;
 mod value;
@@ -30,7 +31,7 @@ enum Command {
     /// List the devices, their limits, and which one `auto` takes and why
     Devices(devices::Args),
     /// Measure how fast a model is explained
-    Bench(bench::Args),
+    Bench(Box<bench::Args>),
 }
 
 pub(crate) fn run(cli: Cli) -> Result<()> {

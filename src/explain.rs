@@ -3,9 +3,13 @@
 mod amount;
 mod background;
 mod check;
+mod coalitions;
+mod index;
 mod linear_shap;
 mod method;
+mod output;
 mod pace;
+mod players;
 mod run;
 mod threads;
 mod tree_shap;
@@ -25,6 +29,9 @@ use threads::Threads;
 use tree_shap::TreeShap;
 
 pub use background::Background;
+pub use index::{Index, index};
+pub use output::{Estimator, Output};
+pub use players::Group;
 pub use value_function::ValueFunction;
 
 /// Threads of the CPU at most.
@@ -48,8 +55,17 @@ pub struct Options {
     /// Whether to compute the interactions of all pairs of features in place of the values: for
     /// trees.
     pub interactions: bool,
-    /// How many pairs of permutations an estimate takes, at least 2; `None` for as many as take
-    /// some seconds, up to 512. Exact methods take none.
+    /// How a value weighs what a feature adds to each coalition: for trees.
+    pub index: Index,
+    /// Features that play as one; each other feature plays by itself. For trees.
+    pub groups: Vec<Group>,
+    /// What the values add up to: for trees.
+    pub output: Output,
+    /// How values are computed of an output that is no sum over trees.
+    pub estimator: Estimator,
+    /// How many pairs an estimate takes, at least 2: of permutations (linear models; `None` for as
+    /// many as take some seconds, up to 512), or of coalitions (trees; `None` for 1024 and the number
+    /// of players). Exact methods take none.
     pub samples: Option<u32>,
 }
 
@@ -64,6 +80,10 @@ impl Options {
             seed: 0,
             value_function: ValueFunction::Auto,
             interactions: false,
+            index: Index::Shapley,
+            groups: Vec::new(),
+            output: Output::Raw,
+            estimator: Estimator::Auto,
             samples: None,
         }
     }

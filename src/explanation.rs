@@ -17,14 +17,25 @@ pub struct Header {
     pub method: String,
     /// The value function, such as `path_dependent`, `interventional` or `conditional`.
     pub value_function: String,
-    /// The output space: `raw` margin.
+    /// The output space: `raw` margin, `probability`, `response` (the model's prediction), or
+    /// `log_loss`.
     pub output: String,
+    /// How the values are computed: `exact`, `sampled`, `auto` (exactly for some rows, sampled for
+    /// others), or `rescaled`, which is an approximation.
+    pub estimator: String,
     /// Whether the values are exact up to rounding.
     pub exact: bool,
-    /// Expected margin per output: what the values of a row are added to.
+    /// Expected output, per output: what the values of a row are added to.
     pub base_values: Vec<f64>,
-    /// One name per feature.
+    /// How a value weighs what a feature adds to each coalition: `shapley`, or `banzhaf`, whose values
+    /// do not add up.
+    pub index: String,
+    /// One name per feature, or group of features.
     pub feature_names: Vec<String>,
+    /// The names of the columns that the model reads: those of the features where none are grouped.
+    pub columns: Vec<String>,
+    /// The groups among the features, and the columns of each.
+    pub groups: Vec<(String, Vec<String>)>,
     /// One name per output.
     pub output_names: Vec<String>,
     /// The model's format, such as `XGBoost JSON`.
@@ -49,6 +60,15 @@ pub struct Header {
 }
 
 impl Header {
+    /// What a row's values and its base value add up to, as reports call it: the `margin`, ….
+    pub fn output_label(&self) -> &str {
+        match self.output.as_str() {
+            "raw" => "margin",
+            "log_loss" => "log loss",
+            other => other,
+        }
+    }
+
     /// Values of a row and output: one per feature, or per pair of features for interactions.
     pub fn cells(&self) -> usize {
         let features = self.feature_names.len();
@@ -66,10 +86,15 @@ pub struct Trailer {
     /// Number of rows.
     pub rows: u64,
     /// Largest |base value + Σ values − margin| over the checked rows and outputs, the margin
-    /// summed in float64 from the leaves that the model's own rules select.
+    /// summed in float64 from the leaves that the model's own rules select. NaN where values do not
+    /// add up by definition.
     pub additivity_error: f64,
     /// Rows that were checked: all of a small table, evenly spaced ones of a large one.
     pub additivity_rows: u64,
+    /// The largest standard error of a value; 0 for exact values.
+    pub standard_error: f64,
+    /// Of rescaled values, the largest difference from exact, or estimated, ones of some rows; else 0.
+    pub approximation_error: f64,
     /// How many trees each engine took, where a tree with a value per output counts once for each;
     /// of a linear model, how many features.
     pub engines: Vec<(String, usize)>,
@@ -86,6 +111,8 @@ pub struct Explanation {
     pub trailer: Trailer,
     /// Values (rows, features, outputs), or for interactions (rows, features · features, outputs).
     pub values: Array3<f32>,
+    /// The standard error of every value, where values are estimated row by row.
+    pub standard_errors: Option<Array3<f32>>,
     /// The explained cells, for reports; labels and numbers as the table has them. See
     /// [`Explanation::with_data`].
     pub data: Option<Table>,

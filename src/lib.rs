@@ -14,6 +14,7 @@ pub mod gpu_trees;
 #[cfg(feature = "gpu")]
 pub mod kernel;
 pub mod model;
+mod random;
 pub mod report;
 pub mod summarise;
 

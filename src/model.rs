@@ -9,6 +9,7 @@ mod check;
 mod iteration;
 mod lightgbm;
 mod linear;
+mod link;
 mod onnx;
 mod route;
 mod trees;
@@ -19,6 +20,7 @@ use std::path::Path;
 use crate::error::{Error, Result};
 
 pub use linear::Linear;
+pub use link::Link;
 pub use trees::{
     Categories, CategorySet, Feature, Fraction, Missing, Node, Numbers, Output, Precision, Split,
     Test, Tree, Trees,

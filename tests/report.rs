@@ -16,10 +16,14 @@ fn explanation(outputs: &[&str], values: Array3<f32>, data: Option<Table>) -> Ex
             method: "tree_shap".to_owned(),
             value_function: "path_dependent".to_owned(),
             output: "raw".to_owned(),
+            estimator: "exact".to_owned(),
             exact: true,
+            index: "shapley".to_owned(),
             interactions: false,
             base_values: vec![0.5; outputs.len()],
             feature_names: names(&["age", "city", "very \"quoted\" name"]),
+            columns: names(&["age", "city", "very \"quoted\" name"]),
+            groups: Vec::new(),
             output_names: names(outputs),
             model_format: "XGBoost JSON".to_owned(),
             objective: "binary:logistic".to_owned(),
@@ -33,10 +37,13 @@ fn explanation(outputs: &[&str], values: Array3<f32>, data: Option<Table>) -> Ex
             rows: values.dim().0 as u64,
             additivity_error: 2.5e-7,
             additivity_rows: 2,
+            standard_error: 0.0,
+            approximation_error: 0.0,
             engines: vec![("tables".to_owned(), 7), ("quadrature".to_owned(), 3)],
             notes: vec!["a note".to_owned()],
         },
         values,
+        standard_errors: None,
         data,
     }
 }
@@ -76,9 +83,11 @@ fn json_has_a_row_per_line_and_null_for_what_is_no_number() {
   "method": "tree_shap",
   "value_function": "path_dependent",
   "output": "raw",
+  "estimator": "exact",
   "exact": true,
   "model_format": "XGBoost JSON",
   "objective": "binary:logistic",
+  "index": "shapley",
   "interactions": false,
   "cover": "model",
   "device": "cpu (avx2)",
@@ -89,9 +98,12 @@ fn json_has_a_row_per_line_and_null_for_what_is_no_number() {
   "notes": ["a note"],
   "additivity_error": 2.5e-7,
   "additivity_rows": 2,
+  "standard_error": 0.0,
+  "approximation_error": 0.0,
   "output_names": ["output 0"],
   "base_values": [0.5],
   "feature_names": ["age","city","very \"quoted\" name"],
+  "groups": {},
   "values": [
     [1.5,-0.25,0.0],
     [-2.0,0.125,1e-9]
@@ -150,9 +162,11 @@ fn the_waterfall_runs_from_the_base_value_to_the_margin() {
         let values = explanation.values.slice(ndarray::s![row, .., 0]).to_vec();
         report::waterfall(
             Waterfall {
+                output: "margin",
                 base_value: explanation.header.base_values[0],
                 values: &values,
                 features: &explanation.header.feature_names,
+                columns: &explanation.header.columns,
                 data: explanation.data.as_ref().map(|table| (table, row)),
             },
             top,
@@ -178,9 +192,11 @@ margin                              -1.3750
 #[test]
 fn a_waterfall_of_nothing_is_the_base_value() {
     let row = Waterfall {
+        output: "margin",
         base_value: -0.75,
         values: &[0.0, 0.0],
         features: &names(&["a", "b"]),
+        columns: &names(&["a", "b"]),
         data: None,
     };
     insta::assert_snapshot!(report::waterfall(row, 5), @r"
@@ -208,9 +224,11 @@ fn reports_are_80_columns_wide_at_the_most() {
     .unwrap();
     for scale in [1e-30_f32, 1e-5, 1.0, 1e8, 1e30] {
         let row = Waterfall {
+            output: "margin",
             base_value: f64::from(-scale),
             values: &[-2.5 * scale, 3.7 * scale],
             features: &features,
+            columns: &features,
             data: Some((&label, 0)),
         };
         let means = [(0, f64::from(scale)), (1, 1e-3 * f64::from(scale))];

@@ -6,5 +6,7 @@ mod edges;
 mod gpu;
 mod interactions;
 mod interventional;
+mod outputs;
+mod players;
 mod stable;
 mod subject;

@@ -1,5 +1,6 @@
 //! A forest as boosting makes them, and rows for it, the same in every run.
 
+use whylight_kernels::legendre::Index;
 use whylight_kernels::tree_tables::{Game, Lanes};
 use whylight_kernels::{
     Block, Forest, Level, Node, ROWS, Test, forest::LEAF, tree_quadrature, tree_tables,
@@ -222,7 +223,7 @@ impl Case {
     pub(crate) fn factors(&self) -> tree_quadrature::Pack {
         let mut pack = tree_quadrature::Pack::default();
         for (tree, shape) in self.forest.shapes().iter().enumerate() {
-            let points = tree_quadrature::points(shape.path_features as usize);
+            let points = tree_quadrature::points(Index::Shapley, shape.path_features as usize);
             pack.push(&self.forest, tree, points);
         }
         pack

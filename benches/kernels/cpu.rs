@@ -3,6 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
+use whylight_kernels::legendre::Index;
 use whylight_kernels::{Block, Level, ROWS};
 use whylight_kernels::{kmeans_assign as assign, predict_trees as predict, tree_pairs as pairs};
 use whylight_kernels::{
@@ -163,7 +164,7 @@ pub(crate) fn tree_pairs(criterion: &mut Criterion, case: &Case) {
         cells: &cells[..OTHERS * forest.columns as usize],
         thresholds,
         weights: &[1.0 / OTHERS as f64; OTHERS],
-        shares: &pairs::Shares::new(features),
+        shares: &pairs::Shares::new(Index::Shapley, features),
     };
     let trees: Vec<u32> = (0..forest.trees() as u32).collect();
     let mut scratch = pairs::Scratch::default();

@@ -1,6 +1,8 @@
 //! Trees as the kernels read them: one test per node on a float32 column, and the fraction of the
 //! parent's cover that each node keeps.
 
+use crate::legendre::Index;
+
 /// Marks a leaf in [`Node::feature`].
 pub const LEAF: u32 = u32::MAX;
 
@@ -18,16 +20,18 @@ pub struct Forest {
     pub tree_outputs: Vec<u32>,
     /// Number of prepared columns that nodes compare.
     pub columns: u32,
-    /// Number of features that values are attributed to.
+    /// Number of features, or groups of them, that values are attributed to.
     pub features: u32,
     /// Number of outputs.
     pub outputs: u32,
+    /// How a value weighs what a feature adds to each coalition.
+    pub index: Index,
 }
 
 /// A node: a split, or a leaf if `feature` is [`LEAF`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Node {
-    /// The feature that the split is attributed to.
+    /// The feature, or the group of features, that the split is attributed to.
     pub feature: u32,
     /// The prepared column that it reads.
     pub column: u32,

@@ -1,4 +1,50 @@
-//! Gauss–Legendre quadrature on [0, 1].
+//! Gauss–Legendre quadrature on [0, 1], and the index that it stands for.
+
+/// How a value weighs what a player adds to each coalition of the others.
+///
+/// Of a game whose multilinear extension is f, both are integrals of its derivative along the
+/// diagonal u ↦ f(u, …, u) (Owen 1972): the Shapley value over all of [0, 1], the Banzhaf value at ½.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Index {
+    /// The mean over all orders of the players (Shapley 1953): the values of a row add up.
+    #[default]
+    Shapley,
+    /// The mean over all coalitions (Banzhaf 1965): the values of a row do not add up.
+    Banzhaf,
+}
+
+impl Index {
+    /// Its name in results and parameters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Index::Shapley => "shapley",
+            Index::Banzhaf => "banzhaf",
+        }
+    }
+
+    /// Points that the values of a path over so many features need.
+    pub fn points_for_path(self, features: usize) -> usize {
+        match self {
+            Index::Shapley => features.div_ceil(2).max(1),
+            Index::Banzhaf => 1,
+        }
+    }
+
+    /// The rule of so many points, at least one, for the values of a path.
+    pub fn rule(self, points: usize) -> Rule {
+        match self {
+            Index::Shapley => Rule::new(points),
+            Index::Banzhaf => {
+                let mut weights = vec![0.0; points];
+                weights[0] = 1.0;
+                Rule {
+                    points: vec![0.5; points],
+                    weights,
+                }
+            }
+        }
+    }
+}
 
 /// A rule `∫₀¹ f(u) du ≈ Σ weights[q] f(points[q])`, exact for polynomials of degree 2n − 1.
 #[derive(Debug, Clone)]
@@ -10,12 +56,6 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// The rule with the fewest points that integrates the product of `features − 1` linear
-    /// factors exactly, which the Shapley values of a path over `features` features need.
-    pub fn for_path(features: usize) -> Self {
-        Self::new(points_for_path(features))
-    }
-
     /// The rule with `n` points, by Newton's method on the Legendre polynomial.
     pub fn new(n: usize) -> Self {
         let mut points = vec![0.0; n];
@@ -38,11 +78,6 @@ impl Rule {
         }
         Self { points, weights }
     }
-}
-
-/// Number of points that [`Rule::for_path`] takes.
-pub fn points_for_path(features: usize) -> usize {
-    features.div_ceil(2).max(1)
 }
 
 /// The Legendre polynomial of degree `n` and its derivative at `x`, |x| < 1.

@@ -10,15 +10,18 @@
 //! | [`tree_quadrature`] | the factors of every edge at the quadrature points | deep trees; few rows |
 //! | [`tree_pairs`] | nothing | interventional values of few pairs, and of deep trees |
 //! | [`predict_trees`] | nothing | margins |
+//! | [`coalition_trees`] | nothing | outputs that are no sum over trees |
 //!
 //! [`kmeans_assign`] reads a [`Block`], too, and finds the nearest centre of each of its rows.
 
 pub mod binding;
 pub mod block;
+pub mod coalition_trees;
 pub mod forest;
 pub mod kmeans_assign;
 pub mod legendre;
 pub mod predict_trees;
+pub mod response;
 mod simd;
 pub mod tree_pairs;
 pub mod tree_patterns;

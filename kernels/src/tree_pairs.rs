@@ -10,6 +10,7 @@
 
 use crate::block::{Block, ROWS};
 use crate::forest::Forest;
+use crate::legendre::Index;
 
 /// Rows that explained rows are compared with.
 #[derive(Debug, Clone, Copy)]
@@ -28,9 +29,10 @@ pub struct Background<'a> {
 const KNOWN: usize = 32;
 
 /// What a leaf gives to each of k conditions on one side against t on the other:
-/// `∫₀¹ u^(k−1) (1 − u)^t du = (k−1)! t! / (k+t)!`
+/// `∫₀¹ u^(k−1) (1 − u)^t du = (k−1)! t! / (k+t)!`, for Banzhaf values the integrand at ½.
 #[derive(Debug, Clone, Default)]
 pub struct Shares {
+    index: Index,
     /// By k and t.
     known: Vec<f64>,
     /// ln n!, as far as a path of the forest needs.
@@ -39,36 +41,48 @@ pub struct Shares {
 
 impl Shares {
     /// For paths over so many features.
-    pub fn new(path_features: usize) -> Self {
-        let mut logarithms = vec![0.0];
-        for n in 1..=path_features.max(2 * KNOWN) {
-            logarithms.push(logarithms[n - 1] + (n as f64).ln());
+    pub fn new(index: Index, path_features: usize) -> Self {
+        let most = path_features.max(2 * KNOWN);
+        let mut logarithms = vec![0.0; most + 1];
+        for n in 1..=most {
+            logarithms[n] = logarithms[n - 1] + (n as f64).ln();
         }
         let mut known = vec![0.0; KNOWN * KNOWN];
         for k in 1..KNOWN {
             for t in 0..KNOWN {
-                known[k * KNOWN + t] = if t == 0 {
-                    1.0 / k as f64
-                } else {
-                    known[k * KNOWN + t - 1] * t as f64 / (k + t) as f64
+                known[k * KNOWN + t] = match index {
+                    Index::Banzhaf => half_to(k + t - 1),
+                    Index::Shapley if t == 0 => 1.0 / k as f64,
+                    Index::Shapley => known[k * KNOWN + t - 1] * t as f64 / (k + t) as f64,
                 };
             }
         }
-        Self { known, logarithms }
+        Self {
+            index,
+            known,
+            logarithms,
+        }
     }
 
-    /// `(k−1)! t! / (k+t)!`, and 0 for k = 0.
+    /// The share for k ≥ 1, and 0 for k = 0.
     #[inline]
     fn of(&self, k: usize, t: usize) -> f64 {
         if k < KNOWN && t < KNOWN {
             self.known[k * KNOWN + t]
         } else if k == 0 {
             0.0
+        } else if self.index == Index::Banzhaf {
+            half_to(k + t - 1)
         } else {
             let ln = &self.logarithms;
             (ln[k - 1] + ln[t] - ln[k + t]).exp()
         }
     }
+}
+
+/// `2^−n`.
+fn half_to(n: usize) -> f64 {
+    0.5_f64.powi(n.min(2000) as i32)
 }
 
 /// Whom a feature follows on a path.

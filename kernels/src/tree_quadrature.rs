@@ -28,6 +28,7 @@ use std::ops::Range;
 use crate::binding::{bindings, params};
 use crate::block::{Block, ROWS};
 use crate::forest::Forest;
+use crate::legendre::Index;
 use crate::simd::{Simd, instances};
 pub use pack::Pack;
 
@@ -71,8 +72,8 @@ const POINTS: usize = 8;
 
 /// Number of points that a tree takes whose longest path has `features` features: the fewest that
 /// are exact, rounded up to a number that [`run`] has code for.
-pub fn points(features: usize) -> usize {
-    match crate::legendre::points_for_path(features) {
+pub fn points(index: Index, features: usize) -> usize {
+    match index.points_for_path(features) {
         exact @ 1..=6 => exact,
         more => more.next_multiple_of(POINTS),
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use numpy::{PyArray2, PyArray3, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
-use whylight::explain::Background;
+use whylight::explain::{Background, Group};
 use whylight::explanation::Summary;
 use whylight::{Device, Options};
 
@@ -20,7 +20,7 @@ pub(crate) struct Explainer(whylight::Explainer);
 #[pymethods]
 impl Explainer {
     #[new]
-    #[pyo3(signature = (model, background=None, background_names=None, *, weights=None, mean=None, covariance=None, value_function="auto", interactions=false, device="auto", threads=0, memory_limit=None, additivity_rows=None, seed=0))]
+    #[pyo3(signature = (model, background=None, background_names=None, *, weights=None, mean=None, covariance=None, value_function="auto", interactions=false, index="shapley", groups=None, output="raw", estimator="auto", samples=None, device="auto", threads=0, memory_limit=None, additivity_rows=None, seed=0))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
         py: Python<'_>,
@@ -32,6 +32,11 @@ impl Explainer {
         covariance: Option<PyReadonlyArray2<'_, f64>>,
         value_function: &str,
         interactions: bool,
+        index: &str,
+        groups: Option<Vec<(String, Vec<usize>)>>,
+        output: &str,
+        estimator: &str,
+        samples: Option<u32>,
         device: &str,
         threads: usize,
         memory_limit: Option<u64>,
@@ -52,6 +57,10 @@ impl Explainer {
             (None, _, Some(mean)) => Some(Background::Moments { mean, covariance }),
             (None, _, None) => None,
         };
+        let groups = groups.map(|groups| {
+            let group = |(name, features)| Group { name, features };
+            groups.into_iter().map(group).collect()
+        });
         let made = py.detach(|| {
             let options = Options {
                 device: device.parse::<Device>()?,
@@ -61,7 +70,11 @@ impl Explainer {
                 seed,
                 value_function: value_function.parse()?,
                 interactions,
-                samples: None,
+                index: whylight::explain::index(index)?,
+                groups: groups.unwrap_or_default(),
+                output: output.parse()?,
+                estimator: estimator.parse()?,
+                samples,
             };
             let model = Arc::clone(&model.0);
             match background {

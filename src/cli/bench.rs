@@ -144,11 +144,8 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     fn explainer(&self, device: &Device) -> Result<Explainer> {
-        let options = Options {
-            value_function: self.args.input.value_function,
-            interactions: self.args.input.interactions,
-            ..Options::on(device.clone())
-        };
+        let options = Options::on(device.clone());
+        let options = self.args.input.options(&self.model, options)?;
         Explainer::new(Arc::clone(&self.model), self.background.as_ref(), options)
     }
 

@@ -76,9 +76,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let values = explanation.values.index_axis(Axis(0), row);
     text += &report::waterfall(
         Waterfall {
+            output: header.output_label(),
             base_value,
             values: &values.column(0).to_vec(),
             features: &header.feature_names,
+            columns: &header.columns,
             data: Some((&table, row)),
         },
         STEPS,

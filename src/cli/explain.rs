@@ -13,7 +13,7 @@ use whylight::{Error, Explainer, Options, Result};
 
 use super::input::{Input, shown};
 use super::output::{Format, JsonFile};
-use super::value::{self, Method, Output};
+use super::value::{self, Method};
 use super::{note, show, use_threads};
 
 /// Rows whose values are shown on the screen.
@@ -31,10 +31,6 @@ pub(super) struct Args {
     /// How to explain: auto, or tree (exact Tree SHAP)
     #[arg(long, default_value = "auto", value_parser = value::method)]
     method: Method,
-
-    /// What the values add up to: raw (the margin)
-    #[arg(long, value_name = "SPACE", default_value = "raw", value_parser = value::output)]
-    output: Output,
 
     /// Where to compute: auto, cpu, gpu, or gpu:N as `whylight devices` numbers them
     #[arg(long, default_value = "auto")]
@@ -60,7 +56,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     use_threads(args.threads)?;
-    let (Method::Auto | Method::Tree, Output::Raw) = (args.method, args.output);
+    let (Method::Auto | Method::Tree) = args.method;
     let format = args.out.as_deref().map(Format::of).transpose()?;
     if format == Some(Format::Json) && args.memory_limit.is_some() {
         return Err(Error::Parameter {
@@ -76,10 +72,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let options = Options {
         memory_limit: args.memory_limit,
         additivity_rows: args.additivity_rows,
-        value_function: args.input.value_function,
-        interactions: args.input.interactions,
         ..Options::on(args.device.parse()?)
     };
+    let options = args.input.options(&model, options)?;
     let explainer = Explainer::new(model, background.as_ref(), options)?;
     match (&args.out, format) {
         (Some(out), Some(format)) => to_file(args, &explainer, out, format),
@@ -161,16 +156,18 @@ fn local(header: &Header, summary: &Summary, table: &Table, row: usize) -> Strin
         let name = &header.output_names[largest];
         let _ = write!(
             text,
-            ", {name} (the largest of {} margins)",
+            ", {name} (the largest of {} outputs)",
             header.output_names.len()
         );
     }
     text += "\n\n";
     text += &report::waterfall(
         Waterfall {
+            output: header.output_label(),
             base_value: header.base_values[largest],
             values: &values.column(largest).to_vec(),
             features: &header.feature_names,
+            columns: &header.columns,
             data: Some((table, row)),
         },
         STEPS,
@@ -208,16 +205,24 @@ pub(super) fn account(header: &Header, trailer: &Trailer) -> String {
     let engines: Vec<String> = (trailer.engines.iter())
         .map(|(engine, trees)| format!("{engine} {trees}"))
         .collect();
+    let additivity = if trailer.additivity_error.is_nan() {
+        format!("none: {} values do not add up", header.index)
+    } else {
+        format!(
+            "error {:.1e}, the largest of {} rows checked",
+            trailer.additivity_error, trailer.additivity_rows
+        )
+    };
     let mut text = format!(
         "model       {}{}, {} features, {} output{}\n\
-         method      {}, {}, exact: {}, output: {}\n\
+         method      {}, {}, {}, output: {}\n\
          cover       {}\n\
          device      {}\n\
          because     {}\n\
          trees       {}\n\
          rows        {}\n\
          base value  {}{more}\n\
-         additivity  error {:.1e}, the largest of {} rows checked\n",
+         additivity  {additivity}\n",
         header.model_format,
         match header.objective.as_str() {
             "" => String::new(),
@@ -232,7 +237,7 @@ pub(super) fn account(header: &Header, trailer: &Trailer) -> String {
         },
         header.method,
         header.value_function,
-        if header.exact { "yes" } else { "no" },
+        header.estimator,
         header.output,
         header.cover,
         header.device,
@@ -240,9 +245,10 @@ pub(super) fn account(header: &Header, trailer: &Trailer) -> String {
         engines.join(", "),
         trailer.rows,
         base.join(", "),
-        trailer.additivity_error,
-        trailer.additivity_rows,
     );
+    for (name, columns) in &header.groups {
+        let _ = writeln!(text, "group       {name}: {}", columns.join(", "));
+    }
     for line in &trailer.notes {
         let _ = writeln!(text, "note        {line}");
     }

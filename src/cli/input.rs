@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use clap::Args;
 use whylight::data::{self, ReadOptions};
-use whylight::explain::ValueFunction;
+use whylight::explain::{self, Estimator, Index, Output, ValueFunction};
 use whylight::model::{self, Model};
-use whylight::{Error, Result, Table};
+use whylight::{Error, Options, Result, Table};
 
+use super::groups::Groups;
 use super::note;
 use super::value::{self, Header, Iterations};
 
@@ -33,11 +34,31 @@ pub(super) struct Input {
     /// training), interventional (they take the values of background rows), or auto: interventional
     /// where there is a background
     #[arg(long, value_name = "WHICH", default_value = "auto")]
-    pub(super) value_function: ValueFunction,
+    value_function: ValueFunction,
 
     /// Compute the interactions of all pairs of features, in place of the values
     #[arg(long)]
-    pub(super) interactions: bool,
+    interactions: bool,
+
+    /// How a value weighs what a feature adds to each coalition: shapley, whose values add up, or
+    /// banzhaf
+    #[arg(long, value_name = "WHICH", default_value = "shapley", value_parser = explain::index)]
+    index: Index,
+
+    /// What the values add up to: raw (the margin), probability, response (the model's prediction,
+    /// through its objective's link), or `log_loss` (for each label that could be the true one); all
+    /// but raw take a background
+    #[arg(long, value_name = "SPACE", default_value = "raw")]
+    output: Output,
+
+    /// How to compute an output that is no sum over trees: exact (up to 16 features, or groups, that
+    /// vary), sampled (with standard errors), auto (exact where that can be), or rescaled (from the
+    /// margin's values: approximate)
+    #[arg(long, value_name = "WHICH", default_value = "auto")]
+    estimator: Estimator,
+
+    #[command(flatten)]
+    groups: Groups,
 
     /// A column of the tables to leave out, by name, or by position from 1 where they have none;
     /// can be given several times
@@ -60,6 +81,19 @@ impl Input {
         let mut model = model::load(&self.model)?;
         self.cut(&mut model)?;
         Ok(Arc::new(model))
+    }
+
+    /// These options with what the user says about the game.
+    pub(super) fn options(&self, model: &Model, options: Options) -> Result<Options> {
+        Ok(Options {
+            value_function: self.value_function,
+            interactions: self.interactions,
+            index: self.index,
+            output: self.output,
+            estimator: self.estimator,
+            groups: self.groups.of(model)?,
+            ..options
+        })
     }
 
     /// Reads the background table of a model.

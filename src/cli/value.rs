@@ -29,26 +29,6 @@ pub(super) fn method(text: &str) -> Result<Method, String> {
     }
 }
 
-/// `--output`: what the values add up to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Output {
-    /// The margin before any link function.
-    Raw,
-}
-
-pub(super) fn output(text: &str) -> Result<Output, String> {
-    match text {
-        "raw" => Ok(Output::Raw),
-        "probability" => Err(
-            "path-dependent values are shares of the raw margin, which is a sum \
-                              over trees; a probability is not, so they cannot be turned into \
-                              shares of it; use raw"
-                .to_owned(),
-        ),
-        _ => Err("expected raw".to_owned()),
-    }
-}
-
 /// `--iterations`: the part of the model to explain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Iterations {
@@ -175,7 +155,5 @@ mod tests {
         assert_eq!(method("tree"), Ok(Method::Tree));
         assert!(method("kernel").unwrap_err().contains("`kernel`"));
         assert_eq!(method("shap"), Err("expected auto or tree".to_owned()));
-        assert!(output("probability").unwrap_err().contains("raw margin"));
-        assert_eq!(output("logit"), Err("expected raw".to_owned()));
     }
 }

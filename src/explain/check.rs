@@ -25,6 +25,8 @@ pub(super) struct Check {
     seen: u64,
     rows: u64,
     error: f64,
+    /// False where values do not add up by definition.
+    is_defined: bool,
 }
 
 impl Check {
@@ -38,6 +40,15 @@ impl Check {
             seen: 0,
             rows: 0,
             error: 0.0,
+            is_defined: true,
+        }
+    }
+
+    /// A check of values that do not add up by definition: it checks no row.
+    pub(super) fn undefined() -> Self {
+        Self {
+            is_defined: false,
+            ..Self::new(None, None)
         }
     }
 
@@ -45,7 +56,7 @@ impl Check {
     pub(super) fn pick(&mut self, batch: usize) -> Vec<usize> {
         let end = self.seen + batch as u64;
         let mut rows = Vec::new();
-        while self.next < end {
+        while self.is_defined && self.next < end {
             rows.push((self.next - self.seen) as usize);
             self.rows += 1;
             self.next += if self.rows < self.wanted {
@@ -85,9 +96,13 @@ impl Check {
         self.rows
     }
 
-    /// The largest |base value + Σ values − margin|.
+    /// The largest |base value + Σ values − margin|; NaN where it is not defined.
     pub(super) fn error(&self) -> f64 {
-        self.error
+        if self.is_defined {
+            self.error
+        } else {
+            f64::NAN
+        }
     }
 }
 

@@ -39,7 +39,7 @@ use self::sums::Sums;
 use super::amount::Amount;
 use super::background::Background;
 use super::method::{Account, Method, Rows, names};
-use super::{Options, ValueFunction};
+use super::{Estimator, Index, Options, Output, ValueFunction};
 use crate::device::Device;
 use crate::error::{Error, MEMORY, Result};
 use crate::explanation::Header;
@@ -63,18 +63,35 @@ impl LinearShap {
         options: &Options,
     ) -> Result<Self> {
         let Model::Linear(linear) = &*model else {
-            return Err(Error::Unsupported {
-                what: "a model that is not linear".to_owned(),
-                by: "linear SHAP".to_owned(),
-                instead: "explain a linear model".to_owned(),
-            });
+            return Err(refused(
+                "a model that is not linear",
+                "explain a linear model",
+            ));
         };
         if options.value_function == ValueFunction::PathDependent {
-            return Err(Error::Unsupported {
-                what: "the path_dependent value function".to_owned(),
-                by: "linear SHAP".to_owned(),
-                instead: "take interventional or conditional".to_owned(),
-            });
+            return Err(refused(
+                "the path_dependent value function",
+                "take interventional or conditional",
+            ));
+        }
+        if !options.groups.is_empty() {
+            return Err(refused(
+                "groups of features",
+                "explain the features: without correlations, the value of a group is the sum of \
+                 theirs",
+            ));
+        }
+        if options.output != Output::Raw {
+            return Err(refused(
+                &format!("the output {}", options.output),
+                "explain the raw output, which is the sum that the coefficients make",
+            ));
+        }
+        if options.index != Index::Shapley {
+            return Err(refused(
+                "the Banzhaf value",
+                "take the Shapley value: without correlations they are equal",
+            ));
         }
         linear.check(Path::new(MEMORY))?;
         let Some(background) = background else {
@@ -128,14 +145,25 @@ impl LinearShap {
         } else {
             ValueFunction::Interventional
         };
+        let columns = names(&linear.features);
         let header = Header {
             method: "linear_shap".to_owned(),
             value_function: value_function.name().to_owned(),
-            output: "raw".to_owned(),
+            output: Output::Raw.name().to_owned(),
+            estimator: if exact {
+                Estimator::Exact
+            } else {
+                Estimator::Sampled
+            }
+            .name()
+            .to_owned(),
             exact,
             base_values,
             interactions: false,
-            feature_names: names(&linear.features),
+            index: options.index.name().to_owned(),
+            feature_names: columns.clone(),
+            columns,
+            groups: Vec::new(),
             output_names: linear.outputs.clone(),
             model_format: linear.format.to_owned(),
             objective: linear.objective.clone(),
@@ -216,6 +244,14 @@ impl LinearShap {
             reason: "its value leaves the range of float32; scale the target of the model down"
                 .to_owned(),
         }
+    }
+}
+
+fn refused(what: &str, instead: &str) -> Error {
+    Error::Unsupported {
+        what: what.to_owned(),
+        by: "linear SHAP".to_owned(),
+        instead: instead.to_owned(),
     }
 }
 

@@ -24,8 +24,19 @@ pub(super) trait Method: Debug + Send + Sync {
     /// function of its row and of [`Rows::amount`] alone, down to the bit.
     fn values(&self, rows: &Rows<'_>, out: &mut [f32]) -> Result<()>;
 
-    /// The margins (rows, outputs) of rows whose cells are given (rows, features), in float64 and by
-    /// the model's own rules: they share no code with the values, which are checked against them.
+    /// As [`Method::values`], with the standard errors of the values, which `errors` has room for if
+    /// [`Method::has_errors`].
+    fn estimates(&self, rows: &Rows<'_>, out: &mut [f32], _errors: &mut [f32]) -> Result<Found> {
+        self.values(rows, out).map(|()| Found::default())
+    }
+
+    /// Whether values have standard errors of their own.
+    fn has_errors(&self) -> bool {
+        false
+    }
+
+    /// What values add up to, (rows, outputs), for rows whose cells are given (rows, features), in float64 and
+    /// by the model's own rules: they share no code with the values, which are checked against them.
     fn margins(&self, rows: usize, cells: &[f64]) -> Result<Vec<f64>>;
 
     /// How rows were computed.
@@ -39,6 +50,54 @@ pub(super) struct Rows<'a> {
     /// Rows of the call that came before: an error counts from the first of them.
     pub(super) before: usize,
     pub(super) amount: Amount,
+}
+
+/// What was found while rows were computed.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Found {
+    /// Rows whose values are exact, estimated, and rescaled, where rows differ in that.
+    pub(super) exact_rows: u64,
+    pub(super) estimated_rows: u64,
+    pub(super) rescaled_rows: u64,
+    /// The largest standard error of a value.
+    pub(super) standard_error: f64,
+    /// The largest difference of a rescaled value from a better one, and the rows that were compared.
+    pub(super) approximation_error: f64,
+    pub(super) compared_rows: u64,
+}
+
+impl Found {
+    /// Of these rows and of others.
+    pub(super) fn with(self, other: Self) -> Self {
+        Self {
+            exact_rows: self.exact_rows + other.exact_rows,
+            estimated_rows: self.estimated_rows + other.estimated_rows,
+            rescaled_rows: self.rescaled_rows + other.rescaled_rows,
+            standard_error: self.standard_error.max(other.standard_error),
+            approximation_error: self.approximation_error.max(other.approximation_error),
+            compared_rows: self.compared_rows + other.compared_rows,
+        }
+    }
+
+    /// What a result should say of it.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.estimated_rows > 0 {
+            notes.push(format!(
+                "{} rows were estimated from sampled coalitions, {} computed exactly; the largest \
+                 standard error of a value is {:.1e}",
+                self.estimated_rows, self.exact_rows, self.standard_error
+            ));
+        }
+        if self.rescaled_rows > 0 {
+            notes.push(format!(
+                "the values are those of the margin, rescaled: approximate, and off by up to {:.1e} \
+                 on the {} rows that were computed exactly, or estimated, beside them",
+                self.approximation_error, self.compared_rows
+            ));
+        }
+        notes
+    }
 }
 
 /// How rows were computed: [`crate::explanation::Trailer::engines`] and its notes.

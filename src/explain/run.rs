@@ -2,12 +2,12 @@
 
 use ndarray::{Array3, ArrayViewMut3, Axis};
 
-use super::Options;
 use super::amount::Amount;
 use super::check::{self, Check};
-use super::method::{Method, Rows};
+use super::method::{Found, Method, Rows};
 use super::pace::Pace;
 use super::threads::Threads;
+use super::{Index, Options};
 use crate::data::{Encoder, Reader, View};
 use crate::error::{Error, MEMORY, Result};
 use crate::explanation::{Explanation, Sink, Trailer};
@@ -26,9 +26,9 @@ pub(super) struct Runner {
 impl Runner {
     /// Explains all rows at once.
     pub(super) fn explain(&self, view: &View<'_>) -> Result<Explanation> {
-        let (mut run, mut values) = self.begin(view)?;
-        run.batch(view, values.view_mut())?;
-        run.explanation(values)
+        let (mut run, mut values, mut errors) = self.begin(view)?;
+        run.batch(view, values.view_mut(), errors.view_mut())?;
+        run.explanation(values, errors)
     }
 
     /// Explains rows in batches after each of which `go_on` is told the rows done and says whether
@@ -38,20 +38,24 @@ impl Runner {
         view: &View<'_>,
         go_on: &mut dyn FnMut(u64) -> bool,
     ) -> Result<Option<Explanation>> {
-        let (mut run, mut values) = self.begin(view)?;
+        let (mut run, mut values, mut errors) = self.begin(view)?;
+        let has_errors = self.method.has_errors();
         let mut pace = Pace::new(self.method.seconds());
-        let mut rest = values.view_mut();
+        let mut rest = (values.view_mut(), errors.view_mut());
         while run.rows < view.rows() {
             let rows = pace.begin().min(view.rows() - run.rows);
-            let (part, others) = rest.split_at(Axis(0), rows);
-            run.batch(&view.slice(run.rows..run.rows + rows)?, part)?;
-            rest = others;
+            let (part, others) = rest.0.split_at(Axis(0), rows);
+            // Without errors, there are no rows of them.
+            let (errors, other_errors) =
+                rest.1.split_at(Axis(0), if has_errors { rows } else { 0 });
+            run.batch(&view.slice(run.rows..run.rows + rows)?, part, errors)?;
+            rest = (others, other_errors);
             pace.end(rows);
             if !go_on(run.rows as u64) {
                 return Ok(None);
             }
         }
-        run.explanation(values).map(Some)
+        run.explanation(values, errors).map(Some)
     }
 
     /// As [`Runner::explain_while`], into a sink.
@@ -101,12 +105,14 @@ impl Runner {
         Ok(trailer)
     }
 
-    /// A run over rows that lie in memory, and the room for their values.
-    fn begin(&self, view: &View<'_>) -> Result<(Run<'_>, Array3<f32>)> {
+    /// A run over rows that lie in memory, and the room for their values and standard errors.
+    fn begin(&self, view: &View<'_>) -> Result<(Run<'_>, Array3<f32>, Array3<f32>)> {
         let run = Run::of(self, view)?;
         let shape = self.shape(view.rows());
         room(shape)?;
-        Ok((run, Array3::zeros(shape)))
+        let with_errors = if self.method.has_errors() { shape.0 } else { 0 };
+        let errors = (with_errors, shape.1, shape.2);
+        Ok((run, Array3::zeros(shape), Array3::zeros(errors)))
     }
 
     fn shape(&self, rows: usize) -> (usize, usize, usize) {
@@ -130,6 +136,7 @@ struct Run<'a> {
     encoder: Encoder,
     amount: Amount,
     check: Check,
+    found: Found,
     /// Explained so far.
     rows: usize,
 }
@@ -147,7 +154,11 @@ impl<'a> Run<'a> {
             runner,
             encoder,
             amount: Amount::of(rows),
-            check: Check::new(runner.options.additivity_rows, rows),
+            check: match runner.options.index {
+                Index::Shapley => Check::new(runner.options.additivity_rows, rows),
+                Index::Banzhaf => Check::undefined(),
+            },
+            found: Found::default(),
             rows: 0,
         })
     }
@@ -168,7 +179,12 @@ impl<'a> Run<'a> {
 
     /// Writes the values of the next rows to `out`, (rows, features, outputs), and checks some of
     /// them.
-    fn batch(&mut self, view: &View<'_>, mut out: ArrayViewMut3<'_, f32>) -> Result<()> {
+    fn batch(
+        &mut self,
+        view: &View<'_>,
+        mut out: ArrayViewMut3<'_, f32>,
+        mut errors: ArrayViewMut3<'_, f32>,
+    ) -> Result<()> {
         let batch = self.encoder.batch(view)?;
         let Runner {
             method, threads, ..
@@ -180,7 +196,8 @@ impl<'a> Run<'a> {
         };
         let picked = self.check.pick(batch.rows());
         let cells = out.as_slice_mut().unwrap_or_default();
-        let mut values = || method.values(&rows, cells);
+        let errors = errors.as_slice_mut().unwrap_or_default();
+        let mut values = || method.estimates(&rows, cells, errors);
         let margins = || check::margins(&**method, &batch, &picked);
         let (done, margins) = if self.amount == Amount::Few {
             // To wake another thread takes longer than a row of a small model.
@@ -190,7 +207,7 @@ impl<'a> Run<'a> {
             // of the device, sums them.
             threads.run(|| rayon::join(values, margins))
         };
-        done?;
+        self.found = self.found.with(done?);
         let base_values = &method.header().base_values;
         self.check
             .compare(base_values, &picked, &margins?, &out.view());
@@ -208,15 +225,22 @@ impl<'a> Run<'a> {
                 expected: format!("{shape:?}"),
                 got: error.to_string(),
             })?;
-        self.batch(view, values.view_mut())?;
+        let errors = if self.runner.method.has_errors() {
+            shape.0
+        } else {
+            0
+        };
+        let mut errors = Array3::zeros((errors, shape.1, shape.2));
+        self.batch(view, values.view_mut(), errors.view_mut())?;
         sink.block(values.view())
     }
 
-    fn explanation(&self, values: Array3<f32>) -> Result<Explanation> {
+    fn explanation(&self, values: Array3<f32>, errors: Array3<f32>) -> Result<Explanation> {
         Ok(Explanation {
             header: self.runner.method.header().clone(),
             trailer: self.trailer()?,
             values,
+            standard_errors: (!errors.is_empty()).then_some(errors),
             data: None,
         })
     }
@@ -228,7 +252,9 @@ impl<'a> Run<'a> {
             additivity_error: self.check.error(),
             additivity_rows: self.check.rows(),
             engines: account.engines,
-            notes: account.notes,
+            standard_error: self.found.standard_error,
+            approximation_error: self.found.approximation_error,
+            notes: [account.notes, self.found.notes()].concat(),
         })
     }
 }

@@ -11,6 +11,7 @@ mod gpu;
 mod interactions;
 mod layout;
 mod plan;
+mod response;
 mod tiles;
 
 use std::path::Path;
@@ -21,10 +22,12 @@ use self::compile::Compiled;
 use self::cpu::Cpu;
 #[cfg(feature = "gpu")]
 use self::gpu::GpuPacks;
+use self::response::{Answer, Responses};
 use super::amount::Amount;
 use super::background::{Background, NAME, Sample};
-use super::method::{Account, Method, Rows, names};
-use super::{Options, ValueFunction};
+use super::method::{Account, Found, Method, Rows};
+use super::players::Players;
+use super::{Estimator, Index, Options, ValueFunction};
 use crate::data::View;
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -48,6 +51,8 @@ pub(super) struct TreeShap {
     trees: Ensemble,
     compiled: Compiled,
     engines: Engines,
+    /// What explains an output that is no sum over trees.
+    responses: Option<Responses>,
     header: Header,
     /// What is worth knowing before any row.
     notes: Vec<String>,
@@ -138,7 +143,8 @@ impl TreeShap {
             Some(trees) => Ensemble::Counted(trees),
             None => Ensemble::Own(model),
         };
-        let compiled = Compiled::new(trees.trees())?;
+        let players = Players::new(&trees.trees().features, &options.groups)?;
+        let compiled = Compiled::new(trees.trees(), players, options.index)?;
         let expected = compiled.forest.expected();
         let base_values = trees.trees().base.iter().zip(&expected);
         let base_values = base_values.map(|(a, b)| a + b).collect();
@@ -162,8 +168,10 @@ impl TreeShap {
         };
         let ensemble = Ensemble::Own(model);
         let trees = ensemble.trees();
-        let mut compiled = Compiled::new(trees)?;
-        let rows = BackgroundRows::new(trees, &compiled, view, weights)
+        let players = Players::new(&trees.features, &options.groups)?;
+        let mut compiled = Compiled::new(trees, players, options.index)?;
+        let answer = Answer::of(trees, options.output)?;
+        let rows = BackgroundRows::new(trees, &compiled, view, weights, answer)
             .map_err(|error| error.in_file(Path::new(NAME)))?;
         let (base_values, cover) = (rows.margins.clone(), rows.cover.clone());
         compiled.background = Some(rows);
@@ -180,6 +188,12 @@ impl TreeShap {
     ) -> Result<Self> {
         let trees = ensemble.trees();
         if options.interactions {
+            if options.index == Index::Banzhaf {
+                return Err(refused(
+                    "the interactions of Banzhaf values, which add up to nothing",
+                    "take the interactions of Shapley values, or the Banzhaf values",
+                ));
+            }
             let interactions = plan::interactions(&compiled, trees.format)?;
             compiled.interactions = Some(interactions);
         }
@@ -196,6 +210,13 @@ impl TreeShap {
                 instead: format!("train on a target that is scaled down, below {LARGEST:e}"),
             });
         }
+        let answer = Answer::of(trees, options.output)?;
+        let responses =
+            (answer.map(|answer| Responses::new(trees, &compiled, answer, options))).transpose()?;
+        let estimator = match &responses {
+            Some(responses) => responses.estimator(&compiled),
+            None => Estimator::Exact,
+        };
         let value_function = match compiled.background {
             Some(_) => ValueFunction::Interventional,
             None => ValueFunction::PathDependent,
@@ -203,12 +224,19 @@ impl TreeShap {
         let header = Header {
             method: "tree_shap".to_owned(),
             value_function: value_function.name().to_owned(),
-            output: "raw".to_owned(),
-            exact: true,
+            output: options.output.name().to_owned(),
+            estimator: estimator.name().to_owned(),
+            exact: estimator == Estimator::Exact,
             base_values,
             interactions: options.interactions,
-            feature_names: names(&trees.features),
-            output_names: trees.outputs.clone(),
+            index: options.index.name().to_owned(),
+            feature_names: compiled.players.names.clone(),
+            columns: compiled.players.columns.clone(),
+            groups: compiled.players.groups.clone(),
+            output_names: match answer {
+                Some(answer) => answer.names(&trees.outputs),
+                None => trees.outputs.clone(),
+            },
             model_format: trees.format.to_owned(),
             objective: trees.objective.clone(),
             cover,
@@ -228,6 +256,7 @@ impl TreeShap {
             trees: ensemble,
             compiled,
             engines,
+            responses,
             header,
             notes,
         })
@@ -244,7 +273,10 @@ impl Method for TreeShap {
     }
 
     fn seconds(&self) -> f64 {
-        self.compiled.seconds()
+        match &self.responses {
+            Some(responses) => responses.seconds(&self.compiled),
+            None => self.compiled.seconds(),
+        }
     }
 
     fn values(&self, rows: &Rows<'_>, out: &mut [f32]) -> Result<()> {
@@ -255,11 +287,32 @@ impl Method for TreeShap {
         }
     }
 
+    fn estimates(&self, rows: &Rows<'_>, out: &mut [f32], errors: &mut [f32]) -> Result<Found> {
+        let Some(responses) = &self.responses else {
+            return self.values(rows, out).map(|()| Found::default());
+        };
+        responses.values(&self.compiled, rows.batch, rows.before, out, errors)
+    }
+
+    fn has_errors(&self) -> bool {
+        self.responses.is_some()
+            && [Estimator::Auto, Estimator::Sampled]
+                .map(Estimator::name)
+                .contains(&&*self.header.estimator)
+    }
+
     fn margins(&self, rows: usize, cells: &[f64]) -> Result<Vec<f64>> {
-        Ok(self.trees.trees().margins(rows, cells))
+        let margins = self.trees.trees().margins(rows, cells);
+        Ok(match &self.responses {
+            Some(responses) => responses.answers(&margins),
+            None => margins,
+        })
     }
 
     fn account(&self, amount: Amount) -> Result<Account> {
+        if let Some(responses) = &self.responses {
+            return Ok(self.account_of(responses));
+        }
         let (engines, more) = match &self.engines {
             Engines::Cpu(cpu) => (cpu.packs(&self.compiled, amount).engines(), Vec::new()),
             #[cfg(feature = "gpu")]
@@ -279,6 +332,30 @@ impl Method for TreeShap {
             }
         }
         Ok(Account { engines, notes })
+    }
+}
+
+impl TreeShap {
+    /// How an output that is no sum over trees was computed.
+    fn account_of(&self, responses: &Responses) -> Account {
+        let engine = if responses.is_rescaled() {
+            "pairs"
+        } else {
+            "coalitions"
+        };
+        let elsewhere = match &self.engines {
+            Engines::Cpu(_) => None,
+            #[cfg(feature = "gpu")]
+            Engines::Gpu(_) => Some(format!(
+                "the output {} was computed by the CPU",
+                self.header.output
+            )),
+        };
+        let notes = self.notes.iter().cloned().chain(elsewhere).collect();
+        Account {
+            engines: vec![(engine.to_owned(), self.compiled.forest.trees())],
+            notes,
+        }
     }
 }
 

@@ -12,8 +12,8 @@ use crate::explanation::Explanation;
 
 /// Writes an explanation as a JSON object: what was computed first, then `values` and `data` with
 /// one row per line. `values` is (rows, features), or (rows, features, outputs) for several
-/// outputs, and for interactions has the features twice; `data` is (rows, features) with `null` for missing cells and for numbers that are not
-/// finite.
+/// outputs, and for interactions has the features twice; `data` is (rows, columns of the model) with `null` for missing cells and for
+/// numbers that are not finite.
 ///
 /// # Errors
 /// What `out` says.
@@ -23,22 +23,27 @@ pub fn json(explanation: &Explanation, out: &mut dyn Write) -> io::Result<()> {
     object.field("method", &header.method)?;
     object.field("value_function", &header.value_function)?;
     object.field("output", &header.output)?;
+    object.field("estimator", &header.estimator)?;
     object.field("exact", &header.exact)?;
     object.field("model_format", &header.model_format)?;
     object.field("objective", &header.objective)?;
+    object.field("index", &header.index)?;
     object.field("interactions", &header.interactions)?;
     object.field("cover", &header.cover)?;
     object.field("device", &header.device)?;
     object.field("device_reason", &header.device_reason)?;
-    object.field("engines", &Engines(&trailer.engines))?;
+    object.field("engines", &Named(&trailer.engines))?;
     object.field("seed", &header.seed)?;
     object.field("version", &header.version)?;
     object.field("notes", &trailer.notes)?;
     object.field("additivity_error", &trailer.additivity_error)?;
     object.field("additivity_rows", &trailer.additivity_rows)?;
+    object.field("standard_error", &trailer.standard_error)?;
+    object.field("approximation_error", &trailer.approximation_error)?;
     object.field("output_names", &header.output_names)?;
     object.field("base_values", &header.base_values)?;
     object.field("feature_names", &header.feature_names)?;
+    object.field("groups", &Named(&header.groups))?;
     let rows = explanation.values.axis_iter(Axis(0));
     if header.interactions {
         let features = header.feature_names.len();
@@ -46,8 +51,11 @@ pub fn json(explanation: &Explanation, out: &mut dyn Write) -> io::Result<()> {
     } else {
         object.rows("values", rows.map(Values))?;
     }
+    if let Some(errors) = &explanation.standard_errors {
+        object.rows("standard_errors", errors.axis_iter(Axis(0)).map(Values))?;
+    }
     if let Some(table) = &explanation.data {
-        let order = cell::order(&header.feature_names, table);
+        let order = cell::order(&header.columns, table);
         let rows = (0..table.rows()).map(|row| Data {
             table,
             order: &order,
@@ -95,12 +103,12 @@ impl Object<'_> {
     }
 }
 
-/// How many trees each engine took, as an object in the order of the list.
-struct Engines<'a>(&'a [(String, usize)]);
+/// What stands by names, as an object in the order of the list.
+struct Named<'a, T>(&'a [(String, T)]);
 
-impl Serialize for Engines<'_> {
+impl<T: Serialize> Serialize for Named<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(engine, trees)| (engine, trees)))
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
 }
 

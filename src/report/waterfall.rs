@@ -1,4 +1,4 @@
-//! One row's values as a waterfall from the base value to the margin.
+//! One row's values as a waterfall from the base value to the output.
 
 use std::fmt::Write;
 
@@ -12,12 +12,16 @@ const LABEL: usize = 36;
 /// One row of one output.
 #[derive(Debug, Clone, Copy)]
 pub struct Waterfall<'a> {
+    /// What the values add up to with the base value, as its line is named: `margin`, ….
+    pub output: &'a str,
     /// What the values are added to.
     pub base_value: f64,
     /// One value per feature.
     pub values: &'a [f32],
-    /// One name per feature.
+    /// One name per feature, or group of features.
     pub features: &'a [String],
+    /// The names of the model's columns, as [`crate::explanation::Header::columns`].
+    pub columns: &'a [String],
     /// The explained table and the row in it, where its cells are to be shown.
     pub data: Option<(&'a Table, usize)>,
 }
@@ -31,10 +35,10 @@ struct Step {
 
 /// The `top` largest values of a row with their cells, each with the running sum and a bar from
 /// the sum before to the sum after it: `█` where the value raises the sum, `░` where it lowers it.
-/// The other features are one step before the margin. At most 80 columns.
+/// The other features are one step before the last line. At most 80 columns.
 pub fn waterfall(row: Waterfall<'_>, top: usize) -> String {
     let steps = steps(row, top);
-    let margin = steps.last().map_or(row.base_value, |step| step.sum);
+    let total = steps.last().map_or(row.base_value, |step| step.sum);
     let sums = || {
         [row.base_value]
             .into_iter()
@@ -43,7 +47,10 @@ pub fn waterfall(row: Waterfall<'_>, top: usize) -> String {
     let decimals = Decimals::of(sums().chain(steps.iter().map(|step| step.value)));
     let longest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(0);
     let labels = longest(&mut steps.iter().map(|step| step.label.chars().count()));
-    let labels = labels.max("base value".len()).max("feature = value".len());
+    let labels = labels
+        .max(row.output.len())
+        .max("base value".len())
+        .max("feature = value".len());
     let values = longest(&mut steps.iter().map(|step| decimals.signed(step.value).len()));
     let values = values.max("contribution".len());
     let totals = longest(&mut sums().map(|sum| decimals.show(sum).len())).max("sum".len());
@@ -76,7 +83,7 @@ pub fn waterfall(row: Waterfall<'_>, top: usize) -> String {
         );
         before = step.sum;
     }
-    line("margin", "", &decimals.show(margin), "");
+    line(row.output, "", &decimals.show(total), "");
     trimmed(&out)
 }
 
@@ -84,13 +91,23 @@ fn steps(row: Waterfall<'_>, top: usize) -> Vec<Step> {
     let mut largest: Vec<usize> = (0..row.values.len()).collect();
     let size = |feature: usize| row.values[feature].abs();
     largest.sort_by(|&a, &b| size(b).total_cmp(&size(a)));
-    let order = row.data.map(|(table, _)| cell::order(row.features, table));
+    let order = row.data.map(|(table, _)| cell::order(row.columns, table));
+    // A group has several cells, and shows none.
+    let column_of = |feature: usize| {
+        if row.features.len() == row.columns.len() {
+            return Some(feature);
+        }
+        let name = row.features.get(feature)?;
+        row.columns.iter().position(|column| column == name)
+    };
     let label = |feature: usize| {
         let name = row
             .features
             .get(feature)
             .map_or_else(String::new, |n| plain(n));
-        let column = order.as_ref().and_then(|order| order.get(feature));
+        let column = order
+            .as_ref()
+            .and_then(|order| order.get(column_of(feature)?));
         let (Some((table, row)), Some(&column)) = (row.data, column) else {
             return cut(&name, LABEL);
         };

@@ -4,24 +4,7 @@ use rayon::prelude::*;
 use whylight_kernels::{Block, Level, ROWS, kmeans_assign};
 
 use super::lloyd::{Cells, State};
-
-/// `SplitMix64` (Steele, Lea & Flood 2014): 64 bits of state, the same numbers on every machine.
-#[derive(Debug, Clone)]
-struct SplitMix64(u64);
-
-impl SplitMix64 {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// Uniform in [0, 1).
-    fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-}
+use crate::random::SplitMix64;
 
 /// Draws up to `clusters` rows as centres, each with a chance in proportion to its weight and its
 /// squared distance from the nearest centre so far, and assigns all rows to them. Fewer are drawn
@@ -34,7 +17,7 @@ pub(super) fn draw(
     seed: u64,
     go_on: &mut dyn FnMut() -> bool,
 ) -> Option<State> {
-    let mut random = SplitMix64(seed);
+    let mut random = SplitMix64::new(seed);
     let mut state = State::new(cells.weights.len());
     let block_mass = |weights: &[f64]| weights.iter().sum::<f64>();
     let mut masses: Vec<f64> = cells.weights.par_chunks(ROWS).map(block_mass).collect();

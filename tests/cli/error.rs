@@ -81,11 +81,7 @@ fn an_output_file_that_cannot_be_is_refused_before_the_work() {
 
 #[test]
 fn what_path_dependent_values_cannot_be_is_refused_with_the_reason() {
-    insta::assert_snapshot!(explain(&Place::new(), "--output probability"), @r"
-2: error: invalid value 'probability' for '--output <SPACE>': path-dependent values are shares of the raw margin, which is a sum over trees; a probability is not, so they cannot be turned into shares of it; use raw
-
-For more information, try '--help'.
-");
+    insta::assert_snapshot!(explain(&Place::new(), "--output probability"), @"1: error: path-dependent values of the output probability (no sum over trees) is not supported by Tree SHAP: give a background, for interventional values; or explain the raw margin");
 }
 
 #[test]

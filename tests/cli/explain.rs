@@ -59,7 +59,7 @@ fn json_holds_the_whole_result_under_the_names_of_the_attributes() {
         .map(String::as_str)
         .collect();
     keys.sort_unstable();
-    insta::assert_snapshot!(keys.join(" "), @"additivity_error additivity_rows base_values cover data device device_reason engines exact feature_names interactions method model_format notes objective output output_names seed value_function values version");
+    insta::assert_snapshot!(keys.join(" "), @"additivity_error additivity_rows approximation_error base_values cover data device device_reason engines estimator exact feature_names groups index interactions method model_format notes objective output output_names seed standard_error value_function values version");
     assert_eq!(result["method"], "tree_shap");
     assert_eq!(result["value_function"], "path_dependent");
     assert_eq!(result["output"], "raw");
@@ -147,7 +147,7 @@ fn several_outputs_have_a_dimension_or_a_column_each() {
     );
     let shown = place.ok(&call);
     assert!(
-        shown.contains(&format!("(the largest of {outputs} margins)")),
+        shown.contains(&format!("(the largest of {outputs} outputs)")),
         "{shown}"
     );
 }

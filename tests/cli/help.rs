@@ -43,6 +43,20 @@ Options:
                                 background [default: auto]
       --interactions            Compute the interactions of all pairs of features, in place of the
                                 values
+      --index <WHICH>           How a value weighs what a feature adds to each coalition: shapley,
+                                whose values add up, or banzhaf [default: shapley]
+      --output <SPACE>          What the values add up to: raw (the margin), probability, response
+                                (the model's prediction, through its objective's link), or
+                                `log_loss` (for each label that could be the true one); all but raw
+                                take a background [default: raw]
+      --estimator <WHICH>       How to compute an output that is no sum over trees: exact (up to 16
+                                features, or groups, that vary), sampled (with standard errors),
+                                auto (exact where that can be), or rescaled (from the margin's
+                                values: approximate) [default: auto]
+      --group <GROUP>           Columns that play as one, such as a one-hot encoding, under a name:
+                                NAME=COLUMN,COLUMN,…; can be given several times
+      --groups <FILE>           JSON file of groups: an object of names, each with a list of
+                                columns, or with an object of further names that all play as one
       --drop <COL>              A column of the tables to leave out, by name, or by position from 1
                                 where they have none; can be given several times
       --header <HEADER>         Whether a CSV file begins with column names [default: auto]
@@ -51,7 +65,6 @@ Options:
                                 early stopping chose), or A..B, counted from 0, without B [default:
                                 all]
       --method <METHOD>         How to explain: auto, or tree (exact Tree SHAP) [default: auto]
-      --output <SPACE>          What the values add up to: raw (the margin) [default: raw]
       --device <DEVICE>         Where to compute: auto, cpu, gpu, or gpu:N as `whylight devices`
                                 numbers them [default: auto]
       --out <FILE>              File to write: .json (the whole result), .npy (the values),
@@ -86,6 +99,20 @@ Options:
                                 background [default: auto]
       --interactions            Compute the interactions of all pairs of features, in place of the
                                 values
+      --index <WHICH>           How a value weighs what a feature adds to each coalition: shapley,
+                                whose values add up, or banzhaf [default: shapley]
+      --output <SPACE>          What the values add up to: raw (the margin), probability, response
+                                (the model's prediction, through its objective's link), or
+                                `log_loss` (for each label that could be the true one); all but raw
+                                take a background [default: raw]
+      --estimator <WHICH>       How to compute an output that is no sum over trees: exact (up to 16
+                                features, or groups, that vary), sampled (with standard errors),
+                                auto (exact where that can be), or rescaled (from the margin's
+                                values: approximate) [default: auto]
+      --group <GROUP>           Columns that play as one, such as a one-hot encoding, under a name:
+                                NAME=COLUMN,COLUMN,…; can be given several times
+      --groups <FILE>           JSON file of groups: an object of names, each with a list of
+                                columns, or with an object of further names that all play as one
       --drop <COL>              A column of the tables to leave out, by name, or by position from 1
                                 where they have none; can be given several times
       --header <HEADER>         Whether a CSV file begins with column names [default: auto]

@@ -107,7 +107,7 @@ fn tables(
 fn pairs(forest: &Forest, thresholds: &[f32], block: Block<'_>, others: &Others) -> Values {
     let rows = others.rows();
     let cells: Vec<f32> = rows.iter().flat_map(|(row, _)| row.clone()).collect();
-    let shares = tree_pairs::Shares::new(forest.features as usize);
+    let shares = tree_pairs::Shares::new(forest.index, forest.features as usize);
     let background = tree_pairs::Background {
         cells: &cells,
         thresholds,

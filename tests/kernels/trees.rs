@@ -49,7 +49,7 @@ fn quadrature(level: Level, forest: &Forest, thresholds: &[f32], block: Block<'_
     let shapes = forest.shapes();
     for output in 0..forest.outputs {
         for tree in (0..forest.trees()).filter(|&tree| forest.tree_outputs[tree] == output) {
-            let points = tree_quadrature::points(shapes[tree].path_features as usize);
+            let points = tree_quadrature::points(forest.index, shapes[tree].path_features as usize);
             pack.push(forest, tree, points);
         }
     }

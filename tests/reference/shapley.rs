@@ -45,3 +45,26 @@ fn weight(size: usize, players: usize) -> f64 {
     });
     1.0 / (players as f64 * ways)
 }
+
+/// Banzhaf values (Banzhaf 1965) of the players of a game.
+pub(crate) fn banzhaf(worth: &[f64]) -> Vec<f64> {
+    let players = worth.len().ilog2() as usize;
+    let value = |player: usize| {
+        let without = (0..worth.len()).filter(|coalition| coalition >> player & 1 == 0);
+        let gains = without.map(|coalition| worth[coalition | 1 << player] - worth[coalition]);
+        gains.sum::<f64>() * 2.0 / worth.len() as f64
+    };
+    (0..players).map(value).collect()
+}
+
+/// The game between groups of players, whose members join together: `of` has the group of each.
+pub(crate) fn grouped(worth: &[f64], of: &[u32]) -> Vec<f64> {
+    let groups = of.iter().max().map_or(0, |last| last + 1);
+    let union = |groups: usize| {
+        let members = (0..of.len()).filter(|player| groups >> of[*player] & 1 == 1);
+        members.map(|player| 1 << player).sum::<usize>()
+    };
+    (0..1_usize << groups)
+        .map(|groups| worth[union(groups)])
+        .collect()
+}

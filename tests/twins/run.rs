@@ -81,7 +81,8 @@ impl Case {
             if let Some(cover) = cover {
                 tables.push((tree as u32, cover));
             } else {
-                let points = tree_quadrature::points(shapes[tree].path_features as usize);
+                let points =
+                    tree_quadrature::points(forest.index, shapes[tree].path_features as usize);
                 packs.walks.push(forest, tree, points);
                 packs.quadrature.push(tree as u32);
             }

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use super::POINTS;
 use crate::block::{Block, ROWS};
 use crate::forest::Forest;
-use crate::legendre::Rule;
+use crate::legendre::{Index, Rule};
 use crate::simd::{Simd, instances};
 
 /// Rows that walk through a tree together: they share all that does not depend on the way a row
@@ -98,10 +98,10 @@ fn run_on<S: Simd>(
     let mut together = Walk::<S, TOGETHER>::new(forest, thresholds, zero);
     let mut alone = Walk::<S, 1>::new(forest, thresholds, zero);
     for &(tree, path_features) in trees {
-        let passes = super::points(path_features as usize).div_ceil(POINTS);
+        let passes = super::points(forest.index, path_features as usize).div_ceil(POINTS);
         let passes = match rules.entry(passes) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(Pass::of(&rule(passes))),
+            Entry::Vacant(new) => new.insert(Pass::of(&rule(forest.index, passes))),
         };
         let root = forest.roots[tree as usize];
         let output = (forest.tree_outputs[tree as usize] - first) as usize;
@@ -120,10 +120,10 @@ fn run_on<S: Simd>(
 }
 
 /// The rule of so many passes. Those that most trees need are computed once.
-fn rule(passes: usize) -> Cow<'static, Rule> {
-    static RULES: [OnceLock<Rule>; 16] = [const { OnceLock::new() }; 16];
-    let new = || Rule::new(passes * POINTS);
-    match RULES.get(passes) {
+fn rule(index: Index, passes: usize) -> Cow<'static, Rule> {
+    static RULES: [[OnceLock<Rule>; 16]; 2] = [const { [const { OnceLock::new() }; 16] }; 2];
+    let new = || index.rule(passes * POINTS);
+    match RULES[index as usize].get(passes) {
         Some(rule) => Cow::Borrowed(rule.get_or_init(new)),
         None => Cow::Owned(new()),
     }

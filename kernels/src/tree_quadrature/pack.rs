@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use super::POINTS;
 use crate::forest::Forest;
-use crate::legendre::Rule;
 
 /// Marks a split whose feature does not occur above it.
 pub(super) const FIRST: u32 = u32::MAX;
@@ -73,7 +72,7 @@ impl Pack {
     /// Adds a tree with the given rule size (see [`super::points`]). Trees must come in the order
     /// of their outputs.
     pub fn push(&mut self, forest: &Forest, tree: usize, points: usize) {
-        let rule = Rule::new(points);
+        let rule = forest.index.rule(points);
         let per_pass = points.min(POINTS);
         let mut walk = Walk {
             forest,

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use self::path::{Path, merge, paths, segments};
 use crate::forest::Forest;
-use crate::legendre::{Rule, points_for_path};
+use crate::legendre::Index;
 use crate::words::{List, Sets};
 
 /// Partial sums of a workgroup in the shader.
@@ -124,7 +124,7 @@ pub fn divide(
             continue;
         };
         let output = forest.tree_outputs[tree as usize];
-        for segment in segments(&paths) {
+        for segment in segments(forest.index, &paths) {
             let conditions: usize = segment.iter().map(|path| path.splits).sum();
             if !part.has_room(conditions, segment.len(), limits.bytes) {
                 parts.push(std::mem::replace(&mut part, Words::new(thresholds.len())));
@@ -171,7 +171,8 @@ impl Words {
                     list.extend(conditions);
                 }
             }
-            let (rule, chunks) = self.rule(points_for_path(path.features.len()));
+            let points = forest.index.points_for_path(path.features.len());
+            let (rule, chunks) = self.rule(forest.index, points);
             self.leaves.push(Leaf {
                 first: start,
                 end: self.conditions.first().map_or(0, Vec::len) as u32,
@@ -196,11 +197,11 @@ impl Words {
     }
 
     /// Place and length of the rule with `n` points.
-    fn rule(&mut self, n: usize) -> (u32, u32) {
+    fn rule(&mut self, index: Index, n: usize) -> (u32, u32) {
         let rules = &mut self.rules;
         *self.places.entry(n).or_insert_with(|| {
             let place = (rules.len() as u32, n.div_ceil(4) as u32);
-            let rule = Rule::new(n);
+            let rule = index.rule(n);
             for (points, weights) in rule.points.chunks(4).zip(rule.weights.chunks(4)) {
                 let mut chunk = Points {
                     u: [0.5; 4],

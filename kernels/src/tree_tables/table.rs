@@ -6,7 +6,7 @@ use super::leaf_game::{LeafGame, pair};
 use super::pack::Draft;
 use super::{Entry, Game, Lanes, MAX_ENTRIES, PAIRS, SLOTS};
 use crate::forest::{Forest, Node};
-use crate::legendre::Rule;
+use crate::legendre::{Index, Rule};
 
 /// The table of a group in float64, lane by lane, and the memory to compute it.
 pub(super) struct Table {
@@ -48,7 +48,6 @@ impl Table {
         for lane in &mut self.lanes[..width] {
             lane[..len].fill(0.0);
         }
-        let features = draft.features.len();
         let mut path = draft.path.clone();
         for &depth in &draft.beside {
             let (n, side) = path[depth as usize];
@@ -58,7 +57,7 @@ impl Table {
             path.push((n, !side));
             let conditions = conditions(forest, thresholds, draft, &path, leaf);
             let value = forest.nodes[leaf as usize].value;
-            self.add_leaf(&conditions, value, game, lanes, features, len);
+            self.add_leaf(forest.index, &conditions, value, game, lanes, draft);
         }
         let base = path.len();
         let mut stack = vec![(draft.top, base, true)];
@@ -70,7 +69,7 @@ impl Table {
             let node = &forest.nodes[n as usize];
             if node.is_leaf() {
                 let conditions = conditions(forest, thresholds, draft, &path, n);
-                self.add_leaf(&conditions, node.value, game, lanes, features, len);
+                self.add_leaf(forest.index, &conditions, node.value, game, lanes, draft);
             } else {
                 path.push((n, true));
                 stack.push((node.right, depth + 1, false));
@@ -89,13 +88,14 @@ impl Table {
     /// pattern.
     fn add_leaf(
         &mut self,
+        index: Index,
         conditions: &[Condition],
         value: f64,
         game: Game<'_>,
         lanes: Lanes,
-        features: usize,
-        len: usize,
+        draft: &Draft,
     ) {
+        let (features, len) = (draft.features.len(), 1 << draft.tests.len());
         let mut met = [0_u8; MAX_ENTRIES];
         for (k, condition) in conditions.iter().enumerate() {
             if condition.possible {
@@ -105,7 +105,7 @@ impl Table {
                 }
             }
         }
-        let rule = rule(conditions.len());
+        let rule = rule(index, conditions.len());
         match game {
             Game::PathDependent => {
                 let mut fractions = [0.0; SLOTS];
@@ -197,7 +197,9 @@ fn conditions(
 }
 
 /// Rules for up to [`SLOTS`] features, computed once.
-fn rule(features: usize) -> &'static Rule {
-    static RULES: OnceLock<Vec<Rule>> = OnceLock::new();
-    &RULES.get_or_init(|| (0..=SLOTS).map(Rule::for_path).collect())[features]
+fn rule(index: Index, features: usize) -> &'static Rule {
+    static RULES: [OnceLock<Vec<Rule>>; 2] = [const { OnceLock::new() }; 2];
+    let for_path = |features| index.rule(index.points_for_path(features));
+    let rules = RULES[index as usize].get_or_init(|| (0..=SLOTS).map(for_path).collect());
+    &rules[features]
 }

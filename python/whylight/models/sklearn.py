@@ -139,6 +139,16 @@ def _bagging(model) -> Sum:
     return _mean(model, model.estimators_, model.estimators_features_)
 
 
+def _margin(model) -> str:
+    """The raw margin of a boosted model, and what its prediction makes of it."""
+    classes = getattr(model, "classes_", None)
+    if classes is None:
+        return "raw margin, exp" if model.loss in ("poisson", "gamma") else "raw margin"
+    if model.loss == "exponential":
+        return "raw margin, logistic:2"
+    return "raw margin, logistic" if len(classes) == 2 else "raw margin, softmax"
+
+
 def _gradient_boosting(model) -> Sum:
     if not (model.init_ == "zero" or type(model.init_).__module__ == "sklearn.dummy"):
         raise refused(model, f"starts from {type(model.init_).__name__}, which is no constant")
@@ -159,7 +169,7 @@ def _gradient_boosting(model) -> Sum:
     raw = model.decision_function if classes is not None else model.predict
     base = np.ravel(_quietly(raw, row)) - seen
     task = "regression" if classes is None else "classification"
-    return Sum(parts, base, task, None if classes is None else list(classes), "raw margin")
+    return Sum(parts, base, task, None if classes is None else list(classes), _margin(model))
 
 
 def _hist_gradient_boosting(model) -> Sum:
@@ -168,7 +178,7 @@ def _hist_gradient_boosting(model) -> Sum:
     base = np.ravel(model._baseline_prediction).astype(np.float64)
     task = "regression" if classes is None else "classification"
     return Sum(
-        parts, base, task, None if classes is None else list(classes), "raw margin", wide=True, categories=categories
+        parts, base, task, None if classes is None else list(classes), _margin(model), wide=True, categories=categories
     )
 
 

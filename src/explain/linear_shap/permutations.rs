@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use super::cholesky::{DETERMINED, Square, dot};
 use super::coalitions::targets;
+use crate::random::{SplitMix64, mix};
 
 /// What is added to the variance of each feature where some determine others.
 const RIDGE: f64 = 1e-8;
@@ -195,20 +196,10 @@ fn add(sums: &mut [f64], parts: &[f64], factor: f64) {
 
 /// The order that a pair begins with: a function of the seed and the pair's number alone.
 fn order(size: usize, seed: u64, pair: u32) -> Vec<usize> {
-    let mut state = mix(seed ^ mix(u64::from(pair)));
+    let mut random = SplitMix64::new(mix(seed ^ mix(u64::from(pair))));
     let mut order: Vec<usize> = (0..size).collect();
     for last in (1..size).rev() {
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        // The high bits of a product are uniform but for one part in 2^64 / size.
-        let chosen = (u128::from(mix(state)) * (last as u128 + 1)) >> 64;
-        order.swap(last, chosen as usize);
+        order.swap(last, random.below(last + 1));
     }
     order
-}
-
-/// The finaliser of `SplitMix64` (Steele, Lea & Flood 2014).
-fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }

@@ -7,6 +7,7 @@ use whylight_kernels::{Block, Level, ROWS, tree_tables};
 
 use super::columns::{self, Scale};
 use super::compile::Compiled;
+use super::response::Answer;
 use crate::data::{Batch, Encoder, View};
 use crate::error::Result;
 use crate::explain::background::{check_weights, describe, empty, hash};
@@ -23,7 +24,7 @@ pub(super) struct BackgroundRows {
     cells: Vec<f32>,
     /// One per row; they sum to 1.
     weights: Vec<f64>,
-    /// The mean margin of each output.
+    /// The mean of each output.
     pub(super) margins: Vec<f64>,
     /// As a result names the rows.
     pub(super) cover: String,
@@ -37,6 +38,7 @@ impl BackgroundRows {
         compiled: &Compiled,
         view: &View<'_>,
         weights: Option<&[f64]>,
+        answer: Option<Answer>,
     ) -> Result<Self> {
         let encoder = Encoder::new(&trees.features, view.names(), view.columns())?;
         let batch = encoder.batch(view)?;
@@ -67,7 +69,7 @@ impl BackgroundRows {
                 },
             )?;
         }
-        let (margins, hashes) = margins(trees, &batch, &shares)?;
+        let (margins, hashes) = margins(trees, &batch, &shares, answer)?;
         Ok(Self {
             scale,
             cells,
@@ -152,11 +154,19 @@ fn span(block: usize, rows: usize) -> Range<usize> {
     block * ROWS..rows.min((block + 1) * ROWS)
 }
 
-/// The mean margins by the model's own rules, which share no code with the values, and a hash of each
-/// block's cells.
-fn margins(trees: &Trees, batch: &Batch<'_>, weights: &[f64]) -> Result<(Vec<f64>, Vec<u64>)> {
+/// The mean margins, or answers to them, by the model's own rules, which share no code with the
+/// values, and a hash of each block's cells.
+fn margins(
+    trees: &Trees,
+    batch: &Batch<'_>,
+    weights: &[f64],
+    answer: Option<Answer>,
+) -> Result<(Vec<f64>, Vec<u64>)> {
     let (rows, features) = (batch.rows(), batch.features());
-    let outputs = trees.base.len();
+    let outputs = match answer {
+        Some(answer) => answer.to(&trees.base).len(),
+        None => trees.base.len(),
+    };
     let block = |index: usize| -> Result<(Vec<f64>, u64)> {
         let span = span(index, rows);
         let mut columns = vec![0.0; span.len() * features];
@@ -167,7 +177,11 @@ fn margins(trees: &Trees, batch: &Batch<'_>, weights: &[f64]) -> Result<(Vec<f64
                 cells[row * features + feature] = *cell;
             }
         }
-        let margins = trees.margins(span.len(), &cells);
+        let mut margins = trees.margins(span.len(), &cells);
+        if let Some(answer) = answer {
+            let rows = margins.chunks(trees.base.len().max(1));
+            margins = rows.flat_map(|margins| answer.to(margins)).collect();
+        }
         let mut sums = vec![0.0; outputs];
         for (margins, weight) in margins.chunks(outputs.max(1)).zip(&weights[span]) {
             for (sum, margin) in sums.iter_mut().zip(margins) {

@@ -8,12 +8,14 @@ use std::sync::OnceLock;
 use whylight_kernels::{
     Forest, Node as KernelNode, Test as KernelTest,
     forest::{LEAF, Shape},
+    legendre::Index,
     tree_quadrature, tree_tables,
 };
 
 use super::background::BackgroundRows;
 use super::plan;
 use crate::error::{Error, Result};
+use crate::explain::players::Players;
 use crate::model::{CategorySet, Fraction, Missing, Node, Output, Precision, Split, Test, Trees};
 
 /// Words of all category sets: what a file of tests for equality can demand grows with the square of
@@ -58,6 +60,8 @@ pub(super) struct Compiled {
     pub(super) fraction: Fraction,
     /// The background of interventional values; path-dependent ones have none.
     pub(super) background: Option<BackgroundRows>,
+    /// Who the splits are attributed to: the features of the forest.
+    pub(super) players: Players,
     /// The divisions of the trees for interactions, by output, if these are wanted.
     pub(super) interactions: Option<Vec<(u32, tree_tables::Cover)>>,
 }
@@ -73,12 +77,13 @@ pub(super) struct Ranks {
 }
 
 impl Compiled {
-    pub(super) fn new(trees: &Trees) -> Result<Self> {
+    pub(super) fn new(trees: &Trees, players: Players, index: Index) -> Result<Self> {
         let mut columns = Columns::new(trees);
         let mut compiled = Self {
             forest: Forest {
-                features: trees.features.len() as u32,
+                features: players.len() as u32,
                 outputs: trees.outputs.len() as u32,
+                index,
                 ..Forest::default()
             },
             columns: Vec::new(),
@@ -91,6 +96,7 @@ impl Compiled {
             fraction: trees.fraction,
             background: None,
             interactions: None,
+            players,
         };
         let nodes = trees.trees.iter().map(|tree| tree.nodes.len()).sum();
         compiled.forest.nodes.reserve(nodes);
@@ -145,7 +151,7 @@ impl Compiled {
                     let (column, test, threshold) = self.split(split, columns)?;
                     (
                         KernelNode {
-                            feature: split.feature,
+                            feature: self.players.of[split.feature as usize],
                             column,
                             test,
                             left: first + split.left,
@@ -269,7 +275,7 @@ impl Compiled {
             return 1e-9 * self.shapes.iter().map(pairs).sum::<f64>();
         }
         let walk = |shape: &Shape| {
-            let points = tree_quadrature::points(shape.path_features as usize);
+            let points = tree_quadrature::points(self.forest.index, shape.path_features as usize);
             f64::from(shape.leaves) * (0.2 + 0.3 * points as f64)
         };
         1e-9 * self.shapes.iter().map(walk).sum::<f64>()

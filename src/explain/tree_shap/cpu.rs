@@ -151,7 +151,7 @@ impl Packs {
         let pack = |trees: &[(u32, u32)]| {
             let mut pack = tree_quadrature::Pack::default();
             for &(tree, features) in trees {
-                let points = tree_quadrature::points(features as usize);
+                let points = tree_quadrature::points(forest.index, features as usize);
                 pack.push(forest, tree as usize, points);
             }
             pack
@@ -166,7 +166,8 @@ impl Packs {
         {
             packs.background = background.by_row(compiled.columns.len());
             let longest = compiled.shapes.iter().map(|shape| shape.path_features);
-            packs.shares = tree_pairs::Shares::new(longest.max().unwrap_or(0) as usize);
+            packs.shares =
+                tree_pairs::Shares::new(forest.index, longest.max().unwrap_or(0) as usize);
         }
         packs
     }

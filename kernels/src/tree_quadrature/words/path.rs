@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Condition, Limits};
 use crate::forest::{Forest, Node, Test};
-use crate::legendre::points_for_path;
+use crate::legendre::Index;
 use crate::words::{CATEGORY, LAST, MEMBERS_LEFT, MISSING, MISSING_LEFT, Sets, bound, test};
 
 /// Conditions times quadruples of points after which a partial sum ends, at the next leaf.
@@ -20,8 +20,8 @@ pub(super) struct Path {
 
 impl Path {
     /// As [`Leaf::work`], where no conditions merge.
-    fn work(&self) -> u64 {
-        (self.splits * points_for_path(self.features.len()).div_ceil(4)) as u64
+    fn work(&self, index: Index) -> u64 {
+        (self.splits * index.points_for_path(self.features.len()).div_ceil(4)) as u64
     }
 }
 
@@ -56,7 +56,7 @@ pub(super) fn paths(forest: &Forest, root: u32, limits: Limits) -> Option<Vec<Pa
                 features: elements(forest, &path),
                 splits: path.len(),
             };
-            if path.work() > limits.work {
+            if path.work(forest.index) > limits.work {
                 return None;
             }
             paths.push(path);
@@ -87,15 +87,15 @@ fn elements(forest: &Forest, path: &[(u32, bool)]) -> Vec<Element> {
 
 /// Runs of paths whose values share a partial sum. They depend on the tree alone, so that no limit
 /// changes a bit of the values.
-pub(super) fn segments(paths: &[Path]) -> Vec<&[Path]> {
+pub(super) fn segments(index: Index, paths: &[Path]) -> Vec<&[Path]> {
     let mut segments = Vec::new();
     let (mut first, mut work) = (0, 0);
     for (i, path) in paths.iter().enumerate() {
-        if i > first && work + path.work() > WORK_PER_SUM {
+        if i > first && work + path.work(index) > WORK_PER_SUM {
             segments.push(&paths[first..i]);
             (first, work) = (i, 0);
         }
-        work += path.work();
+        work += path.work(index);
     }
     if first < paths.len() {
         segments.push(&paths[first..]);
