@@ -6,7 +6,7 @@ use ndarray::{Array2, array};
 use whylight::data::{Cells, View};
 use whylight::explain::{Background, ValueFunction};
 use whylight::model::{Categories, Feature, Linear, Model, Numbers};
-use whylight::{Device, Error, Explainer, Options, Table};
+use whylight::{Error, Explainer, Options, Table};
 
 use super::{explain, matrix, model, options};
 use crate::support::random::Random;
@@ -285,7 +285,7 @@ fn a_gpu_is_not_used_and_the_result_says_so() {
     let Some(gpu) = crate::twins::gpu() else {
         return;
     };
-    let gpu: Device = format!("gpu:{}", gpu.adapter().index).parse().unwrap();
+    let gpu: whylight::Device = format!("gpu:{}", gpu.adapter().index).parse().unwrap();
     let model = model(1, 2, &mut Random(1));
     let rows = array![[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]];
     let background = || Background::Rows(View::f64(rows.view(), None));
