@@ -49,6 +49,7 @@ kernels! {
     tree_tables: work sum;
     tree_quadrature: work cell sum;
     kmeans_assign: work;
+    coalition_trees: work cell sum;
 }
 
 impl Kernel {

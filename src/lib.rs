@@ -8,6 +8,8 @@ pub mod explanation;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 #[cfg(feature = "gpu")]
+pub mod gpu_coalitions;
+#[cfg(feature = "gpu")]
 pub mod gpu_rows;
 #[cfg(feature = "gpu")]
 pub mod gpu_trees;

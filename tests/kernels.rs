@@ -1,5 +1,6 @@
 //! The CPU kernels against naive definitions.
 
+pub(crate) mod coalitions;
 mod interventional;
 mod margins;
 mod nearest;

@@ -1,6 +1,7 @@
 //! The kernels on a GPU against those on the CPU. Without an adapter these tests say so and pass,
 //! unless `WHYLIGHT_REQUIRE_GPU=1`.
 
+mod coalitions;
 mod nearest;
 mod run;
 

@@ -1,6 +1,7 @@
 //! What coalitions are worth where the output is no sum over trees: the mean, over a background, of
-//! the response to the margin of the row in which the players of the coalition take the row's cells
+//! the response to the margins of the row in which the players of the coalition take the row's cells
 //! and the others the background row's.
+//! Twin: `shaders/coalition_trees.wgsl`
 //!
 //! A row and a background row walk through a tree together for as long as they take the same side.
 //! Where they part, the walk goes both ways: on with the coalitions that contain the player, and with
@@ -13,8 +14,53 @@
 //! sums what subsets give. [`some`] coalitions of any number of players: a set of coalitions, as
 //! bits, goes with the walk.
 
+pub mod words;
+
+use crate::binding::{bindings, params};
 use crate::forest::Forest;
 use crate::response::Response;
+
+bindings! {
+    outputs: Read,
+    roots: Read,
+    nodes: Read,
+    sets: Read,
+    cells: Read,
+    background: Read,
+    masks: Read,
+    worth: Write,
+}
+
+params! {
+    /// What one launch works on.
+    {
+        /// Rows.
+        rows,
+        /// Coalitions of each row.
+        coalitions,
+        /// Prepared columns.
+        columns,
+        /// Outputs, at most [`MOST_OUTPUTS`].
+        outputs,
+        /// Words of a coalition.
+        words,
+        /// First background row.
+        first,
+        /// End of the background rows.
+        end,
+        /// The number of the link.
+        link,
+        /// 1 for the logarithmic loss in place of the answer.
+        loss,
+        /// What the margin is multiplied with, as float32.
+        scale,
+        /// 0; see shaders/common/sum.wgsl.
+        zero,
+    }
+}
+
+/// Outputs of a forest that the shader takes.
+pub const MOST_OUTPUTS: usize = 32;
 
 /// Players of which [`every`] coalition is taken at most.
 pub const MOST_PLAYERS: usize = 16;

@@ -21,6 +21,31 @@ pub enum Link {
     SignedSquare,
 }
 
+/// The links as the shader knows them; any other number is the identity.
+pub const LOGISTIC: u32 = 1;
+/// See [`LOGISTIC`].
+pub const SOFTMAX: u32 = 2;
+/// See [`LOGISTIC`].
+pub const EXP: u32 = 3;
+/// See [`LOGISTIC`].
+pub const SOFTPLUS: u32 = 4;
+/// See [`LOGISTIC`].
+pub const SIGNED_SQUARE: u32 = 5;
+
+impl Link {
+    /// The number that the shader knows it by, and what it multiplies the margin with.
+    pub fn code(self) -> (u32, f32) {
+        match self {
+            Link::Identity => (0, 1.0),
+            Link::Logistic { scale } => (LOGISTIC, scale as f32),
+            Link::Softmax => (SOFTMAX, 1.0),
+            Link::Exp => (EXP, 1.0),
+            Link::Softplus => (SOFTPLUS, 1.0),
+            Link::SignedSquare => (SIGNED_SQUARE, 1.0),
+        }
+    }
+}
+
 /// What is computed of margins.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Response {

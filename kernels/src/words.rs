@@ -40,6 +40,13 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("NO_BIT", crate::tree_patterns::NO_BIT),
     ("SUMS", crate::tree_quadrature::words::SUMS),
     ("REMEMBERED", crate::tree_quadrature::words::REMEMBERED),
+    ("LOGISTIC", crate::response::LOGISTIC),
+    ("SOFTMAX", crate::response::SOFTMAX),
+    ("EXP", crate::response::EXP),
+    ("SOFTPLUS", crate::response::SOFTPLUS),
+    ("SIGNED_SQUARE", crate::response::SIGNED_SQUARE),
+    ("NO_PLACE", crate::coalition_trees::NONE),
+    ("MOST_OUTPUTS", crate::coalition_trees::MOST_OUTPUTS as u32),
 ];
 
 /// A number as an integer: `key(a) < key(b)` exactly if `a < b`; 0 and −0 have one key.
