@@ -2,6 +2,7 @@
 //! unless `WHYLIGHT_REQUIRE_GPU=1`.
 
 mod nearest;
+mod pairs;
 mod run;
 
 use std::sync::OnceLock;

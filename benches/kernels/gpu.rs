@@ -61,6 +61,7 @@ fn upload(
         thresholds: &[&case.thresholds],
         tables,
         quadrature,
+        pairs: None,
         margins,
         memory_limit: None,
         buffer_limit: None,
