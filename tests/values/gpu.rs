@@ -1,6 +1,8 @@
 //! The explainer on a GPU: the CPU's values, the same bits in batches and from several threads, and
 //! a model that no GPU holds.
 
+mod pairs;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
