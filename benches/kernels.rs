@@ -70,6 +70,10 @@ fn main() {
     }
     for case in &few {
         cpu::tree_pairs(&mut criterion, case);
+        #[cfg(feature = "gpu")]
+        for gpu in &gpus {
+            gpu::tree_pairs(&mut criterion, gpu, case);
+        }
     }
     cpu::kmeans_assign(&mut criterion, &shallow[0]);
     for case in &shallow {

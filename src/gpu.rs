@@ -39,6 +39,8 @@ pub(crate) struct Batch {
     encoder: wgpu::CommandEncoder,
     /// Work since the last submission, in the caller's measure.
     work: u64,
+    /// What was submitted last.
+    submitted: Option<wgpu::SubmissionIndex>,
 }
 
 /// How long a result that is done may take from the thread that found it so to the one that waits.
@@ -207,6 +209,7 @@ impl Gpu {
         Batch {
             encoder: self.encoder(),
             work: 0,
+            submitted: None,
         }
     }
 
@@ -216,12 +219,20 @@ impl Gpu {
     }
 
     /// Adds `work` to a batch and submits what it has so far when that exceeds `most`: drivers
-    /// kill a submission that takes seconds.
+    /// kill a submission that takes seconds. All but the last submission are then waited for, as
+    /// what they hold would otherwise fill the memory of the host.
     pub(crate) fn pace(&self, batch: &mut Batch, work: u64, most: u64) {
         batch.work += work;
         if batch.work > most {
             let full = std::mem::replace(&mut batch.encoder, self.encoder());
-            self.0.queue.submit([full.finish()]);
+            let index = self.0.queue.submit([full.finish()]);
+            if let Some(earlier) = batch.submitted.replace(index) {
+                // What fails here fails again where the result is read, and is told there.
+                let _ = self.0.device.poll(wgpu::PollType::Wait {
+                    submission_index: Some(earlier),
+                    timeout: None,
+                });
+            }
             batch.work = 0;
         }
     }

@@ -4,6 +4,7 @@
 //! largest buffer that a kernel may see is divided into parts, one after the other in a fixed
 //! order; neither that nor the size of a batch changes a bit of the result.
 
+mod pairs;
 mod part;
 mod stream;
 
@@ -12,6 +13,8 @@ use std::sync::Mutex;
 use whylight_kernels::words::{COLUMN, Sets};
 use whylight_kernels::{Forest, ROWS, predict_trees, tree_quadrature, tree_tables};
 
+use self::pairs::PairWalks;
+pub use self::pairs::Pairs;
 use self::part::{Paths, Tables, Walks};
 use self::stream::{Job, Workspace};
 use crate::error::{Error, Result};
@@ -41,9 +44,11 @@ pub struct Plan<'a> {
     pub tables: &'a tree_tables::Pack,
     /// The numbers of the trees that are explained by quadrature.
     pub quadrature: &'a [u32],
+    /// The trees that are compared with a background row by row.
+    pub pairs: Option<Pairs<'a>>,
     /// Whether [`GpuTrees::margins`] will be asked for.
     pub margins: bool,
-    /// Bytes of rows and values on the GPU; the model comes on top.
+    /// Bytes of rows and values on the GPU; the model and its background come on top.
     pub memory_limit: Option<u64>,
     /// Bytes of one buffer; `None` for as many as the adapter allows.
     pub buffer_limit: Option<u64>,
@@ -52,9 +57,9 @@ pub struct Plan<'a> {
 /// How a model lies on a GPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
-    /// Parts of the tables, the paths and the nodes: more than one each where a buffer is too
-    /// small.
-    pub parts: [usize; 3],
+    /// Parts of the tables, the paths, the nodes, the nodes that are walked in pairs and the
+    /// background: more than one each where a buffer is too small.
+    pub parts: [usize; 5],
     /// Bytes of the model.
     pub model_bytes: u64,
     /// Rows of a batch at most.
@@ -74,6 +79,7 @@ pub struct GpuTrees {
     tables: Vec<Tables>,
     paths: Vec<Paths>,
     walks: Vec<Walks>,
+    pairs: Option<PairWalks>,
     left: Vec<u32>,
     groups: u32,
     batch_blocks: u64,
@@ -128,7 +134,7 @@ impl GpuTrees {
             conditions: MOST_CONDITIONS,
             work: iterations / 4,
         };
-        let (paths, left) =
+        let (paths, mut left) =
             tree_quadrature::words::divide(forest, kinds, &sets, plan.quadrature, path_limits);
         let mut walks = Vec::new();
         if plan.margins {
@@ -139,6 +145,11 @@ impl GpuTrees {
             }
             walks = parts;
         }
+        let pairs = plan.pairs.map(|pairs| {
+            let (pairs, too_deep) = PairWalks::new(gpu, forest, kinds, &sets, &pairs, limit);
+            left.extend(too_deep);
+            pairs
+        });
         let groups = tables.iter().map(|part| part.groups).max().unwrap_or(0);
         let mut trees = Self {
             columns: forest.columns,
@@ -153,6 +164,7 @@ impl GpuTrees {
             walks: (walks.into_iter())
                 .map(|part| Walks::new(gpu, part))
                 .collect(),
+            pairs,
             left,
             groups,
             batch_blocks: 0,
@@ -178,8 +190,8 @@ impl GpuTrees {
             .clamp(1, MOST_BLOCKS)
     }
 
-    /// The trees of [`Plan::quadrature`] whose paths are too long for the GPU: their values are not
-    /// in the result of [`GpuTrees::values`], and the caller adds them.
+    /// The trees of [`Plan::quadrature`] and [`Plan::pairs`] whose paths are too long for the GPU:
+    /// their values are not in the result of [`GpuTrees::values`], and the caller adds them.
     pub fn left(&self) -> &[u32] {
         &self.left
     }
@@ -189,9 +201,17 @@ impl GpuTrees {
         let tables = self.tables.iter().map(Tables::bytes).sum::<u64>();
         let paths = self.paths.iter().map(Paths::bytes).sum::<u64>();
         let walks = self.walks.iter().map(Walks::bytes).sum::<u64>();
+        let pairs = self.pairs.as_ref().map_or(0, PairWalks::bytes);
+        let [nodes, others] = self.pairs.as_ref().map_or([0; 2], PairWalks::parts);
         Layout {
-            parts: [self.tables.len(), self.paths.len(), self.walks.len()],
-            model_bytes: self.sets.bytes() + tables + paths + walks,
+            parts: [
+                self.tables.len(),
+                self.paths.len(),
+                self.walks.len(),
+                nodes,
+                others,
+            ],
+            model_bytes: self.sets.bytes() + tables + paths + walks + pairs,
             batch_rows: self.batch_blocks as usize * ROWS,
         }
     }
@@ -221,12 +241,16 @@ impl GpuTrees {
             &job,
             rows,
             &fill,
-            &|batch, space, blocks| {
+            &|batch, space, rows| {
+                let blocks = rows.div_ceil(ROWS as u32);
                 for part in &self.tables {
                     part.launch(self, kind, batch, space, blocks)?;
                 }
                 for part in &self.paths {
                     part.launch(self, kind, batch, space, blocks)?;
+                }
+                if let Some(pairs) = &self.pairs {
+                    pairs.launch(self, kind, batch, space, rows)?;
                 }
                 Ok(())
             },
@@ -258,7 +282,8 @@ impl GpuTrees {
             &job,
             rows,
             &fill,
-            &|batch, space, blocks| {
+            &|batch, space, rows| {
+                let blocks = rows.div_ceil(ROWS as u32);
                 let mut parts = self.walks.iter();
                 parts.try_for_each(|part| part.launch(self, kind, batch, space, blocks))
             },

@@ -20,7 +20,7 @@ pub struct Kernel {
 }
 
 /// Invocations of a workgroup: a divisor of the rows of a block, and of a quarter of them.
-const WORKGROUP: u32 = 64;
+pub(crate) const WORKGROUP: u32 = 64;
 
 macro_rules! kernels {
     ($($name:ident: $($common:ident)*;)+) => {
@@ -48,6 +48,7 @@ kernels! {
     tree_patterns: work cell;
     tree_tables: work sum;
     tree_quadrature: work cell sum;
+    tree_pairs: work cell sum;
     kmeans_assign: work;
     coalition_trees: work cell sum;
 }
@@ -88,7 +89,10 @@ impl Kernel {
     }
 }
 
-/// Features that one workgroup of `tree_quadrature` holds partial sums of.
-pub(crate) fn quadrature_tile() -> u32 {
+/// Features that one workgroup of `tree_quadrature` and of `tree_pairs` holds partial sums of.
+pub(crate) const fn tile() -> u32 {
     whylight_kernels::tree_quadrature::words::SUMS / WORKGROUP
 }
+
+// The sums of a tile have an invocation each that adds them up.
+const _: () = assert!(tile() <= WORKGROUP);

@@ -3,6 +3,7 @@
 
 mod coalitions;
 mod nearest;
+mod pairs;
 mod run;
 
 use std::sync::OnceLock;

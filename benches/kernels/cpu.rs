@@ -154,18 +154,27 @@ pub(crate) fn tree_quadrature_build(criterion: &mut Criterion, case: &Case) {
     build(criterion, "tree_quadrature_build", case, Case::factors);
 }
 
+/// The first [`OTHERS`] rows as a background, from the cells by row.
+pub(crate) fn others<'a>(
+    case: &'a Case,
+    cells: &'a [f32],
+    shares: &'a pairs::Shares,
+) -> pairs::Background<'a> {
+    pairs::Background {
+        cells: &cells[..OTHERS * case.forest.columns as usize],
+        thresholds: &case.thresholds,
+        weights: &[1.0 / OTHERS as f64; OTHERS],
+        shares,
+    }
+}
+
 /// Every row against the first [`OTHERS`] rows.
 pub(crate) fn tree_pairs(criterion: &mut Criterion, case: &Case) {
     let (forest, thresholds) = (&case.forest, &case.thresholds);
     let blocks = case.blocks();
     let features = forest.features as usize;
-    let cells = case.by_row();
-    let background = pairs::Background {
-        cells: &cells[..OTHERS * forest.columns as usize],
-        thresholds,
-        weights: &[1.0 / OTHERS as f64; OTHERS],
-        shares: &pairs::Shares::new(Index::Shapley, features),
-    };
+    let (cells, shares) = (case.by_row(), pairs::Shares::new(Index::Shapley, features));
+    let background = others(case, &cells, &shares);
     let trees: Vec<u32> = (0..forest.trees() as u32).collect();
     let mut scratch = pairs::Scratch::default();
     measure(criterion, "tree_pairs", "cpu", case, features, |sums| {

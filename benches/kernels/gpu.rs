@@ -5,10 +5,11 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use whylight::Result;
 use whylight::gpu::{AdapterKind, Gpu};
-use whylight::gpu_trees::{GpuTrees, Plan};
-use whylight_kernels::{ROWS, tree_tables as tables};
+use whylight::gpu_trees::{GpuTrees, Pairs, Plan};
+use whylight_kernels::{ROWS, tree_pairs as pairs, tree_tables as tables};
 
 use super::case::Case;
+use super::cpu;
 
 /// The GPUs to measure.
 pub(crate) fn open() -> Vec<Gpu> {
@@ -54,6 +55,7 @@ fn upload(
     case: &Case,
     tables: &tables::Pack,
     quadrature: &[u32],
+    pairs: Option<Pairs<'_>>,
     margins: bool,
 ) -> GpuTrees {
     let plan = Plan {
@@ -61,6 +63,7 @@ fn upload(
         thresholds: &[&case.thresholds],
         tables,
         quadrature,
+        pairs,
         margins,
         memory_limit: None,
         buffer_limit: None,
@@ -104,7 +107,7 @@ fn values(criterion: &mut Criterion, kernel: &str, gpu: &Gpu, case: &Case, trees
 }
 
 pub(crate) fn predict_trees(criterion: &mut Criterion, gpu: &Gpu, case: &Case) {
-    let trees = upload(gpu, case, &tables::Pack::default(), &[], true);
+    let trees = upload(gpu, case, &tables::Pack::default(), &[], None, true);
     let blocks: Vec<&[f32]> = case.cells().collect();
     let mut out = vec![0.0; case.rows];
     measure(criterion, "predict_trees", gpu, case, || {
@@ -115,12 +118,25 @@ pub(crate) fn predict_trees(criterion: &mut Criterion, gpu: &Gpu, case: &Case) {
 }
 
 pub(crate) fn tree_tables(criterion: &mut Criterion, gpu: &Gpu, case: &Case) {
-    let trees = upload(gpu, case, &case.tables(), &[], false);
+    let trees = upload(gpu, case, &case.tables(), &[], None, false);
     values(criterion, "tree_tables", gpu, case, &trees);
 }
 
 pub(crate) fn tree_quadrature(criterion: &mut Criterion, gpu: &Gpu, case: &Case) {
     let all: Vec<u32> = (0..case.forest.trees() as u32).collect();
-    let trees = upload(gpu, case, &tables::Pack::default(), &all, false);
+    let trees = upload(gpu, case, &tables::Pack::default(), &all, None, false);
     values(criterion, "tree_quadrature", gpu, case, &trees);
+}
+
+pub(crate) fn tree_pairs(criterion: &mut Criterion, gpu: &Gpu, case: &Case) {
+    let all: Vec<u32> = (0..case.forest.trees() as u32).collect();
+    let shares = pairs::Shares::new(case.forest.index, case.forest.features as usize);
+    let cells = case.by_row();
+    let walked = Pairs {
+        trees: &all,
+        background: cpu::others(case, &cells, &shares),
+    };
+    let tables = tables::Pack::default();
+    let trees = upload(gpu, case, &tables, &[], Some(walked), false);
+    values(criterion, "tree_pairs", gpu, case, &trees);
 }

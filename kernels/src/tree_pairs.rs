@@ -7,10 +7,53 @@
 //! background row alone gives `value (k−1)! t! / (k+t)!` to each of the k and `−value k! (t−1)! /
 //! (k+t)!` to each of the t (Lundberg et al. 2020, Algorithm 3); the sums over the leaves below are
 //! shared, so a pair costs the nodes that it visits.
+//! Twin: `shaders/tree_pairs.wgsl`
 
+pub mod words;
+
+use crate::binding::{bindings, params};
 use crate::block::{Block, ROWS};
 use crate::forest::Forest;
 use crate::legendre::Index;
+
+bindings! {
+    members: Read, nodes: Read, sets: Read, shares: Read, others: Read, cells: Read,
+    high: Write, low: Write,
+}
+
+params! {
+    /// What one launch works on.
+    {
+        /// First row.
+        first_row,
+        /// Number of rows.
+        rows,
+        /// Prepared columns.
+        columns,
+        /// Features.
+        features,
+        /// Outputs.
+        outputs,
+        /// The output that the trees add to.
+        output,
+        /// Where the features of the trees are.
+        named,
+        /// Number of these features.
+        names,
+        /// Tiles of these features.
+        tiles,
+        /// Where the root of the first pair's tree is.
+        root,
+        /// Background rows.
+        backgrounds,
+        /// The background row of the first pair.
+        first,
+        /// Pairs of a tree and a background row, tree by tree.
+        pairs,
+        /// 0; see shaders/common/sum.wgsl.
+        zero,
+    }
+}
 
 /// Rows that explained rows are compared with.
 #[derive(Debug, Clone, Copy)]

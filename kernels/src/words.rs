@@ -39,6 +39,7 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("END_KEY", END_KEY),
     ("NO_BIT", crate::tree_patterns::NO_BIT),
     ("SUMS", crate::tree_quadrature::words::SUMS),
+    ("PARTINGS", crate::tree_pairs::words::PARTINGS),
     ("REMEMBERED", crate::tree_quadrature::words::REMEMBERED),
     ("LOGISTIC", crate::response::LOGISTIC),
     ("SOFTMAX", crate::response::SOFTMAX),

@@ -11,7 +11,7 @@ use crate::kernel;
 
 /// Loop iterations of all rows of one launch: a fraction of a second on a small GPU, whose driver kills
 /// what takes longer than a few seconds.
-const WORK: u64 = 1 << 31;
+pub(super) const WORK: u64 = 1 << 31;
 
 /// Tables and the steps to their patterns.
 #[derive(Debug)]
@@ -126,7 +126,7 @@ impl Paths {
             // Two passes over the conditions per quadruple of points; then the sums of the tile.
             let work =
                 |leaf: &tree_quadrature::words::Leaf| 2 * leaf.work() + u64::from(leaf.chunks) + 2;
-            leaves.iter().map(work).sum::<u64>() + u64::from(kernel::quadrature_tile()) + 2
+            leaves.iter().map(work).sum::<u64>() + u64::from(kernel::tile()) + 2
         };
         Self {
             lists: words.lists.clone(),
@@ -153,7 +153,7 @@ impl Paths {
         space: &Workspace,
         blocks: u32,
     ) -> Result<()> {
-        let tiles = model.features.div_ceil(kernel::quadrature_tile());
+        let tiles = model.features.div_ceil(kernel::tile());
         let invocations = u64::from(blocks) * ROWS as u64 * u64::from(tiles);
         let most = self.most.min(WORK / invocations);
         for list in &self.lists {
@@ -257,6 +257,6 @@ impl Walks {
     }
 }
 
-fn uploads<T: bytemuck::Pod>(gpu: &Gpu, label: &str, kinds: &[Vec<T>]) -> Vec<Buffer> {
+pub(super) fn uploads<T: bytemuck::Pod>(gpu: &Gpu, label: &str, kinds: &[Vec<T>]) -> Vec<Buffer> {
     kinds.iter().map(|items| gpu.upload(label, items)).collect()
 }

@@ -75,7 +75,7 @@ impl Workspace {
 }
 
 impl GpuTrees {
-    /// Runs `launch` on every batch of rows, and hands the sums of each to `take`: first row,
+    /// Runs `launch` on every batch of rows, told their number, and hands the sums of each to `take`: first row,
     /// number of rows, and the high and low parts, laid out (block, cell, [`ROWS`]).
     pub(super) fn stream(
         &self,
@@ -156,7 +156,7 @@ impl GpuTrees {
         let mut batch = self.gpu.batch();
         batch.clear(&space.high, values);
         batch.clear(&space.low, values);
-        launch(&mut batch, space, blocks as u32)?;
+        launch(&mut batch, space, rows as u32)?;
         let readable = &space.readable[slot];
         batch.copy(&space.high, readable, 0, values);
         let mut bytes = values;

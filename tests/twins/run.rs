@@ -100,7 +100,7 @@ impl Case {
     /// Values (row, feature, output).
     pub(super) fn on_cpu(&self, split: Split) -> Output {
         let packs = self.packs(split);
-        let (features, outputs) = (self.forest.features as usize, self.forest.outputs as usize);
+        let features = self.forest.features as usize;
         let mut values = Vec::new();
         for (b, cells) in self.blocks.iter().enumerate() {
             let rows = ROWS.min(self.rows - b * ROWS);
@@ -128,15 +128,23 @@ impl Case {
                     sums,
                 );
             }
-            let cell =
-                |row: usize, feature: usize, output: usize| sums[output * features + feature][row];
-            for row in 0..rows {
-                for feature in 0..features {
-                    values.extend((0..outputs).map(|output| cell(row, feature, output)));
-                }
-            }
+            values.extend(self.by_row(&sums, rows));
         }
         self.output("cpu", self.width(), values)
+    }
+
+    /// The sums of a block, (output, feature), by row: (row, feature, output).
+    pub(super) fn by_row(&self, sums: &[[f64; ROWS]], rows: usize) -> Vec<f64> {
+        let (features, outputs) = (self.forest.features as usize, self.forest.outputs as usize);
+        let cell =
+            |row: usize, feature: usize, output: usize| sums[output * features + feature][row];
+        let mut values = Vec::new();
+        for row in 0..rows {
+            for feature in 0..features {
+                values.extend((0..outputs).map(|output| cell(row, feature, output)));
+            }
+        }
+        values
     }
 
     /// Values (row, feature, output) by their definition.
@@ -183,6 +191,7 @@ impl Case {
             thresholds: &[&self.thresholds],
             tables: &packs.tables,
             quadrature: &packs.quadrature,
+            pairs: None,
             margins: true,
             memory_limit: limits.memory,
             buffer_limit: limits.buffer,

@@ -178,6 +178,21 @@ impl Packs {
         &self.tables
     }
 
+    /// The trees that are compared with a background row by row, and its rows.
+    pub(super) fn pairs<'a>(
+        &'a self,
+        compiled: &'a Compiled,
+    ) -> Option<(&'a [u32], tree_pairs::Background<'a>)> {
+        let background = compiled.background.as_ref()?;
+        let others = tree_pairs::Background {
+            cells: &self.background,
+            thresholds: background.thresholds(compiled),
+            weights: background.weights(),
+            shares: &self.shares,
+        };
+        (!self.pairs.is_empty()).then_some((&self.pairs, others))
+    }
+
     /// How many trees each engine takes.
     pub(super) fn engines(&self) -> Vec<(String, usize)> {
         [
@@ -288,15 +303,9 @@ impl Packs {
                 tree_quadrature::few::run(level, forest, thresholds, few, block, at, values);
             }
         }
-        if let Some(background) = &compiled.background {
-            let others = tree_pairs::Background {
-                cells: &self.background,
-                thresholds: background.thresholds(compiled),
-                weights: background.weights(),
-                shares: &self.shares,
-            };
+        if let Some((trees, others)) = self.pairs(compiled) {
             let output = |tree: &u32| forest.tree_outputs[*tree as usize];
-            for trees in self.pairs.chunk_by(|a, b| output(a) == output(b)) {
+            for trees in trees.chunk_by(|a, b| output(a) == output(b)) {
                 let output = output(&trees[0]);
                 if !(first..end).contains(&output) {
                     continue;

@@ -12,7 +12,7 @@ use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::explain::amount::Amount;
 use crate::gpu::Gpu;
-use crate::gpu_trees::{GpuTrees, Plan};
+use crate::gpu_trees::{GpuTrees, Pairs, Plan};
 use crate::model::Precision;
 use whylight_kernels::tree_tables::{Cover, Lanes};
 
@@ -77,6 +77,7 @@ impl GpuPacks {
                 thresholds: &kinds(compiled),
                 tables: &pairs.tables,
                 quadrature: &[],
+                pairs: None,
                 margins: false,
                 memory_limit: self.memory_limit,
                 buffer_limit: None,
@@ -230,21 +231,20 @@ impl GpuPack {
             amount
         };
         let plan = plan::choose(compiled, amount);
-        let is_table = |engine: &Engine| matches!(engine, Engine::Tables(_));
-        let (tables, paths): (Vec<_>, Vec<_>) =
-            plan.into_iter().partition(|(_, engine)| is_table(engine));
-        let (pairs, paths): (Vec<_>, Vec<_>) =
-            (paths.into_iter()).partition(|(_, engine)| matches!(engine, Engine::Pairs));
+        let is_path = |engine: &Engine| matches!(engine, Engine::Quadrature | Engine::Few);
+        let (mut paths, others): (Vec<_>, Vec<_>) =
+            plan.into_iter().partition(|(_, engine)| is_path(engine));
         let quadrature: Vec<u32> = paths.iter().map(|(tree, _)| *tree).collect();
-        let count = tables.len();
-        let tables = Packs::new(compiled, tables);
+        let others = Packs::new(compiled, others);
+        let pairs = others.pairs(compiled);
         let trees = GpuTrees::new(
             &packs.gpu,
             &Plan {
                 forest: &compiled.forest,
                 thresholds: &kinds(compiled),
-                tables: tables.tables(),
+                tables: others.tables(),
                 quadrature: &quadrature,
+                pairs: pairs.map(|(trees, background)| Pairs { trees, background }),
                 margins: false,
                 memory_limit: packs.memory_limit,
                 buffer_limit: None,
@@ -260,14 +260,17 @@ impl GpuPack {
             }
             trees => trees?,
         };
-        let mut left = paths;
         let too_deep: HashSet<u32> = trees.left().iter().copied().collect();
-        left.retain(|(tree, _)| too_deep.contains(tree));
+        let is_left = |tree: &u32| too_deep.contains(tree);
+        paths.retain(|(tree, _)| is_left(tree));
+        let pairs = pairs.map_or(&[][..], |(trees, _)| trees);
+        let pairs_left: Vec<u32> = pairs.iter().copied().filter(is_left).collect();
         let mut engines = vec![
-            ("tables".to_owned(), count),
-            ("quadrature".to_owned(), quadrature.len() - left.len()),
-            ("quadrature_on_cpu".to_owned(), left.len()),
-            ("pairs_on_cpu".to_owned(), pairs.len()),
+            ("tables".to_owned(), others.tables().trees.len()),
+            ("quadrature".to_owned(), quadrature.len() - paths.len()),
+            ("quadrature_on_cpu".to_owned(), paths.len()),
+            ("pairs".to_owned(), pairs.len() - pairs_left.len()),
+            ("pairs_on_cpu".to_owned(), pairs_left.len()),
         ];
         engines.retain(|(_, trees)| *trees > 0);
         let layout = trees.layout();
@@ -278,19 +281,14 @@ impl GpuPack {
                 layout.parts.iter().sum::<usize>()
             ));
         }
+        let mut left = paths;
+        left.extend(pairs_left.into_iter().map(|tree| (tree, Engine::Pairs)));
         if !left.is_empty() {
             notes.push(format!(
                 "{} trees are too deep for the GPU and were explained by the CPU",
                 left.len()
             ));
         }
-        if !pairs.is_empty() {
-            notes.push(format!(
-                "{} trees were compared with the background row by row, by the CPU",
-                pairs.len()
-            ));
-        }
-        left.extend(pairs);
         Ok(Self {
             left: Packs::new(compiled, left),
             trees: Some(trees),
