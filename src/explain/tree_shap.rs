@@ -338,19 +338,7 @@ impl Method for TreeShap {
 impl TreeShap {
     /// How an output that is no sum over trees was computed.
     fn account_of(&self, responses: &Responses) -> Account {
-        let engine = if responses.is_rescaled() {
-            "pairs"
-        } else {
-            "coalitions"
-        };
-        let elsewhere = match &self.engines {
-            Engines::Cpu(_) => None,
-            #[cfg(feature = "gpu")]
-            Engines::Gpu(_) => Some(format!(
-                "the output {} was computed by the CPU",
-                self.header.output
-            )),
-        };
+        let (engine, elsewhere) = responses.engine();
         let notes = self.notes.iter().cloned().chain(elsewhere).collect();
         Account {
             engines: vec![(engine.to_owned(), self.compiled.forest.trees())],

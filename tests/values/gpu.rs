@@ -1,6 +1,7 @@
 //! The explainer on a GPU: the CPU's values, the same bits in batches and from several threads, and
 //! a model that no GPU holds.
 
+mod games;
 mod pairs;
 
 use std::collections::BTreeMap;

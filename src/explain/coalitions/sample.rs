@@ -29,8 +29,8 @@ pub(in crate::explain) const MOST_PLAYERS: usize = 1024;
 pub(in crate::explain) struct Design {
     players: usize,
     pairs: Vec<Pair>,
-    /// Coalitions of the pairs, each followed by its complement, as sets of bits: for each
-    /// [`CHUNK`], by player.
+    /// Coalitions of the pairs, each followed by its complement, then all players and none, as sets of
+    /// bits: for each [`CHUNK`], by player.
     pub(in crate::explain) chunks: Vec<Chunk>,
     /// The whole first, then without each group.
     replicates: Vec<Replicate>,
@@ -94,20 +94,40 @@ impl Design {
         Some(Self {
             players,
             replicates: replicates.collect::<Option<_>>()?,
-            chunks: chunks(players, &drawn),
+            chunks: chunks(players, &mut drawn),
             pairs: drawn,
         })
     }
 
     /// Coalitions to evaluate.
     pub(in crate::explain) fn coalitions(&self) -> usize {
-        2 * self.pairs.len()
+        2 * self.pairs.len() + 2
     }
 
-    /// The values of the players and their standard errors, from what the coalitions are worth, and
-    /// none and all of the players.
-    pub(in crate::explain) fn values(&self, worth: &[f64], ends: [f64; 2]) -> (Vec<f64>, Vec<f64>) {
-        let total = ends[1] - ends[0];
+    /// The coalitions one after the other, and the words of 32 bits that each has.
+    #[cfg(feature = "gpu")]
+    pub(in crate::explain) fn masks(&self) -> (Vec<u32>, usize) {
+        let words = self.players.div_ceil(32);
+        let mut masks = Vec::with_capacity(words * self.coalitions());
+        for chunk in &self.chunks {
+            for c in 0..chunk.count {
+                let start = masks.len();
+                masks.resize(start + words, 0);
+                for (player, members) in chunk.members.iter().enumerate() {
+                    let is_in = (members[c / 64] >> (c % 64) & 1) as u32;
+                    masks[start + player / 32] |= is_in << (player % 32);
+                }
+            }
+        }
+        (masks, words)
+    }
+
+    /// The values of the players and their standard errors, from what the coalitions are worth.
+    pub(in crate::explain) fn values(&self, worth: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let total = match worth {
+            [.., all, none] => all - none,
+            _ => 0.0,
+        };
         let of = |replicate: &Replicate| replicate.values(self.players, &self.pairs, worth, total);
         let values = of(&self.replicates[0]);
         let others: Vec<Vec<f64>> = self.replicates[1..].iter().map(of).collect();
@@ -273,7 +293,12 @@ fn draw(players: usize, size: usize, count: usize, random: &mut SplitMix64) -> V
     coalitions
 }
 
-fn chunks(players: usize, pairs: &[Pair]) -> Vec<Chunk> {
+/// The coalitions of the pairs, and of all players and none.
+fn chunks(players: usize, pairs: &mut Vec<Pair>) -> Vec<Chunk> {
+    pairs.push(Pair {
+        members: (0..players as u32).collect(),
+        group: None,
+    });
     let chunk = |pairs: &[Pair]| {
         let mut members = vec![[0_u64; CHUNK / 64]; players];
         for (p, pair) in pairs.iter().enumerate() {
@@ -291,7 +316,9 @@ fn chunks(players: usize, pairs: &[Pair]) -> Vec<Chunk> {
             count: 2 * pairs.len(),
         }
     };
-    pairs.chunks(CHUNK / 2).map(chunk).collect()
+    let chunks = pairs.chunks(CHUNK / 2).map(chunk).collect();
+    pairs.pop();
+    chunks
 }
 
 #[cfg(test)]
@@ -310,8 +337,7 @@ mod tests {
             }
         }
         assert_eq!(worth.len(), design.coalitions());
-        let ends = [v(&vec![false; players]), v(&vec![true; players])];
-        let (values, errors) = design.values(&worth, ends);
+        let (values, errors) = design.values(&worth);
         [values, errors]
     }
 
@@ -377,7 +403,7 @@ mod tests {
             ((number * 7919 + 13) % 101) as f64
         };
         let design = Design::new(6, Some(1000), 0).expect("few players");
-        assert_eq!(design.coalitions(), 62);
+        assert_eq!(design.coalitions(), 64);
         let [values, errors] = estimate(&design, 6, &v);
         let mut exact =
             crate::explain::coalitions::Exact::new(6, 1, crate::explain::Index::Shapley);

@@ -83,6 +83,12 @@ impl BackgroundRows {
         self.weights.len()
     }
 
+    /// Whether the cells are numbers, not ranks.
+    #[cfg(feature = "gpu")]
+    pub(super) fn is_numbers(&self) -> bool {
+        self.scale == Scale::Numbers
+    }
+
     pub(super) fn weights(&self) -> &[f64] {
         &self.weights
     }

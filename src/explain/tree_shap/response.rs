@@ -2,32 +2,30 @@
 //! losses. They are Shapley values of the interventional game of that output, from what coalitions
 //! are worth ([`coalition_trees`]); only the rescaled ones are not.
 
+mod cpu;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod rescale;
+mod varying;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rayon::prelude::*;
-use whylight_kernels::coalition_trees::{self, CHUNK, Game, MOST_PLAYERS, NONE, Scratch};
+use whylight_kernels::coalition_trees::MOST_PLAYERS;
 use whylight_kernels::response::{self, Response};
 use whylight_kernels::{ROWS, tree_pairs};
 
+use self::cpu::Against;
+use self::varying::{Sides, Solved, Varying, sides};
 use super::compile::Compiled;
 use super::{columns, refused};
 use crate::data::Batch;
-use crate::error::{Error, MEMORY, Result};
-use crate::explain::coalitions::{Design, Exact};
+use crate::error::{Error, Result};
+use crate::explain::coalitions::Design;
 use crate::explain::method::Found;
 use crate::explain::{Estimator, Index, Options, Output};
 use crate::model::{Link, Trees};
-
-/// Margins that a block of coalitions takes at a time: they stay in the second-level cache.
-const BLOCK_CELLS: usize = 1 << 15;
-
-/// Background rows whose worth is summed by itself, at least, and how many such sums there are at most:
-/// what threads share of a row, in an order that does not depend on them.
-const PART_ROWS: usize = 32;
-const PARTS: usize = 16;
 
 /// What is made of the margins of a model, by its own definition.
 #[derive(Debug, Clone, Copy)]
@@ -102,16 +100,6 @@ impl Answer {
     }
 }
 
-/// The sides of a split that the rows of a background take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sides {
-    /// The rows do not come here, or the node is a leaf.
-    None,
-    Left,
-    Right,
-    Both,
-}
-
 /// A forest against a background, ready for rows.
 #[derive(Debug)]
 pub(super) struct Responses {
@@ -127,6 +115,9 @@ pub(super) struct Responses {
     margins: OnceLock<Vec<Vec<f64>>>,
     seed: u64,
     pairs: Option<u32>,
+    /// Where coalitions are evaluated if the device is a GPU.
+    #[cfg(feature = "gpu")]
+    on_gpu: Option<gpu::OnGpu>,
     /// By number of players.
     designs: Mutex<HashMap<usize, Option<Arc<Design>>>>,
 }
@@ -173,7 +164,8 @@ impl Responses {
             .iter()
             .map(|shape| shape.path_features)
             .max();
-        Ok(Self {
+        #[cfg_attr(not(feature = "gpu"), expect(unused_mut, reason = "a GPU is added"))]
+        let mut responses = Self {
             answer,
             estimator: if is_shapley {
                 estimator
@@ -187,15 +179,20 @@ impl Responses {
             margins: OnceLock::new(),
             seed: options.seed,
             pairs: options.samples,
+            #[cfg(feature = "gpu")]
+            on_gpu: None,
             designs: Mutex::default(),
-        })
+        };
+        #[cfg(feature = "gpu")]
+        responses.upload(compiled, &options.device)?;
+        Ok(responses)
     }
 
     /// Whether every row is computed exactly, whatever its cells.
     pub(super) fn is_exact(&self, compiled: &Compiled) -> bool {
         match self.estimator {
             Estimator::Exact => true,
-            Estimator::Auto => players(compiled, |_| true).1.len() <= MOST_PLAYERS,
+            Estimator::Auto => Varying::of(compiled, |_| true).players.len() <= MOST_PLAYERS,
             _ => false,
         }
     }
@@ -208,8 +205,17 @@ impl Responses {
         }
     }
 
-    pub(super) fn is_rescaled(&self) -> bool {
-        self.estimator == Estimator::Rescaled
+    /// Which engine computes the values, and why another than the device's.
+    pub(super) fn engine(&self) -> (&'static str, Option<String>) {
+        let names = match self.estimator {
+            Estimator::Rescaled => ["pairs", "pairs_on_cpu"],
+            _ => ["coalitions", "coalitions_on_cpu"],
+        };
+        #[cfg(feature = "gpu")]
+        if let Some(gpu::OnGpu::Cpu(reason)) = &self.on_gpu {
+            return (names[1], Some(reason.clone()));
+        }
+        (names[0], None)
     }
 
     /// The answer to the margins (rows, outputs) of rows.
@@ -247,8 +253,12 @@ impl Responses {
         } else {
             errors
         };
+        #[cfg(feature = "gpu")]
+        if let Some(gpu::OnGpu::Gpu(gpu)) = &self.on_gpu {
+            return self.values_on_gpu(gpu, compiled, batch, before, out, errors);
+        }
         let scale = compiled.scale(batch);
-        let outputs = self.answer.response().outputs(self.base.len());
+        let outputs = self.outputs();
         let width = (compiled.players.len() * outputs).max(1);
         let columns = compiled.columns.len();
         let blocks = out
@@ -290,72 +300,64 @@ impl Responses {
         out: &mut [f32],
         errors: &mut [f32],
     ) -> Result<Found> {
-        let outputs = self.answer.response().outputs(self.base.len());
-        let (places, varying) = self.varying(compiled, row);
-        let is_exact = varying.len() <= MOST_PLAYERS;
-        if estimator == Estimator::Exact && !is_exact {
+        let varying = self.varying(compiled, row);
+        let players = varying.players.len();
+        let is_exact = self.is_exact_for(players, estimator, row.number)?;
+        let game = Against {
+            responses: self,
+            compiled,
+            row,
+            places: &varying.places,
+        };
+        let solved = if is_exact {
+            Solved::exact(game.exact(players))
+        } else {
+            game.sampled(players)?
+        };
+        varying.write(row.number, &solved, out, errors)
+    }
+
+    /// Whether a row takes all coalitions of its players.
+    fn is_exact_for(&self, players: usize, estimator: Estimator, row: usize) -> Result<bool> {
+        let can = players <= MOST_PLAYERS;
+        if estimator == Estimator::Exact && !can {
             return Err(Error::Unsupported {
                 what: format!(
-                    "row {} of the table, where {} players vary between it and the background",
-                    row.number + 1,
-                    varying.len()
+                    "row {} of the table, where {players} players vary between it and the background",
+                    row + 1
                 ),
                 by: format!("exact values, which take up to {MOST_PLAYERS} players,"),
                 instead: "group features, or take the estimator auto or sampled".to_owned(),
             });
         }
-        let exact = is_exact && (estimator != Estimator::Sampled || varying.len() < 2);
-        let game = Against {
-            responses: self,
-            compiled,
-            row,
-            places: &places,
-        };
-        let (values, spread) = if exact {
-            (
-                game.exact(varying.len()),
-                vec![0.0; varying.len() * outputs],
-            )
-        } else {
-            game.sampled(varying.len(), outputs)?
-        };
-        if values.iter().any(|value| !value.is_finite()) {
-            return Err(outside(row.number));
-        }
-        let mut found = Found {
-            exact_rows: u64::from(exact),
-            estimated_rows: u64::from(!exact),
-            ..Found::default()
-        };
-        for (place, &player) in varying.iter().enumerate() {
-            for output in 0..outputs {
-                let to = player as usize * outputs + output;
-                out[to] = values[place * outputs + output] as f32;
-                let error = spread[place * outputs + output] as f32;
-                if let Some(to) = errors.get_mut(to) {
-                    *to = error;
-                }
-                found.standard_error = found.standard_error.max(f64::from(error));
-            }
-        }
-        Ok(found)
+        // One player alone has all that there is.
+        Ok(can && (estimator != Estimator::Sampled || players < 2))
     }
 
-    /// The players that some split tells apart between a row and some background row: by player its
-    /// place among them, and they by place.
-    fn varying(&self, compiled: &Compiled, row: Row<'_>) -> (Vec<u32>, Vec<u32>) {
-        let forest = &compiled.forest;
-        players(compiled, |n| {
-            let node = &forest.nodes[n];
-            let side = match self.sides[n] {
-                Sides::None => return false,
-                Sides::Both => return true,
-                Sides::Left => true,
-                Sides::Right => false,
-            };
-            let cell = row.cells[node.column as usize];
-            side != node.test.left(cell, row.thresholds[n], &forest.sets)
-        })
+    /// The values (player, output) that some coalitions of a design say, from their worth (output,
+    /// coalition).
+    fn estimated(&self, players: usize, worth: &[f64]) -> Result<Solved> {
+        let design = self.design(players)?;
+        let coalitions = design.coalitions();
+        let outputs = worth.len() / coalitions;
+        let mut solved = Solved {
+            values: vec![0.0; players * outputs],
+            errors: vec![0.0; players * outputs],
+            is_exact: false,
+        };
+        for (output, worth) in worth.chunks(coalitions).enumerate() {
+            let (values, errors) = design.values(worth);
+            for player in 0..players {
+                solved.values[player * outputs + output] = values[player];
+                solved.errors[player * outputs + output] = errors[player];
+            }
+        }
+        Ok(solved)
+    }
+
+    /// Numbers that come of a row's margins.
+    fn outputs(&self) -> usize {
+        self.answer.response().outputs(self.base.len())
     }
 
     /// The design for so many players.
@@ -381,158 +383,4 @@ struct Row<'a> {
     thresholds: &'a [f32],
     /// In the table, for messages.
     number: usize,
-}
-
-/// A row against the background.
-#[derive(Clone, Copy)]
-struct Against<'a> {
-    responses: &'a Responses,
-    compiled: &'a Compiled,
-    row: Row<'a>,
-    places: &'a [u32],
-}
-
-impl Against<'_> {
-    /// What coalitions are worth, summed by `add` for some background rows and their weights.
-    fn worth(
-        &self,
-        cells: usize,
-        add: impl Fn(Game<'_>, &mut Scratch, &mut [f64]) + Sync,
-    ) -> Vec<f64> {
-        let Some(background) = &self.compiled.background else {
-            return vec![0.0; cells];
-        };
-        let columns = self.row.cells.len();
-        let weights = background.weights();
-        let rows = PART_ROWS.max(weights.len().div_ceil(PARTS));
-        let parts = weights.par_chunks(rows).enumerate().map(|(part, weights)| {
-            let first = part * rows * columns;
-            let game = Game {
-                forest: &self.compiled.forest,
-                thresholds: [self.row.thresholds, background.thresholds(self.compiled)],
-                row: self.row.cells,
-                background: &self.responses.background[first..first + weights.len() * columns],
-                weights,
-                base: &self.responses.base,
-                response: self.responses.answer.response(),
-                places: self.places,
-            };
-            let mut worth = vec![0.0; cells];
-            add(game, &mut Scratch::default(), &mut worth);
-            worth
-        });
-        let mut parts: Vec<Vec<f64>> = parts.collect();
-        let rest = parts.split_off(1);
-        let mut worth = parts.pop().unwrap_or_default();
-        for part in rest {
-            for (worth, part) in worth.iter_mut().zip(part) {
-                *worth += part;
-            }
-        }
-        worth
-    }
-
-    /// The values (player, output) from all coalitions.
-    fn exact(&self, players: usize) -> Vec<f64> {
-        let margins = self.responses.base.len().max(1);
-        let outputs = self.responses.answer.response().outputs(margins);
-        let bits = players.min((BLOCK_CELLS / margins).max(1).ilog2() as usize);
-        let mut exact = Exact::new(players, outputs, self.compiled.forest.index);
-        for first in (0..1_u32 << players).step_by(1 << bits) {
-            let mut worth = self.worth(outputs << bits, |game, scratch, worth| {
-                coalition_trees::every(game, first, bits as u32, scratch, worth);
-            });
-            exact.add(first, bits, &mut worth);
-        }
-        exact.values()
-    }
-
-    /// The values (player, output) from some coalitions, and their standard errors.
-    fn sampled(&self, players: usize, outputs: usize) -> Result<(Vec<f64>, Vec<f64>)> {
-        let design = self.responses.design(players)?;
-        let mut worths = vec![Vec::with_capacity(design.coalitions()); outputs];
-        for chunk in &design.chunks {
-            let worth = self.worth(outputs * chunk.count, |game, scratch, worth| {
-                coalition_trees::some(game, &chunk.members, chunk.count, scratch, worth);
-            });
-            for (worths, worth) in worths.iter_mut().zip(worth.chunks(chunk.count)) {
-                worths.extend(worth);
-            }
-        }
-        // None of the players, and all of them.
-        let ends: Vec<[u64; CHUNK / 64]> = vec![[2; CHUNK / 64]; players];
-        let ends = self.worth(outputs * 2, |game, scratch, worth| {
-            coalition_trees::some(game, &ends, 2, scratch, worth);
-        });
-        let (mut values, mut errors) = (vec![0.0; players * outputs], vec![0.0; players * outputs]);
-        for (output, worths) in worths.iter().enumerate() {
-            let (of_output, spread) =
-                design.values(worths, [ends[2 * output], ends[2 * output + 1]]);
-            for player in 0..players {
-                values[player * outputs + output] = of_output[player];
-                errors[player * outputs + output] = spread[player];
-            }
-        }
-        Ok((values, errors))
-    }
-}
-
-/// The players of the nodes that tell them apart: by player its place among them, and they by place.
-fn players(compiled: &Compiled, parts: impl Fn(usize) -> bool) -> (Vec<u32>, Vec<u32>) {
-    let mut places = vec![NONE; compiled.players.len()];
-    for (n, node) in compiled.forest.nodes.iter().enumerate() {
-        if !node.is_leaf() && places[node.feature as usize] == NONE && parts(n) {
-            places[node.feature as usize] = 0;
-        }
-    }
-    let mut varying = Vec::new();
-    for (player, place) in places.iter_mut().enumerate() {
-        if *place != NONE {
-            *place = varying.len() as u32;
-            varying.push(player as u32);
-        }
-    }
-    (places, varying)
-}
-
-/// The sides of every split that the background rows of any weight take.
-fn sides(compiled: &Compiled, background: &[f32]) -> Vec<Sides> {
-    let Some(rows) = &compiled.background else {
-        return Vec::new();
-    };
-    let forest = &compiled.forest;
-    let thresholds = rows.thresholds(compiled);
-    let columns = compiled.columns.len().max(1);
-    let side = |n: usize| {
-        let node = &forest.nodes[n];
-        if node.is_leaf() {
-            return Sides::None;
-        }
-        let mut sides = Sides::None;
-        for (cells, &weight) in background.chunks(columns).zip(rows.weights()) {
-            if weight == 0.0 {
-                continue;
-            }
-            let cell = cells[node.column as usize];
-            let left = node.test.left(cell, thresholds[n], &forest.sets);
-            let side = if left { Sides::Left } else { Sides::Right };
-            if sides == Sides::None {
-                sides = side;
-            } else if sides != side {
-                return Sides::Both;
-            }
-        }
-        sides
-    };
-    (0..forest.nodes.len()).into_par_iter().map(side).collect()
-}
-
-/// A row whose output has no values.
-fn outside(row: usize) -> Error {
-    Error::Data {
-        path: MEMORY.into(),
-        at: format!("row {}", row + 1),
-        reason: "the model's output is no finite number, and cannot be shared among features"
-            .to_owned(),
-    }
 }
