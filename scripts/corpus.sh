@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 make=tests/corpus/make
 
-# Environments and the Python that their pins were made for. The newest of ONNX comes last: it completes the others.
+# Environments and the Python that their pins were made for. The newest of ONNX comes after the older: it completes it.
 environments="
 xgboost-1.0.2 3.8
 xgboost-1.7.6 3.9
@@ -23,6 +23,7 @@ catboost-1.0.6 3.8
 catboost-1.2.10 3.12
 onnx-1_11 3.8
 onnx-1_23 3.12
+treelite-4.8.1 3.12
 "
 
 interpreter() {

@@ -12,6 +12,8 @@ mod linear;
 mod link;
 mod onnx;
 mod route;
+mod sets;
+mod treelite;
 mod trees;
 mod xgboost;
 
@@ -77,12 +79,15 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<Model> {
     if onnx::recognises(bytes) {
         return onnx::parse(bytes, path).map(Model::Trees);
     }
+    if treelite::recognises(bytes) {
+        return treelite::parse(bytes, path).map(Model::Trees);
+    }
     Err(Error::Model {
         path: path.to_owned(),
         format: "tree",
         at: "its first bytes".to_owned(),
         reason: "none of the formats known: XGBoost JSON or UBJSON, LightGBM text, CatBoost JSON, \
-                 ONNX; save the model with its library's own save function"
+                 ONNX, treelite checkpoint; save the model with its library's own save function"
             .to_owned(),
     })
 }

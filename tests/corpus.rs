@@ -51,7 +51,7 @@ fn case(folder: &Path) -> Case {
 impl Case {
     /// The model file, whatever its ending.
     pub(crate) fn model(&self) -> PathBuf {
-        ["json", "ubj", "txt", "onnx"]
+        ["json", "ubj", "txt", "onnx", "tl"]
             .iter()
             .map(|ending| self.folder.join(format!("model.{ending}")))
             .find(|path| path.exists())

@@ -22,6 +22,7 @@ mod report;
 mod shaders;
 mod summarise;
 mod support;
+mod treelite;
 #[cfg(feature = "gpu")]
 mod twins;
 mod values;

@@ -79,6 +79,33 @@ def test_catboost_adds_up(rows, target, binary, three, kind):
     adds_up(TreeExplainer(model, device="cpu")(rows), model.predict(rows, prediction_type="RawFormulaVal"))
 
 
+def test_treelite_models_have_the_values_of_what_they_were_made_of(tmp_path, rows, target, three):
+    treelite = pytest.importorskip("treelite")
+    xgboost = pytest.importorskip("xgboost")
+    booster = xgboost.train({"max_depth": 4}, xgboost.DMatrix(rows, target), 10)
+    model = treelite.frontend.from_xgboost(booster)
+    e = TreeExplainer(model, device="cpu")(rows)
+    native = booster.predict(xgboost.DMatrix(rows), pred_contribs=True)
+    np.testing.assert_allclose(e.values, native[:, :-1], atol=2e-5)
+    assert e.model_task == "unknown"
+    model.serialize(str(tmp_path / "model.tl"))
+    np.testing.assert_array_equal(TreeExplainer(tmp_path / "model.tl", device="cpu")(rows).values, e.values)
+    parameters = {"max_depth": 4, "objective": "multi:softprob", "num_class": 3}
+    booster = xgboost.train(parameters, xgboost.DMatrix(rows, three), 5)
+    e = TreeExplainer(treelite.frontend.from_xgboost(booster), device="cpu")(rows)
+    adds_up(e, booster.predict(xgboost.DMatrix(rows), output_margin=True).astype(float))
+    assert e.model_task == "classification"
+
+
+def test_a_treelite_model_of_a_forest_has_the_values_of_the_forest(complete, three):
+    treelite = pytest.importorskip("treelite")
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    forest = ensemble.RandomForestClassifier(6, random_state=0).fit(complete.astype(np.float32), three)
+    x = complete.astype(np.float32)
+    e = TreeExplainer(treelite.sklearn.import_model(forest), device="cpu")(x)
+    np.testing.assert_allclose(e.values, TreeExplainer(forest, device="cpu")(x).values, atol=1e-6)
+
+
 def sklearn_models():
     ensemble = pytest.importorskip("sklearn.ensemble")
     from sklearn import tree

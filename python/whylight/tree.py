@@ -67,8 +67,9 @@ class EngineExplainer(Explainer):
 class TreeExplainer(EngineExplainer):
     """Exact Shapley values (Lundberg et al. 2020) of a tree ensemble's raw output.
 
-    `model` is an XGBoost, LightGBM, CatBoost or scikit-learn model, an ONNX model, or the path of a model file. The
-    values of a row and the base value add up to the model's raw margin, of forests of classifiers to the probability.
+    `model` is an XGBoost, LightGBM, CatBoost or scikit-learn model, an ONNX or treelite model, or the path of a model
+    file. The values of a row and the base value add up to the model's raw margin, of forests of classifiers to the
+    probability.
 
     `value_function` says what the features outside a coalition do: "path_dependent" (they follow the training rows'
     cover at every split), "interventional" (they take the values of the rows of `background`), or "auto":

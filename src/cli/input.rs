@@ -16,7 +16,7 @@ use super::value::{self, Header, Iterations};
 /// The files and how to read them.
 #[derive(Debug, Args)]
 pub(super) struct Input {
-    /// Model file: XGBoost JSON or UBJSON, LightGBM text, CatBoost JSON, ONNX
+    /// Model file: XGBoost JSON or UBJSON, LightGBM text, CatBoost JSON, ONNX, treelite checkpoint
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
 

@@ -18,7 +18,7 @@ fn a_file_that_is_not_there_is_named() {
 #[test]
 fn a_file_that_is_no_model_is_refused() {
     let place = Place::new();
-    insta::assert_snapshot!(place.fails("explain --model rows.csv --data rows.csv"), @"1: error: rows.csv: not a usable tree model: at its first bytes: none of the formats known: XGBoost JSON or UBJSON, LightGBM text, CatBoost JSON, ONNX; save the model with its library's own save function");
+    insta::assert_snapshot!(place.fails("explain --model rows.csv --data rows.csv"), @"1: error: rows.csv: not a usable tree model: at its first bytes: none of the formats known: XGBoost JSON or UBJSON, LightGBM text, CatBoost JSON, ONNX, treelite checkpoint; save the model with its library's own save function");
 }
 
 #[test]

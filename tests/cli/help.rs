@@ -31,7 +31,7 @@ Usage: whylight explain [OPTIONS] --model <FILE> --data <FILE>
 
 Options:
       --model <FILE>            Model file: XGBoost JSON or UBJSON, LightGBM text, CatBoost JSON,
-                                ONNX
+                                ONNX, treelite checkpoint
       --data <FILE>             Table with the rows to explain: .csv, .tsv, .npy, .parquet, .arrow
       --background <FILE>       Table with training rows, or a sample of them: what the features
                                 outside a coalition take their values from (interventional), or what
@@ -87,7 +87,7 @@ Usage: whylight bench [OPTIONS] --model <FILE> --data <FILE>
 
 Options:
       --model <FILE>            Model file: XGBoost JSON or UBJSON, LightGBM text, CatBoost JSON,
-                                ONNX
+                                ONNX, treelite checkpoint
       --data <FILE>             Table with the rows to explain: .csv, .tsv, .npy, .parquet, .arrow
       --background <FILE>       Table with training rows, or a sample of them: what the features
                                 outside a coalition take their values from (interventional), or what

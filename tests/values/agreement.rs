@@ -201,6 +201,11 @@ fn values_of_onnx_models_are_shaps_on_every_engine() {
 }
 
 #[test]
+fn values_of_treelite_models_are_those_of_the_definition_on_every_engine() {
+    check_all("treelite", 0);
+}
+
+#[test]
 fn rows_that_are_float32_in_float64_models_have_the_values_of_the_definition() {
     let (mut wide, mut narrow) = (0, 0);
     for library in ["lightgbm", "onnx"] {

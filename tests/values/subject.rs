@@ -12,7 +12,7 @@ use crate::corpus::{Case, Matrix, cases};
 use crate::onnx::game;
 use crate::support::native;
 
-pub(super) const LIBRARIES: [&str; 4] = ["xgboost", "lightgbm", "catboost", "onnx"];
+pub(super) const LIBRARIES: [&str; 5] = ["xgboost", "lightgbm", "catboost", "onnx", "treelite"];
 
 /// How many rows are explained in one call: each amount selects other engines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

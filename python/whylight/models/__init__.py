@@ -26,7 +26,23 @@ class Trees:
 
 
 #: The first module of a class's origin → the file here that reads it.
-LIBRARIES = {"xgboost": "xgboost", "lightgbm": "lightgbm", "catboost": "catboost", "sklearn": "sklearn"}
+LIBRARIES = {
+    "xgboost": "xgboost",
+    "lightgbm": "lightgbm",
+    "catboost": "catboost",
+    "treelite": "treelite",
+    "sklearn": "sklearn",
+}
+
+#: How the objectives of classifiers begin, in the words of XGBoost, LightGBM, CatBoost, ONNX and treelite.
+CLASSIFIERS = (
+    *("binary", "multi:", "multiclass", "cross_entropy"),
+    *("Logloss", "CrossEntropy", "MultiClass", "MultiLogloss", "MultiCrossEntropy"),
+    *("classif", "sigmoid", "softmax", "hinge", "identity_multiclass"),
+)
+
+#: How objectives begin that may have several outputs without being classifiers'.
+SEVERAL = ("reg:", "count:", "MultiRMSE", "MultiQuantile", "RMSEWithUncertainty", "identity")
 
 
 def trees(model) -> Trees:
@@ -35,13 +51,13 @@ def trees(model) -> Trees:
     Raises UnsupportedError, with the model's class, if it is none.
     """
     if isinstance(model, Model):
-        return _file(model)
+        return told(model)
     if isinstance(model, (str, os.PathLike)):
-        return _file(Model.load(os.fspath(model)))
+        return told(Model.load(os.fspath(model)))
     if isinstance(model, (bytes, bytearray)):
-        return _file(Model.parse(bytes(model), "<memory>"))
+        return told(Model.parse(bytes(model), "<memory>"))
     if hasattr(model, "SerializeToString"):
-        return _file(Model.parse(model.SerializeToString(), "<ONNX model>"))
+        return told(Model.parse(model.SerializeToString(), "<ONNX model>"))
     for base in type(model).__mro__:
         library = LIBRARIES.get(base.__module__.partition(".")[0])
         if library is not None:
@@ -49,9 +65,10 @@ def trees(model) -> Trees:
     raise refused(model, "is no tree ensemble that whylight knows")
 
 
-def _file(model: Model) -> Trees:
-    classifiers = ("binary:", "multi:", "binary", "multiclass", "Logloss", "MultiClass", "classif")
-    task = "classification" if len(model.outputs) > 1 or model.objective.startswith(classifiers) else "unknown"
+def told(model: Model) -> Trees:
+    """A model of a file, with the task that its objective and its outputs tell."""
+    several = len(model.outputs) > 1 and not model.objective.startswith(SEVERAL)
+    task = "classification" if several or model.objective.startswith(CLASSIFIERS) else "unknown"
     return Trees(model, task)
 
 
@@ -59,6 +76,6 @@ def refused(model, reason) -> UnsupportedError:
     """The error for a model that has no exact translation."""
     kind = type(model)
     return UnsupportedError(
-        f"{kind.__module__}.{kind.__qualname__} {reason}; Tree SHAP explains XGBoost, LightGBM, CatBoost, ONNX and "
-        "scikit-learn tree ensembles"
+        f"{kind.__module__}.{kind.__qualname__} {reason}; Tree SHAP explains XGBoost, LightGBM, CatBoost, ONNX, "
+        "treelite and scikit-learn tree ensembles"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .._engine import Model
 from ..errors import ModelError
-from . import Trees
+from . import CLASSIFIERS, Trees
 
 
 def trees(model) -> Trees:
@@ -22,6 +22,6 @@ def trees(model) -> Trees:
             task = "regression"
     # Up to the best iteration, where early stopping chose one, as its own predictions are.
     converted = Model.parse(booster.model_to_string().encode(), "<LightGBM model>")
-    if task == "unknown" and converted.objective.startswith(("binary", "multiclass", "cross_entropy")):
+    if task == "unknown" and converted.objective.startswith(CLASSIFIERS):
         task = "classification"
     return Trees(converted, task, classes, booster.feature_name())

@@ -61,7 +61,7 @@ def trees(model) -> Trees:
 def _sum(model) -> Sum:
     for kind in type(model).__mro__:
         reader = READERS.get(kind.__name__)
-        if reader is not None and kind.__module__.startswith("sklearn."):
+        if reader is not None and kind.__module__.startswith(("sklearn.", "quantile_forest.")):
             return reader(model)
     raise refused(model, "is no sum over trees")
 
@@ -252,6 +252,16 @@ def _voting(model) -> Sum:
     return Sum(parts, base, first.task, labels, first.objective, first.wide)
 
 
+def _several_regressors(model) -> Sum:
+    """A model for each target."""
+    members = [_sum(member) for member in model.estimators_]
+    if len({member.wide for member in members}) > 1 or any(any(m.categories or []) for m in members):
+        raise refused(model, "has members that read the cells in different ways; explain each of its estimators_")
+    parts = [{**tree, "output": k} for k, member in enumerate(members) for tree in member.trees]
+    base = np.concatenate([member.base for member in members])
+    return Sum(parts, base, "regression", objective=members[0].objective, wide=members[0].wide)
+
+
 def _quietly(function, *arguments):
     import warnings
 
@@ -285,5 +295,11 @@ READERS = {
     "AdaBoostRegressor": _refuse("takes a weighted median of its trees, which is no sum"),
     "VotingClassifier": _voting,
     "VotingRegressor": _voting,
+    "MultiOutputRegressor": _several_regressors,
+    "MultiOutputClassifier": _refuse("predicts the classes of several targets; explain each of its estimators_"),
+    "BaseForestQuantileRegressor": _refuse(
+        "takes quantiles of the training targets in the leaves of its trees, which is no sum over trees; "
+        "GradientBoostingRegressor(loss='quantile') predicts a quantile that is one"
+    ),
     "CalibratedClassifierCV": _refuse("bends the sum by its calibration; explain its estimator"),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .._engine import Model
 from ..errors import ModelError
-from . import Trees
+from . import CLASSIFIERS, Trees
 
 
 def trees(model) -> Trees:
@@ -25,6 +25,6 @@ def trees(model) -> Trees:
         elif isinstance(model, xgboost.XGBRegressor):
             task = "regression"
     converted = Model.parse(bytes(booster.save_raw("ubj")), "<XGBoost model>")
-    if task == "unknown" and converted.objective.startswith(("binary:", "multi:")):
+    if task == "unknown" and converted.objective.startswith(CLASSIFIERS):
         task = "classification"
     return Trees(converted, task, classes, booster.feature_names)

@@ -1,47 +1,8 @@
-//! Categories: the sets that splits test, and the labels that models since 3.1 keep.
+//! The labels of categories that models since 3.1 keep.
 
 use super::document::{Section, Value};
 use crate::error::Result;
-use crate::model::check::MAX_CATEGORIES;
-use crate::model::trees::{Categories, CategorySet, Numbers};
-
-/// All sets of a model together take at most this many words (128 MiB). A set is as long as its
-/// largest member, so that a small file could otherwise ask for any amount of memory.
-const MAX_WORDS: usize = 1 << 25;
-
-/// The set with `members`; `words` counts what the model's sets take together.
-///
-/// Members go right. All others go left, and so do negative values and those of 2^24 and above.
-pub(super) fn set(members: &[i64], words: &mut usize) -> Result<CategorySet, String> {
-    if let Some(bad) = members
-        .iter()
-        .find(|member| !(0..MAX_CATEGORIES as i64).contains(member))
-    {
-        return Err(format!(
-            "category {bad} in its set; expected 0 to {}",
-            MAX_CATEGORIES - 1
-        ));
-    }
-    let length = members
-        .iter()
-        .max()
-        .map_or(0, |&last| last as usize / 32 + 1);
-    *words += length;
-    if *words > MAX_WORDS {
-        return Err(format!(
-            "the category sets up to here take more than {MAX_WORDS} words of 32 bits; train with \
-             smaller category numbers"
-        ));
-    }
-    let mut bits = vec![0_u32; length];
-    for &member in members {
-        bits[member as usize / 32] |= 1 << (member % 32);
-    }
-    Ok(CategorySet {
-        words: bits,
-        members_left: false,
-    })
-}
+use crate::model::trees::{Categories, Numbers};
 
 /// The labels of each feature, `None` for one without; an empty list if the model keeps none.
 ///
@@ -97,39 +58,4 @@ fn strings(column: &Section, trusted: bool) -> Result<Vec<String>> {
             })
     });
     labels.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::set;
-
-    #[test]
-    fn members_go_right_and_every_other_value_left() {
-        let set = set(&[0, 33], &mut 0).unwrap();
-        assert_eq!(set.words, [1, 2]);
-        for (category, left) in [
-            (0.0, false),
-            (-0.0, false),
-            (33.0, false),
-            (1.0, true),
-            (-1.0, true),
-            (64.0, true),
-            (1e9, true),
-            (f64::INFINITY, true),
-            (f64::NEG_INFINITY, true),
-        ] {
-            assert_eq!(set.left(category), left, "{category}");
-        }
-    }
-
-    #[test]
-    fn sets_that_would_fill_the_memory_are_refused() {
-        let mut words = 0;
-        let largest = (1 << 24) - 1;
-        let sets = (0..100).map(|_| set(&[largest], &mut words));
-        assert_eq!(sets.take_while(Result::is_ok).count(), 64);
-        for bad in [-1, 1 << 24, i64::MAX, i64::MIN] {
-            assert!(set(&[bad], &mut 0).is_err(), "{bad}");
-        }
-    }
 }

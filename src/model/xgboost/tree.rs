@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::category;
 use super::document::Section;
 use crate::error::Result;
+use crate::model::sets;
 use crate::model::trees::{Missing, Node, Output, Split, Test, Tree};
 
 /// What the pruner leaves as the feature of a node that it deleted: all bits set, but for the top
@@ -120,7 +120,8 @@ pub(super) fn read(tree: &Section, frame: &Frame, words: &mut usize) -> Result<(
         }
         let test = match arrays.sets.get(i).copied().flatten() {
             Some((begin, end)) => {
-                Test::Category(category::set(&arrays.categories[begin..end], words).map_err(at)?)
+                let members = arrays.categories[begin..end].iter().copied();
+                Test::Category(sets::of(members, false, words).map_err(at)?)
             }
             None if arrays.conditions[i].is_nan() => {
                 return Err(at("its threshold is not a number".to_owned()));

@@ -91,12 +91,12 @@ def special_rows(model, ordinary, categorical, allow_nan, seed, limit):
 
 
 def write(out, name, params, x, y, about, categorical=(), rows=None, allow_nan=True, extra=None, edit=None,
-          pass_pool=True, weight=None, limit=BORDERS):
+          pass_pool=True, weight=None, limit=BORDERS, group=None):
     """One case: the model, the rows, and what CatBoost itself says of them."""
     folder = os.path.join(out, "%s_%s" % (name, SHORT))
     os.makedirs(folder, exist_ok=True)
     categorical = list(categorical)
-    pool = cb.Pool(x, y, cat_features=categorical or None, weight=weight)
+    pool = cb.Pool(x, y, cat_features=categorical or None, weight=weight, group_id=group)
     model = cb.CatBoost(dict(BASE, **params))
     model.fit(pool)
     if edit:
@@ -184,6 +184,20 @@ def core(out):
           categorical=[1, 2])
 
 
+def objectives(out):
+    """Quantiles, ranking and survival, on few rows."""
+    x, y = table(14, n=300)
+    rows, small = x[:40], {"depth": 3, "iterations": 3}
+    write(out, "multi_quantile", dict(small, loss_function="MultiQuantile:alpha=0.2,0.5,0.9"), x, y,
+          "three quantiles: a bias for each", rows=rows)
+    write(out, "uncertainty", dict(small, loss_function="RMSEWithUncertainty"), x, y, "a mean and a log deviation", rows=rows,
+          extra={"value_source": None})  # CatBoost's ShapValues are those of the mean alone
+    write(out, "yeti_rank", dict(small, loss_function="YetiRank"), x, np.digitize(y, [-1, 0, 1]) / 3,
+          "learning to rank", rows=rows, group=np.repeat(np.arange(6), 50))
+    write(out, "cox", dict(small, loss_function="Cox"), x, np.where(y > 0, np.exp(y / 3), -np.exp(y / 3)),
+          "survival: negative labels are censored", rows=rows)
+
+
 def newest(out):
     """The cases that only the newest version writes."""
     x, y = table(5)
@@ -221,6 +235,7 @@ def newest(out):
     write(out, "one_hot_hashes", {"one_hot_max_size": 20}, frame, fy,
           "saved without its pool: the file has the hashes of the categories but not their labels", categorical=[1, 2],
           pass_pool=False)
+    objectives(out)
     x, y = table(13)
     write(out, "every_border", {"grow_policy": "Lossguide", "max_leaves": 16, "depth": 8}, x, y,
           "rows at every border and its neighbours", limit=None)

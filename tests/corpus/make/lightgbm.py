@@ -214,10 +214,24 @@ def newest(out):
     for name, params in (("tiny_none", {"use_missing": False}), ("tiny_zero", {"zero_as_missing": True})):
         write(out, name, train(dict(params, objective="regression"), tiny, target, 3), tiny[:60],
               "values around 1e-35, below which LightGBM reads a zero: thresholds at its edges")
+    objective_cases(out)
     frame_case(out)
     x, y = table(13)
     write(out, "every_threshold", train({"objective": "regression"}, x, y, 4), x,
           "rows at every threshold and its neighbours", limit=None)
+
+
+def objective_cases(out):
+    """Ranking and quantiles, on few rows."""
+    x, y = table(14, n=300)
+    grades = np.digitize(y, np.quantile(y, [0.25, 0.5, 0.75]))
+    rows = x[:40]
+    for name in ("lambdarank", "rank_xendcg"):
+        write(out, name, train({"objective": name, "num_leaves": 6}, x, grades, 3, group=[50] * 6), x, name, rows=rows)
+    write(out, "quantile", train({"objective": "quantile", "alpha": 0.8, "num_leaves": 6}, x, y, 3), x, "the 0.8 quantile", rows=rows)
+    write(out, "quantile_forest",
+          train({"objective": "quantile", "alpha": 0.2, "num_leaves": 6, "boosting": "rf", "bagging_fraction": 0.6,
+                 "bagging_freq": 1}, x, y, 3), x, "boosting=rf of the 0.2 quantile", rows=rows)
 
 
 def frame_case(out):

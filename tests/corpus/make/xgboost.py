@@ -308,6 +308,35 @@ def simple_cases(out, ubj, which):
         save(out, "%s_%s" % (name, TAG), booster, rng, x, "objective %s" % params["objective"], ubj=ubj, limit=18)
 
 
+def objective_cases(out, which):
+    """Survival, ranking and quantiles, on few rows: what matters is where the margin begins and which output a tree adds to."""
+    rng = np.random.RandomState(16)
+    x, score = training_data(rng)
+    positive = np.exp(0.3 * score).astype(np.float32)
+    open_above, open_below = positive * 1.5, positive.copy()
+    open_above[::5], open_below[1::7] = np.inf, 0.0
+    quantiles = {"objective": "reg:quantileerror", "quantile_alpha": [0.2, 0.5, 0.9]}
+    targets = np.stack([score, score**2 - 1, -score + 3], axis=1).astype(np.float32)
+    vector = {"multi_strategy": "multi_output_tree"}
+    censored = {"label_lower_bound": open_below, "label_upper_bound": open_above}
+    table = {
+        "cox_base": ({"objective": "survival:cox", "base_score": 0.7}, np.where(score > 0.4, positive, -positive), {}),
+        "aft_censored": ({"objective": "survival:aft", "aft_loss_distribution": "extreme"}, None, censored),
+        "rank_map": ({"objective": "rank:map", "base_score": 0.7}, (score > 0.4).astype(np.float32), {"group": [50] * 6}),
+        "quantiles": (quantiles, score, {}),
+        "quantiles_vector": (dict(quantiles, **vector), score, {}),
+        "forest_vector": (dict(vector, num_parallel_tree=2, subsample=0.7), targets, {}),
+        "dart_vector": (dict(vector, booster="dart", rate_drop=0.5, one_drop=1), targets, {}),
+        "labels_vector": (dict(vector, objective="binary:logistic"), (targets > 0.4).astype(np.float32), {}),
+    }
+    for name in which:
+        params, label, more = table[name]
+        booster = train(dict(params, max_depth=3), x, label, rounds=2, **dict(more))
+        about = "objective %s" % params.get("objective", "reg:squarederror")
+        values = "leaves" if VERSION < (3, 3, 0) and "multi_strategy" in params else "native"
+        save(out, "%s_%s" % (name, TAG), booster, rng, x, about, limit=6, sample=30, values=values)
+
+
 def structure_cases(out, which):
     """Trees of unusual shape, and ranges of iterations."""
     rng = np.random.RandomState(12)
@@ -459,6 +488,7 @@ def main(out):
         structure_cases(out, ["early_stopping", "zero_trees", "refreshed", "float64", "pruned", "gblinear"])
         categorical_cases(out, ["onehot", "partition", "names"])
         vector_cases(out, ["targets", "vector_leaf", "vector_leaf_ubj", "vector_single"])
+        objective_cases(out, ["cox_base", "aft_censored", "rank_map", "quantiles", "quantiles_vector", "forest_vector", "dart_vector", "labels_vector"])
         every_threshold(out)
     else:
         sys.exit("no cases belong to xgboost %s" % xgb.__version__)
