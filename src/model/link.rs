@@ -98,6 +98,10 @@ impl Trees {
             let mut rest = self.objective.split([' ', ',']);
             rest.find_map(|word| word.trim().strip_prefix(key).map(str::to_owned))
         };
+        let scale = word("sigmoid:").and_then(|scale| scale.parse().ok());
+        let sigmoid = Link::Logistic {
+            scale: scale.unwrap_or(1.0),
+        };
         let known = match self.format.split(' ').next().unwrap_or_default() {
             "XGBoost" => match name {
                 "binary:logistic" | "reg:logistic" => Some(logistic),
@@ -117,23 +121,17 @@ impl Trees {
                 | "rank:map" => Some(Link::Identity),
                 _ => None,
             },
-            "LightGBM" => {
-                let scale = word("sigmoid:").and_then(|scale| scale.parse().ok());
-                let sigmoid = Link::Logistic {
-                    scale: scale.unwrap_or(1.0),
-                };
-                match name {
-                    "binary" | "multiclassova" => Some(sigmoid),
-                    "cross_entropy" | "xentropy" => Some(logistic),
-                    "cross_entropy_lambda" | "xentlambda" => Some(Link::Softplus),
-                    "multiclass" => Some(Link::Softmax),
-                    "poisson" | "gamma" | "tweedie" => Some(Link::Exp),
-                    "regression" if word("sqrt").is_some() => Some(Link::SignedSquare),
-                    "regression" | "regression_l1" | "huber" | "fair" | "quantile" | "mape"
-                    | "lambdarank" | "rank_xendcg" => Some(Link::Identity),
-                    _ => None,
-                }
-            }
+            "LightGBM" => match name {
+                "binary" | "multiclassova" => Some(sigmoid),
+                "cross_entropy" | "xentropy" => Some(logistic),
+                "cross_entropy_lambda" | "xentlambda" => Some(Link::Softplus),
+                "multiclass" => Some(Link::Softmax),
+                "poisson" | "gamma" | "tweedie" => Some(Link::Exp),
+                "regression" if word("sqrt").is_some() => Some(Link::SignedSquare),
+                "regression" | "regression_l1" | "huber" | "fair" | "quantile" | "mape"
+                | "lambdarank" | "rank_xendcg" => Some(Link::Identity),
+                _ => None,
+            },
             "CatBoost" => match name {
                 "Logloss" | "CrossEntropy" | "Focal" | "MultiClassOneVsAll" | "MultiLogloss"
                 | "MultiCrossEntropy" => Some(logistic),
@@ -149,6 +147,15 @@ impl Trees {
                 "" => Some(Link::Identity),
                 "LOGISTIC" => Some(logistic),
                 "SOFTMAX" => Some(Link::Softmax),
+                _ => None,
+            },
+            "treelite" => match name {
+                "identity" | "identity_multiclass" => Some(Link::Identity),
+                "sigmoid" | "multiclass_ova" => Some(sigmoid),
+                "softmax" if self.objective == name => Some(Link::Softmax),
+                "exponential" => Some(Link::Exp),
+                "logarithm_one_plus_exp" => Some(Link::Softplus),
+                "signed_square" => Some(Link::SignedSquare),
                 _ => None,
             },
             "scikit-learn" => match (name, words.next_back()) {

@@ -105,8 +105,13 @@ fn read(bytes: &mut Bytes) -> Result<Trees, Fault> {
     bytes.list("leaf_vector_shape", i32::from_le_bytes)?;
     let target_ids = bytes.list("target_id", i32::from_le_bytes)?;
     let class_ids = bytes.list("class_id", i32::from_le_bytes)?;
-    let objective = String::from_utf8_lossy(bytes.span("postprocessor", 1)?).into_owned();
-    bytes.one("sigmoid_alpha", f32::from_le_bytes)?;
+    let mut objective = String::from_utf8_lossy(bytes.span("postprocessor", 1)?).into_owned();
+    let alpha = bytes.one("sigmoid_alpha", f32::from_le_bytes)?;
+    match objective.as_str() {
+        "sigmoid" | "multiclass_ova" => objective = format!("{objective} sigmoid:{alpha}"),
+        "softmax" if targets > 1 => objective.push_str(" of each target"),
+        _ => {}
+    }
     bytes.one("ratio_c", f32::from_le_bytes)?;
     let scores = bytes.list("base_scores", f64::from_le_bytes)?;
     bytes.span("attributes", 1)?;

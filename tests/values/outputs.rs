@@ -41,19 +41,23 @@ fn explained(subject: &Subject, options: Options) -> Explanation {
 
 /// The prediction that a library makes of margins, or its losses, from its documentation.
 fn answer(objective: &str, margins: &[f64], loss: bool) -> Vec<f64> {
-    let sigmoid = |m: &f64| 1.0 / (1.0 + (-m).exp());
-    let name = objective.split(' ').next().unwrap();
+    let (name, scale) = objective
+        .split_once(" sigmoid:")
+        .unwrap_or((objective, "1"));
+    let scale: f64 = scale.parse().unwrap();
+    let sigmoid = |m: &f64| 1.0 / (1.0 + (-scale * m).exp());
+    let name = name.split(' ').next().unwrap();
     let p: Vec<f64> = match name {
         "binary:logistic" | "reg:logistic" | "binary" | "multiclassova" | "cross_entropy"
-        | "Logloss" | "CrossEntropy" | "MultiClassOneVsAll" | "LOGISTIC" => {
-            margins.iter().map(sigmoid).collect()
-        }
-        "multi:softprob" | "multi:softmax" | "multiclass" | "MultiClass" | "SOFTMAX" => {
+        | "Logloss" | "CrossEntropy" | "MultiClassOneVsAll" | "LOGISTIC" | "sigmoid"
+        | "multiclass_ova" => margins.iter().map(sigmoid).collect(),
+        "multi:softprob" | "multi:softmax" | "multiclass" | "MultiClass" | "SOFTMAX"
+        | "softmax" => {
             let total: f64 = margins.iter().map(|m| m.exp()).sum();
             margins.iter().map(|m| m.exp() / total).collect()
         }
         "count:poisson" | "reg:gamma" | "reg:tweedie" | "survival:cox" | "survival:aft"
-        | "poisson" | "gamma" | "tweedie" | "Poisson" | "Tweedie" => {
+        | "poisson" | "gamma" | "tweedie" | "Poisson" | "Tweedie" | "exponential" => {
             margins.iter().map(|m| m.exp()).collect()
         }
         _ => margins.to_vec(),
@@ -160,7 +164,10 @@ fn responses_and_losses_of_every_objective_are_as_defined() {
     refused.dedup();
     insta::assert_debug_snapshot!(refused, @r#"
     [
+        "the objective Cox of this CatBoost JSON model",
+        "the objective RMSEWithUncertainty of this CatBoost JSON model",
         "the objective binary:hinge of this XGBoost JSON model",
+        "the objective exponential_standard_ratio of this treelite checkpoint model",
         "the objective reg:expectileerror of this XGBoost JSON model",
     ]
     "#);

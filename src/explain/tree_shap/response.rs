@@ -302,7 +302,7 @@ impl Responses {
     ) -> Result<Found> {
         let varying = self.varying(compiled, row);
         let players = varying.players.len();
-        let is_exact = self.is_exact_for(players, estimator, row.number)?;
+        let is_exact = Self::is_exact_for(players, estimator, row.number)?;
         let game = Against {
             responses: self,
             compiled,
@@ -318,7 +318,7 @@ impl Responses {
     }
 
     /// Whether a row takes all coalitions of its players.
-    fn is_exact_for(&self, players: usize, estimator: Estimator, row: usize) -> Result<bool> {
+    fn is_exact_for(players: usize, estimator: Estimator, row: usize) -> Result<bool> {
         let can = players <= MOST_PLAYERS;
         if estimator == Estimator::Exact && !can {
             return Err(Error::Unsupported {

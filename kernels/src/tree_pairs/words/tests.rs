@@ -2,6 +2,7 @@
 
 use super::{Limits, Node, PARTINGS, divide, others, shares};
 use crate::forest::{self, Forest, LEAF, Test};
+use crate::legendre::Index;
 use crate::tree_pairs::{Background, Shares};
 use crate::words::{LAST, MISSING, Sets, key};
 
@@ -171,7 +172,7 @@ fn background_rows_without_a_weight_are_left_out_and_parts_keep_to_the_limit() {
         cells: &[1.0, 2.0, 3.0, 4.0, f32::NAN, 6.0, 7.0, 8.0],
         thresholds: &[],
         weights: &[0.5, 0.0, 0.25, 0.25],
-        shares: &Shares::new(1),
+        shares: &Shares::new(Index::Shapley, 1),
     };
     let bits = |weight: f32| weight.to_bits();
     let whole = vec![
@@ -189,7 +190,7 @@ fn background_rows_without_a_weight_are_left_out_and_parts_keep_to_the_limit() {
 
 #[test]
 fn shares_are_looked_up_by_both_sides() {
-    let table = shares(&Shares::new(1));
+    let table = shares(&Shares::new(Index::Shapley, 1));
     let most = PARTINGS as usize;
     let of = |k: usize, t: usize| table[k * (most + 1) + t];
     assert_eq!(of(0, 5), 0.0);

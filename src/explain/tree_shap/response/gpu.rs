@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::explain::Estimator;
 use crate::explain::coalitions::Exact;
 use crate::explain::method::Found;
+use crate::explain::tree_shap::background::BackgroundRows;
 use crate::explain::tree_shap::columns::{self, Scale};
 use crate::explain::tree_shap::compile::{Compiled, Kind, rank};
 use crate::gpu::Gpu;
@@ -79,7 +80,7 @@ fn scale(compiled: &Compiled) -> Scale {
 /// The cells of the background in the scale of the GPU.
 fn background(compiled: &Compiled, cells: &[f32]) -> Vec<f32> {
     let mut cells = cells.to_vec();
-    let is_numbers = (compiled.background.as_ref()).is_some_and(|rows| rows.is_numbers());
+    let is_numbers = (compiled.background.as_ref()).is_some_and(BackgroundRows::is_numbers);
     if scale(compiled) == Scale::Ranks && is_numbers {
         let steps = &compiled.ranks().steps;
         for row in cells.chunks_mut(compiled.columns.len().max(1)) {
@@ -191,7 +192,7 @@ impl Responses {
         let blocks = blocks.collect::<Result<Vec<_>>>()?;
         for (row, (cells, varying)) in blocks.into_iter().flatten().enumerate() {
             let count = varying.players.len();
-            let is_exact = self.is_exact_for(count, self.estimator, before + row)?;
+            let is_exact = Self::is_exact_for(count, self.estimator, before + row)?;
             let group = alike.entry((count, is_exact)).or_default();
             group.rows.push(row);
             group.cells.extend(cells);
