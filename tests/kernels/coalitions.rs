@@ -38,12 +38,13 @@ impl Case {
             .map(|i| if i % 5 == 3 { 0.0 } else { 0.1 + random.unit() })
             .collect();
         let total: f64 = weights.iter().sum();
-        weights.iter_mut().for_each(|weight| *weight /= total);
+        for weight in &mut weights {
+            *weight /= total;
+        }
         let mut places = vec![NONE; spec.features];
-        let mut next = 0;
-        for feature in (0..spec.features).rev().filter(|feature| *feature != same) {
-            places[feature] = next;
-            next += 1;
+        let playing = (0..spec.features).rev().filter(|feature| *feature != same);
+        for (place, feature) in (0..).zip(playing) {
+            places[feature] = place;
         }
         Self {
             forest,
