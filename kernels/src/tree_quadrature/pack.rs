@@ -84,6 +84,8 @@ impl Pack {
             edges: Vec::new(),
         };
         walk.record(forest.roots[tree]);
+        let passes = points.div_ceil(per_pass);
+        self.constants.reserve(walk.next_constant as usize * passes + points);
         for points in rule.points.chunks(per_pass) {
             for edges in &walk.edges {
                 edges.write(points, &mut self.constants);
@@ -108,8 +110,24 @@ impl Pack {
         });
     }
 
+    /// The trees of some packs in one, those of each after those of the one before.
+    pub fn concat(parts: Vec<Pack>) -> Self {
+        let count = |of: fn(&Pack) -> usize| parts.iter().map(of).sum();
+        // What grew step by step would be moved several times, and touched for the first time anew.
+        let mut all = Self {
+            trees: Vec::with_capacity(count(|part| part.trees.len())),
+            steps: Vec::with_capacity(count(|part| part.steps.len())),
+            constants: Vec::with_capacity(count(|part| part.constants.len())),
+            used: Vec::with_capacity(count(|part| part.used.len())),
+        };
+        for part in parts {
+            all.append(&part);
+        }
+        all
+    }
+
     /// Appends the trees of another pack.
-    pub fn append(&mut self, other: &Pack) {
+    fn append(&mut self, other: &Pack) {
         let ends = (self.steps.len(), self.constants.len(), self.used.len());
         self.steps.extend(&other.steps);
         self.constants.extend(&other.constants);
@@ -183,10 +201,11 @@ enum Edges {
 }
 
 impl Edge {
-    /// The factor of the edge's feature at `u` over its factor before the edge.
-    fn factor(&self, met: bool, u: f64) -> f64 {
-        let after = self.z * (1.0 - u) + if met { u } else { 0.0 };
-        after / self.met_before(u)
+    /// The factors of the edge's feature at `u`, where it is met and where not, over its factor before
+    /// the edge, whose inverse is given.
+    fn factors(&self, u: f64, inverse: f64) -> [f64; 2] {
+        let unmet = self.z * (1.0 - u);
+        [(unmet + u) * inverse, unmet * inverse]
     }
 
     fn met_before(&self, u: f64) -> f64 {
@@ -241,12 +260,19 @@ impl Edges {
             to.push(together(&|edge, _| edge.unmet_factor(), true));
         }
         for &u in points {
-            for met in [true, false] {
-                to.push(together(&|edge, met| edge.factor(met, u), met));
-            }
+            // The edges of a twig have the same feature above them.
+            let inverse = 1.0 / edge.met_before(u);
+            let [met, unmet] = match self {
+                Edges::Inner(edge) => edge.factors(u, inverse),
+                Edges::Leaf(edge) => edge.factors(u, inverse).map(|factor| edge.value * factor),
+                Edges::Twig(left, right) => {
+                    let (of_left, of_right) = (left.factors(u, inverse), right.factors(u, inverse));
+                    [0, 1].map(|at| left.value * of_left[at] + right.value * of_right[1 - at])
+                }
+            };
+            to.extend([met as f32, unmet as f32]);
             if !edge.is_first {
-                let before = edge.met_before(u);
-                to.push((1.0 / (before * before)) as f32);
+                to.push((inverse * inverse) as f32);
             }
         }
     }

@@ -157,9 +157,7 @@ impl Packs {
             pack
         };
         let parts: Vec<_> = factors.par_chunks(TREES_PER_TASK).map(pack).collect();
-        for part in parts {
-            packs.quadrature.append(&part);
-        }
+        packs.quadrature = tree_quadrature::Pack::concat(parts);
         packs.table_spans = packs.tables.spans(SPAN_BYTES);
         if let Some(background) = &compiled.background
             && !packs.pairs.is_empty()
