@@ -172,16 +172,19 @@ class View:
             if named is None:
                 named = getattr(data, "columns", getattr(data, "index", None) if hasattr(data, "to_frame") else None)
             cells = data if hasattr(data, "iloc") and hasattr(data, "columns") else as_array(data)
-        order = range(len(self.names))
+        order = None
         if named is not None:
             # The engine finds columns by name wherever they are, a blank for `_`, too.
             places = {str(name).replace(" ", "_"): place for place, name in enumerate(named)}
             places.update((str(name), place) for place, name in enumerate(named))
             if all(name in places for name in e.feature_names):
                 order = [places[name] for name in e.feature_names]
-        if len(cells.shape) != 2 or cells.shape[0] != len(e) or cells.shape[1] <= max(order, default=-1):
+        if len(cells.shape) != 2 or cells.shape[0] != len(e):
             return None
-        return cells, order
+        if order is None:
+            # Of more columns than features nobody knows which are theirs.
+            order = range(len(self.names)) if cells.shape[1] == len(self.names) else None
+        return None if order is None else (cells, order)
 
     @property
     def has_cells(self) -> bool:
