@@ -139,7 +139,8 @@ class View:
     @property
     def space(self) -> str:
         """What values and base value add up to."""
-        return {"raw": "margin", "probability": "probability"}.get(self.of.output, "prediction")
+        known = {"raw": "margin", "probability": "probability", "log_loss": "log loss"}
+        return known.get(self.of.output, "prediction")
 
     def local(self, output, rows=slice(None), features=slice(None)):
         """Values (rows, features) of an output, dense."""
@@ -152,10 +153,12 @@ class View:
         part = values[rows][:, features]
         return sign * np.asarray(part.toarray() if hasattr(part, "toarray") else part, np.float64)
 
-    def base(self, output):
-        """The base value of an output, None where there is none."""
-        if self.of.base_values is None:
+    def base(self, output, row):
+        """The base value of a row's output; None where there is none, or nothing that values add up to with it."""
+        if self.of.base_values is None or self.of.index == "banzhaf":
             return None
+        if self.of._has_own_bases:
+            return float(self.of.base_values[row])
         base = self.of.expected_values
         return float(base[output]) if len(base) == len(self.outputs) else None
 
@@ -163,7 +166,7 @@ class View:
     def _cells(self):
         """The explained rows where each has a cell per feature, and the column of each feature; else None."""
         data, e = self.of._eval_data, self.of
-        if data is None or e._values is None:
+        if data is None or e._values is None or not e._has_own_cells:
             return None
         if hasattr(data, "tocsc"):
             cells, named = data.tocsc(), None
@@ -344,7 +347,7 @@ def _row(view, text):
     values = np.stack([view.local(k, [0])[0] for k in chosen], axis=1)
     order = np.argsort(-np.abs(values).sum(axis=1), kind="stable")
     top = _FEATURES + 1 if len(order) == _FEATURES + 1 else _FEATURES
-    base = [view.base(k) for k in chosen]
+    base = [view.base(k, 0) for k in chosen]
     known = None not in base
     base = np.array(base if known else [0.0] * len(chosen))
     sums = base + values.sum(axis=0)
