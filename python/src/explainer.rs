@@ -13,6 +13,12 @@ use crate::error::raised;
 use crate::model::Model;
 use crate::table::Data;
 
+/// (rows, features, outputs).
+type Values<'py> = Bound<'py, PyArray3<f32>>;
+
+/// (features, outputs).
+type Means<'py> = Bound<'py, PyArray2<f64>>;
+
 /// A model made ready for a device.
 #[pyclass(frozen, module = "whylight._engine")]
 pub(crate) struct Explainer(whylight::Explainer);
@@ -92,7 +98,8 @@ impl Explainer {
         json(self.0.header())
     }
 
-    /// The values (rows, features, outputs) of a table, and how they were computed as JSON.
+    /// The values (rows, features, outputs) of a table, their standard errors where they are estimated,
+    /// and how they were computed as JSON.
     #[pyo3(signature = (data, names=None, progress=None))]
     fn explain<'py>(
         &self,
@@ -100,7 +107,7 @@ impl Explainer {
         data: Data<'py>,
         names: Option<Vec<String>>,
         progress: Option<Py<PyAny>>,
-    ) -> PyResult<(Bound<'py, PyArray3<f32>>, String)> {
+    ) -> PyResult<(Values<'py>, Option<Values<'py>>, String)> {
         let copied = data.copied();
         let view = data.view(&copied, names.as_deref());
         let view = view.map_err(|error| raised(py, &error))?;
@@ -108,11 +115,13 @@ impl Explainer {
             self.0.explain_while(&view, go_on)
         })?;
         let trailer = json(&explained.trailer);
-        Ok((PyArray3::from_owned_array(py, explained.values), trailer))
+        let made = |values| PyArray3::from_owned_array(py, values);
+        let errors = explained.standard_errors.map(made);
+        Ok((made(explained.values), errors, trailer))
     }
 
-    /// The mean |value| (features, outputs) of a table, without its values, and how it was computed
-    /// as JSON.
+    /// The mean and the standard deviation of |value| (features, outputs) over a table, without its
+    /// values, and how they were computed as JSON.
     #[pyo3(signature = (data, names=None, progress=None))]
     fn summarise<'py>(
         &self,
@@ -120,7 +129,7 @@ impl Explainer {
         data: Data<'py>,
         names: Option<Vec<String>>,
         progress: Option<Py<PyAny>>,
-    ) -> PyResult<(Bound<'py, PyArray2<f64>>, String)> {
+    ) -> PyResult<(Means<'py>, Means<'py>, String)> {
         let copied = data.copied();
         let view = data.view(&copied, names.as_deref());
         let view = view.map_err(|error| raised(py, &error))?;
@@ -128,8 +137,9 @@ impl Explainer {
         let trailer = watched(py, progress.as_ref(), |go_on| {
             self.0.stream_while(&view, &mut summary, go_on)
         })?;
-        let means = PyArray2::from_owned_array(py, summary.means());
-        Ok((means, json(&trailer)))
+        let made = |means| PyArray2::from_owned_array(py, means);
+        let (means, spread) = (made(summary.means()), made(summary.spread()));
+        Ok((means, spread, json(&trailer)))
     }
 }
 

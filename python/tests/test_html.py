@@ -66,6 +66,13 @@ def test_regression():
     assert ranking == [["feature", "mean |value|"], *said, ["the 5 others together", f"{means[10:].sum():.4f}"]]
 
 
+def test_a_subset_of_unnamed_features_shows_no_cells_of_others():
+    e = Explanation(
+        values(3, 4), base_values=0.5, data=np.full((3, 4), "here", dtype=object), feature_names=list("abcd")
+    )
+    assert "here" in read(e).text and "here" not in read(e.features_only([3, 1])).text
+
+
 def test_the_first_of_few_rows():
     data = np.full((2, 15), 1.5, dtype=object)
     data[0, 0], data[0, 1] = None, "text"

@@ -52,6 +52,9 @@ def test_rows_are_transformed_in_pieces(request, complete, scaler, explained, la
     pieces, most = explained(y, memory_limit=LIMIT)
     assert most == 30
     np.testing.assert_allclose(pieces.global_importance_values, whole.global_importance_values, rtol=1e-6)
+    np.testing.assert_allclose(pieces.engineered.spread, whole.engineered.spread, rtol=1e-6)
+    # That of a sum of features is not known from theirs.
+    assert pieces.spread is None
     assert pieces.expected_values == whole.expected_values
     if labels != "target":
         np.testing.assert_allclose(pieces.per_class_values, whole.per_class_values, rtol=1e-6)

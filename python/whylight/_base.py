@@ -28,6 +28,8 @@ class Explainer:
     _absent = 0.0
     #: Bytes for the rows that are worked on at a time.
     _memory_limit = None
+    #: Whether the raw features of transformations play, and not the engineered ones.
+    _plays_raw = False
 
     def _begin(
         self,
@@ -127,30 +129,36 @@ class Explainer:
             pieces = [with_rows(data)]
         details = computed["details"]
         details["notes"] = [*notes, *details.get("notes", [])]
+        task = self._output_task
         if self._classes is not None and self._task != "classification":
-            task = f"its task is {self._task}"
-            details["notes"].append(f"classes: their names are not used, since the model is no classifier ({task})")
+            of = f"its task is {self._task}"
+            details["notes"].append(f"classes: their names are not used, since the model is no classifier ({of})")
+        is_engineered = self._transformations is not None and not self._plays_raw
         if self._transformations is not None:
             details["notes"] += self._transformations.notes
+        if is_engineered:
             names = self._transformations.engineered_names
+        elif self._plays_raw:
+            names, data = self._features or self._transformations.raw_names, x
         else:
-            names = self._features or self._known_names() or rows.given
+            names = self._players(self._features or self._known_names() or rows.given)
         explanation = Explanation(
             **computed,
             data=data,
             feature_names=names,
-            output_names=self._output_names(),
-            classes=self._classes if self._task == "classification" else None,
-            model_task=self._task,
+            output_names=self._output_names(details),
+            classes=self._classes if task == "classification" else None,
+            model_task=task,
             model_type=self._model_type,
-            is_engineered=self._transformations is not None,
+            is_raw=self._plays_raw,
+            is_engineered=is_engineered,
             is_global=is_global,
             one_row=one_row,
             init_data=self._init_data,
             eval_y_predicted=self._later("predict", pieces),
             eval_y_predicted_proba=self._later("predict_proba", pieces),
         )
-        if self._transformations is not None:
+        if is_engineered:
             explanation = self._raw(explanation, x)
         if self._subset is not None:
             explanation = explanation.features_only(self._subset)
@@ -182,7 +190,18 @@ class Explainer:
         names = self._known_features
         return None if any(name is None for name in names) else names
 
-    def _output_names(self):
+    @property
+    def _output_task(self):
+        """The task of what is explained, which of a classifier's outputs need not be its own."""
+        return self._task
+
+    def _players(self, names):
+        """The names of those that play, of whose features these are the names, if they have some."""
+        return names
+
+    def _output_names(self, details):
+        if self._output_task != self._task:
+            return details["output_names"]
         if self._classes is not None and self._outputs > 1 and self._task == "classification":
             return [str(label) for label in self._classes]
         return None
@@ -200,7 +219,7 @@ class Explainer:
         return predicted
 
     def _compute(self, rows, include_local, progress) -> dict:
-        """`values` or `means`, `base_values` and `details` of rows, as `Explanation` takes them.
+        """`values` or `means`, and what belongs to them, of rows, as `Explanation` takes them.
 
         `progress` is None or is told the rows done.
         """
@@ -208,7 +227,7 @@ class Explainer:
 
 
 def merged(one, other):
-    """What was computed of the means over two parts of a table, as if of both at once."""
+    """What was computed over two parts of a table without local values, as if over both at once."""
     if one is None:
         return other
     details, more = one["details"], other["details"]
@@ -219,10 +238,15 @@ def merged(one, other):
         # None is what JSON makes of an infinite one.
         "additivity_error": None if None in errors else max(errors),
         "additivity_rows": details["additivity_rows"] + more["additivity_rows"],
+        "standard_error": max(details["standard_error"], more["standard_error"]),
+        "approximation_error": max(details["approximation_error"], more["approximation_error"]),
         "notes": list(dict.fromkeys([*details["notes"], *more["notes"]])),
     }
-    means = np.average([one["means"], other["means"]], axis=0, weights=rows)
-    return {**one, "means": means, "details": {**details, **said}}
+    means, spreads = [np.array([part[name] for part in (one, other)]) for name in ("means", "spread")]
+    mean = np.average(means, axis=0, weights=rows)
+    # Within the parts, and between them.
+    variance = np.average(spreads**2 + (means - mean) ** 2, axis=0, weights=rows)
+    return {**one, "means": mean, "spread": np.sqrt(variance), "details": {**details, **said}}
 
 
 def unwrap(model, transformations, allow_all_transformations):
@@ -276,13 +300,16 @@ def table_names(x):
     return [str(name) for name in (columns if names is None else names)]
 
 
-def check_output(shap_values_output, is_probability, model):
-    """Refuses a probability where it is no sum over the model's parts."""
-    if shap_values_output in (None, "default", "raw") or (shap_values_output == "probability" and is_probability):
-        return
-    if shap_values_output != "probability":
+def wants_probability(shap_values_output) -> bool:
+    """Whether interpret's `shap_values_output` asks for probabilities."""
+    if shap_values_output not in (None, "default", "raw", "probability"):
         raise ParameterError(f'shap_values_output: {shap_values_output!r} is not allowed: "default" or "probability"')
-    raise UnsupportedError(
-        f"{type(model).__name__}: probabilities are no sum of its raw margin's parts, and values that are scaled to "
-        'them are no Shapley values; explain the raw margin with shap_values_output="default"'
+    return shap_values_output == "probability"
+
+
+def no_probability(model, instead="") -> UnsupportedError:
+    """The error where probabilities are no sum over the model's parts."""
+    return UnsupportedError(
+        f"{type(model).__name__}: probabilities are no sum of its raw margin's parts; {instead}explain the raw margin "
+        'with shap_values_output="default"'
     )

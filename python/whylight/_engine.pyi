@@ -73,6 +73,11 @@ class Explainer:
         covariance: NDArray[np.float64] | None = None,
         value_function: str = "auto",
         interactions: bool = False,
+        index: str = "shapley",
+        groups: Sequence[tuple[str, Sequence[int]]] | None = None,
+        output: str = "raw",
+        estimator: str = "auto",
+        samples: int | None = None,
         device: str = "auto",
         threads: int = 0,
         memory_limit: int | None = None,
@@ -82,10 +87,12 @@ class Explainer:
     def header(self) -> str: ...
     def explain(
         self, data: _Data, names: Sequence[str] | None = None, progress: Callable[[int], object] | None = None
-    ) -> tuple[NDArray[np.float32], str]: ...
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, str]:
+        """The values, their standard errors where they are estimated, and a trailer."""
     def summarise(
         self, data: _Data, names: Sequence[str] | None = None, progress: Callable[[int], object] | None = None
-    ) -> tuple[NDArray[np.float64], str]: ...
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], str]:
+        """The mean and the standard deviation of |value|, and a trailer."""
 
 def kmeans(
     data: _Data,

@@ -18,10 +18,19 @@ def device(value) -> str:
     return text("device", value, '"auto", "cpu", "gpu" or "gpu:N"')
 
 
-def count(name, value, least=0) -> int:
-    if not isinstance(value, (int, np.integer)) or not least <= value < 2**64:
-        raise ParameterError(f"{name}: {value!r} is not allowed: a whole number from {least}, below 2**64")
+def count(name, value, least=0, bits=64) -> int:
+    if not isinstance(value, (int, np.integer)) or not least <= value < 2**bits:
+        raise ParameterError(f"{name}: {value!r} is not allowed: a whole number from {least}, below 2**{bits}")
     return int(value)
+
+
+def one_of(name, value, default, other_name, other):
+    """What was given under one of two names of the same parameter."""
+    if other is None:
+        return value
+    if value != default:
+        raise ParameterError(f"{other_name}: not allowed together with {name}: give one of them")
+    return other
 
 
 def names(name, value) -> list | None:

@@ -36,7 +36,9 @@ class ExplanationAdapter:
         the values are in memory already.
         """
         full = self._made(local_importance_values, evaluation_examples, expected_values)
-        return full if include_local else full._like(None, means=full._class_means, is_local=False)
+        if include_local:
+            return full
+        return full._like(None, means=full._class_means, spread=full._class_spread, is_local=False)
 
     def _made(self, values, rows, base, is_global=True):
         if isinstance(values, (list, tuple)):

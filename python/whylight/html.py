@@ -139,7 +139,8 @@ class View:
     @property
     def space(self) -> str:
         """What values and base value add up to."""
-        return {"raw": "margin", "probability": "probability"}.get(self.of.output, "prediction")
+        known = {"raw": "margin", "probability": "probability", "log_loss": "log loss"}
+        return known.get(self.of.output, "prediction")
 
     def local(self, output, rows=slice(None), features=slice(None)):
         """Values (rows, features) of an output, dense."""
@@ -152,10 +153,12 @@ class View:
         part = values[rows][:, features]
         return sign * np.asarray(part.toarray() if hasattr(part, "toarray") else part, np.float64)
 
-    def base(self, output):
-        """The base value of an output, None where there is none."""
-        if self.of.base_values is None:
+    def base(self, output, row):
+        """The base value of a row's output; None where there is none, or nothing that values add up to with it."""
+        if self.of.base_values is None or self.of.index == "banzhaf":
             return None
+        if self.of._has_own_bases:
+            return float(self.of.base_values[row])
         base = self.of.expected_values
         return float(base[output]) if len(base) == len(self.outputs) else None
 
@@ -163,7 +166,7 @@ class View:
     def _cells(self):
         """The explained rows where each has a cell per feature, and the column of each feature; else None."""
         data, e = self.of._eval_data, self.of
-        if data is None or e._values is None:
+        if data is None or e._values is None or not e._has_own_cells:
             return None
         if hasattr(data, "tocsc"):
             cells, named = data.tocsc(), None
@@ -172,16 +175,19 @@ class View:
             if named is None:
                 named = getattr(data, "columns", getattr(data, "index", None) if hasattr(data, "to_frame") else None)
             cells = data if hasattr(data, "iloc") and hasattr(data, "columns") else as_array(data)
-        order = range(len(self.names))
+        order = None
         if named is not None:
             # The engine finds columns by name wherever they are, a blank for `_`, too.
             places = {str(name).replace(" ", "_"): place for place, name in enumerate(named)}
             places.update((str(name), place) for place, name in enumerate(named))
             if all(name in places for name in e.feature_names):
                 order = [places[name] for name in e.feature_names]
-        if len(cells.shape) != 2 or cells.shape[0] != len(e) or cells.shape[1] <= max(order, default=-1):
+        if len(cells.shape) != 2 or cells.shape[0] != len(e):
             return None
-        return cells, order
+        if order is None:
+            # Of more columns than features nobody knows which are theirs.
+            order = range(len(self.names)) if cells.shape[1] == len(self.names) else None
+        return None if order is None else (cells, order)
 
     @property
     def has_cells(self) -> bool:
@@ -341,7 +347,7 @@ def _row(view, text):
     values = np.stack([view.local(k, [0])[0] for k in chosen], axis=1)
     order = np.argsort(-np.abs(values).sum(axis=1), kind="stable")
     top = _FEATURES + 1 if len(order) == _FEATURES + 1 else _FEATURES
-    base = [view.base(k) for k in chosen]
+    base = [view.base(k, 0) for k in chosen]
     known = None not in base
     base = np.array(base if known else [0.0] * len(chosen))
     sums = base + values.sum(axis=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._base import check_output, unwrap
+from ._base import no_probability, unwrap, wants_probability
 from .errors import ParameterError
 from .models.linear import linear
 from .tree import EngineExplainer
@@ -19,7 +19,7 @@ class LinearExplainer(EngineExplainer):
     `value_function` is "interventional" (features are taken from the background as if they were independent:
     coefficient times deviation from the mean) or "conditional" (features outside a coalition follow those in it, as in
     a normal distribution with the background's moments): exact in blocks of up to 16 correlated features, beyond an
-    estimate, whose standard error the notes give.
+    estimate, whose standard error the notes give. `groups` of features are for trees: here they are refused.
     """
 
     def __init__(
@@ -28,6 +28,7 @@ class LinearExplainer(EngineExplainer):
         background=None,
         *,
         value_function="interventional",
+        groups=None,
         explain_subset=None,
         features=None,
         classes=None,
@@ -57,7 +58,8 @@ class LinearExplainer(EngineExplainer):
             allow_all_transformations=allow_all_transformations,
             show_progress=show_progress,
         )
-        check_output(shap_values_output, False, model)
+        if wants_probability(shap_values_output):
+            raise no_probability(model)
         if background is None:
             raise ParameterError(
                 "background: None is not allowed: a linear model is explained against training rows, or a sample of "
@@ -68,6 +70,7 @@ class LinearExplainer(EngineExplainer):
             **self._distribution(background),
             value_function=value_function,
             allowed='"interventional" or "conditional"',
+            groups=groups,
             device=device,
             seed=seed,
             threads=threads,

@@ -20,8 +20,8 @@ class TabularExplainer:
     """Explains a model by the fastest exact method that takes it: Tree SHAP, then Linear SHAP.
 
     Parameters are those of the methods: `features` and `classes` are names, `transformations` takes raw rows to the
-    model's columns, `device` is "auto", "cpu", "gpu" or "gpu:N"; `use_gpu=True` is `device="gpu"`. `explainer` is the
-    chosen one, `reasons` say why others were not taken.
+    model's columns, `groups` are features that play as one (for trees), `device` is "auto", "cpu", "gpu" or "gpu:N";
+    `use_gpu=True` is `device="gpu"`. `explainer` is the chosen one, `reasons` say why others were not taken.
     """
 
     #: What interpret asks of an explainer.
@@ -33,6 +33,7 @@ class TabularExplainer:
         model,
         initialization_examples=None,
         *,
+        groups=None,
         explain_subset=None,
         features=None,
         classes=None,
@@ -49,6 +50,7 @@ class TabularExplainer:
         self.model = model
         self.reasons = {}
         options = {
+            "groups": groups,
             "explain_subset": explain_subset,
             "features": features,
             "classes": classes,

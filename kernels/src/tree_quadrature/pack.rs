@@ -85,7 +85,8 @@ impl Pack {
         };
         walk.record(forest.roots[tree]);
         let passes = points.div_ceil(per_pass);
-        self.constants.reserve(walk.next_constant as usize * passes + points);
+        self.constants
+            .reserve(walk.next_constant as usize * passes + points);
         for points in rule.points.chunks(per_pass) {
             for edges in &walk.edges {
                 edges.write(points, &mut self.constants);
@@ -108,36 +109,6 @@ impl Pack {
             constants_end: self.constants.len(),
             used_end: self.used.len(),
         });
-    }
-
-    /// The trees of some packs in one, those of each after those of the one before.
-    pub fn concat(parts: Vec<Pack>) -> Self {
-        let count = |of: fn(&Pack) -> usize| parts.iter().map(of).sum();
-        // What grew step by step would be moved several times, and touched for the first time anew.
-        let mut all = Self {
-            trees: Vec::with_capacity(count(|part| part.trees.len())),
-            steps: Vec::with_capacity(count(|part| part.steps.len())),
-            constants: Vec::with_capacity(count(|part| part.constants.len())),
-            used: Vec::with_capacity(count(|part| part.used.len())),
-        };
-        for part in parts {
-            all.append(&part);
-        }
-        all
-    }
-
-    /// Appends the trees of another pack.
-    fn append(&mut self, other: &Pack) {
-        let ends = (self.steps.len(), self.constants.len(), self.used.len());
-        self.steps.extend(&other.steps);
-        self.constants.extend(&other.constants);
-        self.used.extend(&other.used);
-        self.trees.extend(other.trees.iter().map(|tree| PackedTree {
-            steps_end: tree.steps_end + ends.0,
-            constants_end: tree.constants_end + ends.1,
-            used_end: tree.used_end + ends.2,
-            ..*tree
-        }));
     }
 
     /// The packed trees of an output.

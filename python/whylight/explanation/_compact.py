@@ -20,6 +20,8 @@ KEY = "whylight"
 BLOCK = 1 << 20
 #: Cells of a dataset, or labels of an index, that the metadata may hold.
 SMALL = 1 << 16
+#: Parts that are the explanation's own arrays.
+OWN = ("values", "means", "spread", "standard_errors", "base_values")
 #: Datasets that have a row per explained row, and what stands before their columns' names.
 BESIDE = {"eval_data": "data", "eval_y_predicted": "predicted", "eval_y_predicted_proba": "probability"}
 
@@ -68,12 +70,23 @@ def save(e, path):
         # The table says it: a row, or one per class.
         values = np.atleast_2d(e._class_means)
         parts = [Part([values], list(e.feature_names), {"part": "means", "flat": e._class_means.ndim == 1})]
-        said["means"] = None
+        said["means"] = said["spread"] = None
         rows = len(values)
+        if e._class_spread is not None:
+            names = [f"spread: {name}" for name in e.feature_names]
+            parts.append(Part([np.atleast_2d(e._class_spread)], names, {"part": "spread"}))
     else:
         values = np.asarray(e._values)
         parts = [Part([values], e.column_names(), {"part": "values", **describe(values)})]
         rows = len(values)
+        if e.standard_errors is not None:
+            errors = np.asarray(e.standard_errors)
+            names = [f"standard error: {name}" for name in e.column_names()]
+            parts.append(Part([errors], names, {"part": "standard_errors", **describe(errors)}))
+        if e._has_own_bases:
+            # There are as many of them as rows.
+            said["base_values"] = None
+            parts.append(Part([e.base_values], ["base value"], {"part": "base_values", **describe(e.base_values)}))
     for name in ("init_data", *BESIDE):
         data = e._dataset(f"_{name}")
         if data is None:
@@ -238,11 +251,19 @@ def load(path):
                 raise ValueError(f"values of shape {values.shape}")
         else:
             means = found["means"].matrix
-            means = means[0] if found["means"].said["flat"] is True else means
+            flat = found["means"].said["flat"] is True
+            means = means[0] if flat else means
             said["means"] = encode(means, [])
+            if "spread" in found:
+                spread = found["spread"].matrix
+                said["spread"] = encode(spread[0] if flat else spread, [])
+        if "base_values" in found:
+            said["base_values"] = encode(found["base_values"].array(), [])
         datasets = {name: unpack(packed.pop("data"), packed) for name, packed in said["small"].items()}
-        if not set(datasets) <= {"init_data", *BESIDE} or not set(found) <= {"values", "means", "index", *BESIDE}:
+        if not set(datasets) <= {"init_data", *BESIDE} or not set(found) <= {*OWN, "index", *BESIDE}:
             raise ValueError("parts of an unknown kind")
+        if "standard_errors" in found:
+            datasets["standard_errors"] = found["standard_errors"].array()
         for name in BESIDE:
             if name in found:
                 datasets[name] = found[name].dataset(found.get("index"))

@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import FileError
 from . import _properties
 from ._head import Stored, built, check_means, damaged, head, naming, parse, warn
-from ._pack import array, matrix, pack, plain, sparse, sparse_lists, unpack, write
+from ._pack import array, decode, encode, matrix, pack, plain, sparse, sparse_lists, unpack, write
 from ._result import Explanation
 
 METADATA = "explanation_metadata.json"
@@ -88,6 +88,8 @@ def _write(e, folder):
         else:
             put("local_importance_values", "list", values)
         own["values"] = _layout(e)
+        if e.standard_errors is not None:
+            own["standard_errors"] = encode(e.standard_errors, lost)
     for name in (*LISTS, *ARRAYS):
         value = getattr(e, name, None)
         if value is not None:
@@ -185,6 +187,7 @@ def _ours(path, said, own):
     values = _stored(path, own) if said["local"] else None
     datasets = {}
     with naming(file):
+        datasets["standard_errors"] = decode(own.get("standard_errors"))
         described = {name: own["datasets"].get(name) for name in DATASETS}
     for name in DATASETS:
         found = _properties.typed(path, name)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import warnings
 
+import numpy as np
+
 from ..errors import DataError, WhylightError
 from ._pack import decode, encode
 from ._result import Explanation
@@ -89,6 +91,8 @@ def head(e, lost):
         "one_row": e._one_row,
         # Summed anew, they could differ in their last bits.
         "means": encode(e._class_means, lost) if keeps_means else None,
+        # That of values is found again.
+        "spread": encode(e._class_spread, lost) if e._values is None else None,
         "overall": encode(e._overall_values, lost) if isinstance(e, Stored) else None,
     }
 
@@ -111,12 +115,18 @@ def built(said, path, values, features, **parts):
         flags = {flag: said[flag] for flag in ("is_raw", "is_engineered", "is_local", "is_global", "one_row")}
         texts = {key: said[key] for key in ("explanation_id", "model_task")}
         details, outputs, means = decode(said["details"]), said["output_names"], decode(said["means"])
+        spread = decode(said["spread"])
         if not all(isinstance(flag, bool) for flag in flags.values()) or not isinstance(details, dict):
             raise ValueError("details or flags of the wrong type")
         if not all(isinstance(text, str) for text in texts.values()) or not isinstance(outputs, (list, type(None))):
             raise ValueError("an id, a task or output names of the wrong type")
         if means is not None:
             check_means(means, values, path)
+        if spread is not None and (means is None or np.shape(spread) != means.shape):
+            raise ValueError(f"a spread of shape {np.shape(spread)}")
+        errors = parts.get("standard_errors")
+        if errors is not None and np.shape(errors) != np.shape(values):
+            raise ValueError(f"standard errors of shape {np.shape(errors)}")
         if flags["is_local"] and values is None:
             raise ValueError("local values are announced, and there are none")
         if values is None and means is None:
@@ -133,6 +143,7 @@ def built(said, path, values, features, **parts):
             model_type=decode(said["model_type"]),
             details=details,
             means=means,
+            spread=spread,
             id=texts["explanation_id"],
             model_id=decode(said["model_id"]),
             **flags,

@@ -7,6 +7,7 @@ from inspect import isroutine
 import numpy as np
 
 from ..errors import ParameterError
+from ._statistics import deviation, mean, over_rows
 
 
 class Importance:
@@ -146,7 +147,7 @@ class Importance:
 
     @property
     def expected_values(self) -> list[float]:
-        """One per class of a classifier, else one per output."""
+        """One per class of a classifier, else one per output, or per row where each has its own."""
         if self.base_values is None:
             raise AttributeError("expected_values: this explanation holds no base values")
         base = np.atleast_1d(np.asarray(self.base_values, np.float64)).tolist()
@@ -161,19 +162,34 @@ class Importance:
         if not self._is_global:
             raise AttributeError(f"{what}: this explanation is of single rows; use explain_global")
 
+    def _over_rows(self, statistic):
+        """A statistic over rows of |value|, (features,), or (classes, features)."""
+        found = over_rows(self._values, statistic)
+        return np.stack([found, found]) if self._mirrors else found
+
     @property
     def _class_means(self):
         """Mean |value|, (features,), or (classes, features)."""
         if self._means is None:
-            if self.is_local_sparse:
-                several = isinstance(self._values, list)
-                matrices = self._values if several else [self._values]
-                means = np.array([np.ravel(abs(matrix).mean(axis=0, dtype=np.float64)) for matrix in matrices])
-                self._means = means if several else np.repeat(means, 2, axis=0) if self._mirrors else means[0]
-            else:
-                means = np.abs(self._values).mean(axis=0, dtype=np.float64)
-                self._means = means.T if means.ndim == 2 else np.stack([means, means]) if self._mirrors else means
+            self._means = self._over_rows(mean)
         return self._means
+
+    @property
+    def _class_spread(self):
+        """Standard deviation of |value|, laid out as the means; None where only the means are known."""
+        if self._spread is None and self._values is not None:
+            self._spread = self._over_rows(deviation)
+        return self._spread
+
+    @property
+    def spread(self):
+        """The standard deviation of |value| over rows, (features,) or (classes, features).
+
+        How much a feature matters to one row more than to another. None for raw features whose engineered ones have
+        global values only: that of a sum is not known from those of its parts.
+        """
+        self._need_global("spread")
+        return self._class_spread
 
     @property
     def _global_importance_values(self):

@@ -18,7 +18,9 @@ class Explanation(Importance):
     Attributes of shap's face:
 
     - `values`: (rows, features) for a model of one output, else (rows, features, outputs);
-    - `base_values`: a number, or one per output: what the values of a row are added to;
+    - `base_values`: a number, or one per output: what the values of a row are added to; an array with one per row
+      where each row has an output of its own, as the loss of its label;
+    - `standard_errors`: where values are estimated an array like `values`, else None;
     - `data`: the explained rows; `feature_names`, `output_names`: a name each;
     - `details`: everything that was computed and how (method, value_function, output, exact, device, seed, version,
       additivity_error, engines, notes, …), most of it as attributes, too.
@@ -40,6 +42,8 @@ class Explanation(Importance):
         model_type=None,
         details=None,
         means=None,
+        spread=None,
+        standard_errors=None,
         id=None,
         is_raw=False,
         is_engineered=False,
@@ -60,6 +64,9 @@ class Explanation(Importance):
         self._values = values
         #: Mean |value|, (features,) or (classes, features).
         self._means = None if means is None else np.asarray(means, np.float64)
+        #: Standard deviation of |value|, laid out as the means.
+        self._spread = None if spread is None else np.asarray(spread, np.float64)
+        self.standard_errors = standard_errors
         self.base_values = base_values
         #: As they were given; shap's face has them as text.
         self._features = None if feature_names is None else list(feature_names)
@@ -92,7 +99,9 @@ class Explanation(Importance):
         return property(lambda self: self.details.get(name), doc=doc)
 
     value_function = _detail("value_function", "The value function, such as `path_dependent`.")
-    output = _detail("output", "The output space: `raw` margin, `probability`, ….")
+    output = _detail("output", "The output space: `raw` margin, `probability`, `response` or `log_loss`.")
+    index = _detail("index", "How a value weighs coalitions: `shapley`, or `banzhaf`, whose values do not add up.")
+    estimator = _detail("estimator", "How values are computed: `exact`, `sampled`, `auto` (by row), or `rescaled`.")
     exact = _detail("exact", "Whether the values are exact up to rounding.")
     device = _detail("device", "The device that computed the values.")
     device_reason = _detail("device_reason", "Why this device.")
@@ -164,6 +173,8 @@ class Explanation(Importance):
             rows = slice(rows % len(self), rows % len(self) + 1)
         return self._like(
             [matrix[rows] for matrix in self._values] if isinstance(self._values, list) else self._values[rows],
+            standard_errors=None if self.standard_errors is None else self.standard_errors[rows],
+            base_values=self.base_values[rows] if self._has_own_bases else self.base_values,
             eval_data=take(self._eval_data, rows) if not self._one_row else self._eval_data,
             eval_y_predicted=self._taken("_eval_y_predicted", rows),
             eval_y_predicted_proba=self._taken("_eval_y_predicted_proba", rows),
@@ -180,21 +191,47 @@ class Explanation(Importance):
         """The importances of some features, by position; the explained rows stay whole."""
         names = None if self._features is None else [self._features[i] for i in features]
         if self._values is None:
-            return self._like(None, means=self._class_means[..., features], feature_names=names)
+            spread = None if self._class_spread is None else self._class_spread[..., features]
+            return self._like(None, means=self._class_means[..., features], spread=spread, feature_names=names)
         several = isinstance(self._values, list)
         values = [matrix[:, features] for matrix in self._values] if several else self._values[:, features]
-        return self._like(values, feature_names=names)
+        errors = None if self.standard_errors is None else self.standard_errors[:, features]
+        return self._like(values, standard_errors=errors, feature_names=names)
+
+    def _of_each(self, outputs, name) -> Explanation:
+        """The explanation of one output of each row, by position."""
+        rows = np.arange(len(self))
+        return self._like(
+            self._values[rows, :, outputs],
+            standard_errors=None if self.standard_errors is None else self.standard_errors[rows, :, outputs],
+            base_values=np.asarray(self.base_values, np.float64)[outputs],
+            output_names=[name],
+            engineered=None if self.engineered is None else self.engineered._of_each(outputs, name),
+        )
+
+    @property
+    def _has_own_bases(self):
+        """Whether each row has a base value of its own."""
+        base = self.base_values
+        return isinstance(base, np.ndarray) and self.num_outputs == 1 and base.shape == (len(self),)
+
+    @property
+    def _has_own_cells(self):
+        """Whether the explained rows may have a column per feature: with groups they are those of the model."""
+        return self._is_raw or not self.details.get("groups")
 
     def _cut(self, rows, features=slice(None), outputs=slice(None)):
         part = self[rows]
         chosen = np.atleast_1d(np.arange(self.num_features)[self._positions(features, self.feature_names)])
-        values = part.values[:, chosen]
-        changed = {}
+        values, errors, changed = part.values[:, chosen], part.standard_errors, {}
+        errors = None if errors is None else errors[:, chosen]
         if values.ndim == 3 and not (isinstance(outputs, slice) and outputs == slice(None)):
             kept = np.atleast_1d(np.arange(self.num_outputs)[self._positions(outputs, self.output_names)])
             values, base = values[:, :, kept], np.asarray(self.base_values)[kept]
+            errors = None if errors is None else errors[:, :, kept]
             if len(kept) == 1:
                 values, base = values[:, :, 0], float(base[0])
+                errors = None if errors is None else errors[:, :, 0]
             # Some outputs of a classifier are no classifier.
             changed = {
                 "base_values": base,
@@ -203,9 +240,10 @@ class Explanation(Importance):
                 "model_task": "unknown",
             }
         data = part._eval_data
-        if data is not None:
+        if data is not None and self._has_own_cells:
             changed["eval_data"] = (data if hasattr(data, "tocsr") else as_array(data))[:, chosen]
-        return part._like(values, feature_names=[self.feature_names[i] for i in chosen], **changed)
+        changed["feature_names"] = [self.feature_names[i] for i in chosen]
+        return part._like(values, standard_errors=errors, **changed)
 
     @staticmethod
     def _positions(key, names):
@@ -253,11 +291,13 @@ class Explanation(Importance):
         import shap
 
         base = np.asarray(self.base_values, np.float64)
-        base = np.tile(base, (len(self), 1)) if base.ndim and base.size > 1 else np.full(len(self), np.ravel(base)[0])
+        if not self._has_own_bases:
+            several = base.ndim and base.size > 1
+            base = np.tile(base, (len(self), 1)) if several else np.full(len(self), np.ravel(base)[0])
         return shap.Explanation(
             self.values,
             base_values=base,
-            data=None if self._eval_data is None else np.asarray(self.data),
+            data=np.asarray(self.data) if self._eval_data is not None and self._has_own_cells else None,
             feature_names=self.feature_names,
             output_names=self.output_names if self.num_outputs > 1 else None,
         )

@@ -156,7 +156,7 @@ class Plots:
         values = view.local(chosen, [row])[0]
         order = np.argsort(-np.abs(values), kind="stable")
         top = _top(max_features, len(order))
-        base = view.base(chosen)
+        base = view.base(chosen, row)
         steps = values[order[:top]]
         labels = [view.names[i] + (f" = {_short(view.cell(row, i))}" if view.has_cells else "") for i in order[:top]]
         if top < len(order):

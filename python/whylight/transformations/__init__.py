@@ -78,6 +78,11 @@ class Transformations:
         """The names of the engineered columns; None before any rows were seen."""
         return list(self._plan.names) if self._plan is not None else None
 
+    @property
+    def raw_names(self) -> list[str] | None:
+        """The names of the raw columns as `transform` last saw them; None where they had none."""
+        return None if self._plan is None or self._labels is None else list(self._raw_names)
+
     def transform(self, x):
         """Raw rows as engineered rows (rows, engineered): an array, or CSR where the transformations give that.
 

@@ -32,7 +32,9 @@ pub(super) struct Cpu {
 pub(super) struct Packs {
     tables: tree_tables::Pack,
     table_spans: Vec<(u32, Range<usize>)>,
-    quadrature: tree_quadrature::Pack,
+    /// Trees by output, some in each pack: in one, they would be moved as it grows, which takes as long
+    /// as tens of rows.
+    quadrature: Vec<tree_quadrature::Pack>,
     /// Trees without a pack, by output, with the features of their longest path.
     few: Vec<(u32, u32)>,
     /// Trees that are walked with every background row, by output, and the cells of these rows (row,
@@ -157,7 +159,7 @@ impl Packs {
             pack
         };
         let parts: Vec<_> = factors.par_chunks(TREES_PER_TASK).map(pack).collect();
-        packs.quadrature = tree_quadrature::Pack::concat(parts);
+        packs.quadrature = parts;
         packs.table_spans = packs.tables.spans(SPAN_BYTES);
         if let Some(background) = &compiled.background
             && !packs.pairs.is_empty()
@@ -195,7 +197,10 @@ impl Packs {
     pub(super) fn engines(&self) -> Vec<(String, usize)> {
         [
             ("tables", self.tables.trees.len()),
-            ("quadrature", self.quadrature.len()),
+            (
+                "quadrature",
+                self.quadrature.iter().map(tree_quadrature::Pack::len).sum(),
+            ),
             ("quadrature_few_rows", self.few.len()),
             ("pairs", self.pairs.len()),
         ]
@@ -344,20 +349,21 @@ impl Packs {
                 end..end - features + sums
             });
         }
-        let pack = &self.quadrature;
-        for tree in pack.trees_of(first).start..pack.trees_of(end - 1).end {
-            for (b, &block) in blocks.iter().enumerate() {
-                let values = &mut values[of(pack.output(tree), b)];
-                tree_quadrature::run(
-                    level,
-                    forest,
-                    thresholds,
-                    pack,
-                    tree..tree + 1,
-                    block,
-                    quadrature,
-                    values,
-                );
+        for pack in &self.quadrature {
+            for tree in pack.trees_of(first).start..pack.trees_of(end - 1).end {
+                for (b, &block) in blocks.iter().enumerate() {
+                    let values = &mut values[of(pack.output(tree), b)];
+                    tree_quadrature::run(
+                        level,
+                        forest,
+                        thresholds,
+                        pack,
+                        tree..tree + 1,
+                        block,
+                        quadrature,
+                        values,
+                    );
+                }
             }
         }
     }
