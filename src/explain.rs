@@ -59,6 +59,8 @@ pub struct Options {
     pub index: Index,
     /// Features that play as one; each other feature plays by itself. For trees.
     pub groups: Vec<Group>,
+    /// Whether the result leaves out the features that no split of the trees tests, whose values are 0.
+    pub used_only: bool,
     /// What the values add up to: for trees.
     pub output: Output,
     /// How values are computed of an output that is no sum over trees.
@@ -82,6 +84,7 @@ impl Options {
             interactions: false,
             index: Index::Shapley,
             groups: Vec::new(),
+            used_only: false,
             output: Output::Raw,
             estimator: Estimator::Auto,
             samples: None,

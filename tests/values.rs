@@ -10,3 +10,4 @@ mod outputs;
 mod players;
 mod stable;
 mod subject;
+mod wide;

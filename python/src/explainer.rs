@@ -26,7 +26,7 @@ pub(crate) struct Explainer(whylight::Explainer);
 #[pymethods]
 impl Explainer {
     #[new]
-    #[pyo3(signature = (model, background=None, background_names=None, *, weights=None, mean=None, covariance=None, value_function="auto", interactions=false, index="shapley", groups=None, output="raw", estimator="auto", samples=None, device="auto", threads=0, memory_limit=None, additivity_rows=None, seed=0))]
+    #[pyo3(signature = (model, background=None, background_names=None, *, weights=None, mean=None, covariance=None, value_function="auto", interactions=false, index="shapley", groups=None, used_only=false, output="raw", estimator="auto", samples=None, device="auto", threads=0, memory_limit=None, additivity_rows=None, seed=0))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
         py: Python<'_>,
@@ -40,6 +40,7 @@ impl Explainer {
         interactions: bool,
         index: &str,
         groups: Option<Vec<(String, Vec<usize>)>>,
+        used_only: bool,
         output: &str,
         estimator: &str,
         samples: Option<u32>,
@@ -78,6 +79,7 @@ impl Explainer {
                 interactions,
                 index: whylight::explain::index(index)?,
                 groups: groups.unwrap_or_default(),
+                used_only,
                 output: output.parse()?,
                 estimator: estimator.parse()?,
                 samples,

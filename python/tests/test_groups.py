@@ -230,3 +230,30 @@ def test_what_groups_do_not_go_with_is_refused_by_name(regressor, complete, targ
         TreeExplainer(regressor, groups={"g": ["a"]})
     with pytest.raises(whylight.UnsupportedError, match="groups of features"):
         whylight.LinearExplainer((np.ones(6), 0.0), complete, groups=GROUPS)
+
+
+def test_used_only_leaves_out_what_no_split_tests():
+    import xgboost
+    from scipy import sparse
+
+    random = np.random.default_rng(3)
+    narrow = random.normal(size=(200, 3))
+    wide = sparse.lil_matrix((200, 3000))
+    for column, place in enumerate((7, 1500, 2999)):
+        wide[:, place] = narrow[:, [column]]
+    wide = wide.tocsr()
+    model = xgboost.XGBRegressor(n_estimators=20, max_depth=3).fit(wide, narrow @ [1.0, -2.0, 0.5])
+    whole = whylight.TreeExplainer(model)(wide[:20])
+    used = whylight.TreeExplainer(model, used_only=True)(wide[:20])
+    assert whole.values.shape == (20, 3000)
+    assert used.feature_names == ["f7", "f1500", "f2999"]
+    assert (used.values == whole.values[:, [7, 1500, 2999]]).all()
+    assert not np.delete(whole.values, [7, 1500, 2999], axis=1).any()
+    names = [f"word {i}" for i in range(3000)]
+    named = whylight.TreeExplainer(model, used_only=True, features=names)(wide[:20])
+    assert named.feature_names == ["word 7", "word 1500", "word 2999"]
+    pairs = whylight.TreeExplainer(model, used_only=True).interactions(wide[:5])
+    assert pairs.shape == (5, 3, 3)
+    np.testing.assert_allclose(pairs.sum(axis=2), used.values[:5], atol=1e-5)
+    with pytest.raises(whylight.ParameterError, match="used_only"):
+        whylight.TreeExplainer(model, used_only=True, groups={"a": [0, 1]})

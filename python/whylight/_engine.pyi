@@ -75,6 +75,7 @@ class Explainer:
         interactions: bool = False,
         index: str = "shapley",
         groups: Sequence[tuple[str, Sequence[int]]] | None = None,
+        used_only: bool = False,
         output: str = "raw",
         estimator: str = "auto",
         samples: int | None = None,

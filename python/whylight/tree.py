@@ -97,6 +97,12 @@ class EngineExplainer(Explainer):
         return {"background": given.data, "background_names": given.names, "weights": weights}
 
     def _players(self, names):
+        if self._made_with.get("used_only"):
+            header = json.loads(self._engine.header())
+            if names is None:
+                return header["feature_names"]
+            place = {column: names[i] for i, column in enumerate(header["columns"])}
+            return [place[feature] for feature in header["feature_names"]]
         if self._made_with["groups"] is None:
             return names
         return _groups.renamed(json.loads(self._engine.header()), names)[0]
@@ -138,7 +144,8 @@ class TreeExplainer(EngineExplainer):
     stores no cover (ONNX) needs one. `feature_perturbation` is shap's name of the same, with its words.
     `e.details["value_function"]` says which one it was.
 
-    `groups` are features that play as one: a dict of names with lists of names or positions, or with dicts of them, all
+    `used_only=True` leaves out the features that no split tests, whose values are 0: of very wide models, with sparse
+    rows, the result then takes the memory of the used features alone. `groups` are features that play as one: a dict of names with lists of names or positions, or with dicts of them, all
     of which play together; or "transformations": each raw feature plays with all its columns. `index` is "shapley" or
     "banzhaf".
 
@@ -158,6 +165,7 @@ class TreeExplainer(EngineExplainer):
         value_function="auto",
         feature_perturbation=None,
         groups=None,
+        used_only=False,
         index="shapley",
         output="raw",
         model_output=None,
@@ -176,6 +184,11 @@ class TreeExplainer(EngineExplainer):
         show_progress=None,
     ):
         whole, (model, transformations) = model, unwrap(model, transformations, allow_all_transformations)
+        if used_only and (groups is not None or explain_subset is not None or transformations is not None):
+            raise ParameterError(
+                "used_only: not allowed together with groups, explain_subset or transformations: these choose features, "
+                "too"
+            )
         trees = models.trees(model)
         self._task = trees.task
         self._outputs = len(trees.model.outputs)
@@ -212,6 +225,7 @@ class TreeExplainer(EngineExplainer):
             value_function=value_function,
             allowed='"auto", "path_dependent" or "interventional"',
             groups=groups,
+            used_only=bool(used_only),
             index=_parameters.text("index", index, '"shapley" or "banzhaf"'),
             output=_parameters.text("model_output", output, OUTPUTS),
             estimator=_parameters.text("estimator", estimator, '"auto", "exact", "sampled" or "rescaled"'),

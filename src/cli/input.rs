@@ -60,6 +60,10 @@ pub(super) struct Input {
     #[command(flatten)]
     groups: Groups,
 
+    /// Leave out the features that no split of the trees tests, whose values are 0
+    #[arg(long)]
+    used_only: bool,
+
     /// A column of the tables to leave out, by name, or by position from 1 where they have none;
     /// can be given several times
     #[arg(long, value_name = "COL")]
@@ -92,6 +96,7 @@ impl Input {
             output: self.output,
             estimator: self.estimator,
             groups: self.groups.of(model)?,
+            used_only: self.used_only,
             ..options
         })
     }

@@ -74,6 +74,15 @@ impl Encoder {
         })
     }
 
+    /// The same for some of the features, by position: batches have these alone, in this order.
+    #[must_use]
+    pub(crate) fn keep(mut self, features: &[u32]) -> Self {
+        let mut all: Vec<Option<Plan>> = self.features.into_iter().map(Some).collect();
+        let take = |&feature: &u32| all.get_mut(feature as usize).and_then(Option::take);
+        self.features = features.iter().filter_map(take).collect();
+        self
+    }
+
     /// Number of features.
     pub fn features(&self) -> usize {
         self.features.len()
@@ -106,7 +115,7 @@ impl Encoder {
         view.check()?;
         let plain = !matches!(view.cells(), Borrowed::Columns(..));
         let sparse = matches!(view.cells(), Borrowed::Csr32(..) | Borrowed::Csr64(..));
-        let mut places = vec![0; if sparse { view.columns() } else { 0 }];
+        let mut places = vec![usize::MAX; if sparse { view.columns() } else { 0 }];
         for (feature, plan) in self.features.iter().enumerate().filter(|_| sparse) {
             places[plan.column] = feature;
         }
@@ -266,7 +275,7 @@ pub struct Batch<'a> {
     translated: Vec<usize>,
     /// The column of each feature of a matrix.
     order: Vec<usize>,
-    /// The feature of each column of a sparse matrix.
+    /// The feature of each column of a sparse matrix; of one that is none, no position.
     places: Vec<usize>,
 }
 

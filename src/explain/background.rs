@@ -33,6 +33,19 @@ const BLOCK: usize = 64;
 /// How errors name the background.
 pub(super) const NAME: &str = "the background";
 
+/// How a table is read by a model, of whose features some may be kept.
+pub(super) fn encoder(
+    features: &[Feature],
+    kept: Option<&[u32]>,
+    view: &View<'_>,
+) -> Result<Encoder> {
+    let encoder = Encoder::new(features, view.names(), view.columns())?;
+    Ok(match kept {
+        Some(kept) => encoder.keep(kept),
+        None => encoder,
+    })
+}
+
 /// The rows of a background, as the model reads them.
 #[derive(Debug)]
 pub(super) struct Sample {
@@ -47,12 +60,16 @@ pub(super) struct Sample {
 
 impl Sample {
     /// Reads rows, at least one.
-    pub(super) fn read(features: &[Feature], view: &View<'_>) -> Result<Self> {
-        Self::of(features, view).map_err(|error| error.in_file(Path::new(NAME)))
+    pub(super) fn read(
+        features: &[Feature],
+        kept: Option<&[u32]>,
+        view: &View<'_>,
+    ) -> Result<Self> {
+        Self::of(features, kept, view).map_err(|error| error.in_file(Path::new(NAME)))
     }
 
-    fn of(features: &[Feature], view: &View<'_>) -> Result<Self> {
-        let encoder = Encoder::new(features, view.names(), view.columns())?;
+    fn of(features: &[Feature], kept: Option<&[u32]>, view: &View<'_>) -> Result<Self> {
+        let encoder = encoder(features, kept, view)?;
         let batch = encoder.batch(view)?;
         if batch.rows() == 0 {
             return Err(empty());

@@ -17,6 +17,11 @@ pub(super) trait Method: Debug + Send + Sync {
     /// The columns that the model reads.
     fn features(&self) -> &[Feature];
 
+    /// Those of the features that cells are read for, by position; `None` for all.
+    fn kept(&self) -> Option<&[u32]> {
+        None
+    }
+
     /// What a row costs at the most on one thread, in seconds, roughly.
     fn seconds(&self) -> f64;
 

@@ -149,7 +149,10 @@ impl<'a> Run<'a> {
         columns: usize,
         rows: Option<u64>,
     ) -> Result<Self> {
-        let encoder = Encoder::new(runner.method.features(), names, columns)?;
+        let mut encoder = Encoder::new(runner.method.features(), names, columns)?;
+        if let Some(kept) = runner.method.kept() {
+            encoder = encoder.keep(kept);
+        }
         Ok(Self {
             runner,
             encoder,

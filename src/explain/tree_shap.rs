@@ -10,6 +10,7 @@ mod cpu;
 mod gpu;
 mod interactions;
 mod layout;
+mod narrow;
 mod plan;
 mod response;
 mod tiles;
@@ -22,9 +23,10 @@ use self::compile::Compiled;
 use self::cpu::Cpu;
 #[cfg(feature = "gpu")]
 use self::gpu::GpuPacks;
+use self::narrow::{Narrow, Narrowed, narrow};
 use self::response::{Answer, Responses};
 use super::amount::Amount;
-use super::background::{Background, NAME, Sample};
+use super::background::{Background, NAME, Sample, encoder};
 use super::method::{Account, Found, Method, Rows};
 use super::players::Players;
 use super::{Estimator, Index, Options, ValueFunction};
@@ -56,6 +58,8 @@ pub(super) struct TreeShap {
     header: Header,
     /// What is worth knowing before any row.
     notes: Vec<String>,
+    /// Where the trees' features and players stand in the model, if they are not all of it.
+    narrow: Option<Narrow>,
 }
 
 /// The trees that are explained.
@@ -63,20 +67,27 @@ pub(super) struct TreeShap {
 enum Ensemble {
     /// The model's own; the model is trees.
     Own(Arc<Model>),
-    /// The model's, with covers counted from a background.
-    Counted(Trees),
+    /// The model's, with covers counted from a background, or with the features alone that are used.
+    Made(Trees),
 }
 
 impl Ensemble {
     fn trees(&self) -> &Trees {
         match self {
-            Ensemble::Counted(trees) => trees,
+            Ensemble::Made(trees) => trees,
             Ensemble::Own(model) => match &**model {
                 Model::Trees(trees) => trees,
                 Model::Linear(_) => unreachable!("invariant: TreeShap::new took the model apart"),
             },
         }
     }
+}
+
+/// What the values of a game add to, and where it comes from.
+#[derive(Debug)]
+struct Expected {
+    base_values: Vec<f64>,
+    cover: String,
 }
 
 impl TreeShap {
@@ -104,6 +115,7 @@ impl TreeShap {
                 ));
             }
         };
+        let narrowed = narrow(trees, &options.groups, options.used_only)?;
         if interventional {
             let Some(background) = background else {
                 return Err(Error::Parameter {
@@ -114,7 +126,7 @@ impl TreeShap {
                         .to_owned(),
                 });
             };
-            return Self::interventional(model, &background, options);
+            return Self::interventional(&model, narrowed, &background, options);
         }
         let background = background.map(rows).transpose()?;
         let mut cover = "model".to_owned();
@@ -135,24 +147,31 @@ impl TreeShap {
                     ),
                 });
             };
-            let cells = Sample::read(&trees.features, &background)?;
+            let cells = Sample::read(&trees.features, narrowed.kept(), &background)?;
             cover = cells.cover(None);
-            counted = Some(count_covers(trees.clone(), &cells));
+            let trees = narrowed.trees.as_ref().unwrap_or(trees).clone();
+            counted = Some(count_covers(trees, &cells));
         }
-        let trees = match counted {
-            Some(trees) => Ensemble::Counted(trees),
+        let Narrowed {
+            trees: made,
+            players,
+            place,
+        } = narrowed;
+        let trees = match counted.or(made) {
+            Some(trees) => Ensemble::Made(trees),
             None => Ensemble::Own(model),
         };
-        let players = Players::new(&trees.trees().features, &options.groups)?;
         let compiled = Compiled::new(trees.trees(), players, options.index)?;
         let expected = compiled.forest.expected();
         let base_values = trees.trees().base.iter().zip(&expected);
         let base_values = base_values.map(|(a, b)| a + b).collect();
-        Self::of(trees, compiled, base_values, cover, notes, options)
+        let of = Expected { base_values, cover };
+        Self::of(trees, compiled, of, place, notes, options)
     }
 
     fn interventional(
-        model: Arc<Model>,
+        model: &Arc<Model>,
+        narrowed: Narrowed,
         background: &Background<'_>,
         options: &Options,
     ) -> Result<Self> {
@@ -166,23 +185,31 @@ impl TreeShap {
                 ));
             }
         };
-        let ensemble = Ensemble::Own(model);
+        let kept = narrowed.kept();
+        let encoder = encoder(model.features(), kept, view);
+        let encoder = encoder.map_err(|error| error.in_file(Path::new(NAME)))?;
+        let ensemble = match narrowed.trees {
+            Some(trees) => Ensemble::Made(trees),
+            None => Ensemble::Own(Arc::clone(model)),
+        };
         let trees = ensemble.trees();
-        let players = Players::new(&trees.features, &options.groups)?;
-        let mut compiled = Compiled::new(trees, players, options.index)?;
+        let mut compiled = Compiled::new(trees, narrowed.players, options.index)?;
         let answer = Answer::of(trees, options.output)?;
-        let rows = BackgroundRows::new(trees, &compiled, view, weights, answer)
+        let rows = BackgroundRows::new(trees, &compiled, &encoder, view, weights, answer)
             .map_err(|error| error.in_file(Path::new(NAME)))?;
-        let (base_values, cover) = (rows.margins.clone(), rows.cover.clone());
+        let of = Expected {
+            base_values: rows.margins.clone(),
+            cover: rows.cover.clone(),
+        };
         compiled.background = Some(rows);
-        Self::of(ensemble, compiled, base_values, cover, Vec::new(), options)
+        Self::of(ensemble, compiled, of, narrowed.place, Vec::new(), options)
     }
 
     fn of(
         ensemble: Ensemble,
         mut compiled: Compiled,
-        base_values: Vec<f64>,
-        cover: String,
+        expected: Expected,
+        place: Option<(Narrow, Option<Players>)>,
         notes: Vec<String>,
         options: &Options,
     ) -> Result<Self> {
@@ -221,25 +248,29 @@ impl TreeShap {
             Some(_) => ValueFunction::Interventional,
             None => ValueFunction::PathDependent,
         };
+        let players = match &place {
+            Some((_, Some(whole))) => whole,
+            _ => &compiled.players,
+        };
         let header = Header {
             method: "tree_shap".to_owned(),
             value_function: value_function.name().to_owned(),
             output: options.output.name().to_owned(),
             estimator: estimator.name().to_owned(),
             exact: estimator == Estimator::Exact,
-            base_values,
+            base_values: expected.base_values,
             interactions: options.interactions,
             index: options.index.name().to_owned(),
-            feature_names: compiled.players.names.clone(),
-            columns: compiled.players.columns.clone(),
-            groups: compiled.players.groups.clone(),
+            feature_names: players.names.clone(),
+            columns: players.columns.clone(),
+            groups: players.groups.clone(),
             output_names: match answer {
                 Some(answer) => answer.names(&trees.outputs),
                 None => trees.outputs.clone(),
             },
             model_format: trees.format.to_owned(),
             objective: trees.objective.clone(),
-            cover,
+            cover: expected.cover,
             device: options.device.name(),
             device_reason: options.device.reason(),
             seed: options.seed,
@@ -259,6 +290,7 @@ impl TreeShap {
             responses,
             header,
             notes,
+            narrow: place.map(|(narrow, _)| narrow),
         })
     }
 }
@@ -269,7 +301,14 @@ impl Method for TreeShap {
     }
 
     fn features(&self) -> &[Feature] {
-        &self.trees.trees().features
+        match &self.narrow {
+            Some(narrow) => &narrow.features,
+            None => &self.trees.trees().features,
+        }
+    }
+
+    fn kept(&self) -> Option<&[u32]> {
+        self.narrow.as_ref().map(|narrow| &narrow.kept[..])
     }
 
     fn seconds(&self) -> f64 {
@@ -280,18 +319,23 @@ impl Method for TreeShap {
     }
 
     fn values(&self, rows: &Rows<'_>, out: &mut [f32]) -> Result<()> {
-        match &self.engines {
-            Engines::Cpu(cpu) => cpu.values(&self.compiled, rows.batch, rows.amount, out),
-            #[cfg(feature = "gpu")]
-            Engines::Gpu(gpu) => gpu.values(&self.compiled, rows.batch, rows.amount, out),
-        }
+        self.estimates(rows, out, &mut []).map(|_found| ())
     }
 
     fn estimates(&self, rows: &Rows<'_>, out: &mut [f32], errors: &mut [f32]) -> Result<Found> {
-        let Some(responses) = &self.responses else {
-            return self.values(rows, out).map(|()| Found::default());
+        let Some(narrow) = self.narrow.as_ref().filter(|narrow| narrow.is_wider()) else {
+            return self.of_players(rows, out, errors);
         };
-        responses.values(&self.compiled, rows.batch, rows.before, out, errors)
+        let pairs = self.header.interactions;
+        let outputs = self.header.output_names.len();
+        let players = narrow.players();
+        let width = if pairs { players * players } else { players } * outputs;
+        let mut few = vec![0.0; rows.batch.rows() * width];
+        let mut spreads = vec![0.0; if errors.is_empty() { 0 } else { few.len() }];
+        let found = self.of_players(rows, &mut few, &mut spreads)?;
+        narrow.spread(&few, outputs, pairs, out);
+        narrow.spread(&spreads, outputs, pairs, errors);
+        Ok(found)
     }
 
     fn has_errors(&self) -> bool {
@@ -336,6 +380,19 @@ impl Method for TreeShap {
 }
 
 impl TreeShap {
+    /// The values of the trees' own players, and their standard errors.
+    fn of_players(&self, rows: &Rows<'_>, out: &mut [f32], errors: &mut [f32]) -> Result<Found> {
+        if let Some(responses) = &self.responses {
+            return responses.values(&self.compiled, rows.batch, rows.before, out, errors);
+        }
+        match &self.engines {
+            Engines::Cpu(cpu) => cpu.values(&self.compiled, rows.batch, rows.amount, out),
+            #[cfg(feature = "gpu")]
+            Engines::Gpu(gpu) => gpu.values(&self.compiled, rows.batch, rows.amount, out),
+        }
+        .map(|()| Found::default())
+    }
+
     /// How an output that is no sum over trees was computed.
     fn account_of(&self, responses: &Responses) -> Account {
         let (engine, elsewhere) = responses.engine();

@@ -147,7 +147,8 @@ fn write_sparse<S: Cell + Default, T: Number>(
     }
 }
 
-/// Writes sparse rows as one run per feature, where column `c` is feature `places[c]`.
+/// Writes sparse rows as one run per feature, where column `c` is feature `places[c]`, if there is
+/// that feature.
 pub(super) fn scatter<S: Cell + Default, T: Number>(
     csr: &Csr<'_, S>,
     rows: Range<usize>,
@@ -158,7 +159,10 @@ pub(super) fn scatter<S: Cell + Default, T: Number>(
     out.fill(csr.absent.to());
     for (r, row) in rows.enumerate() {
         for (column, cell) in csr.row(row) {
-            out[places[column] * height + r] = cell.to();
+            let at = places[column].checked_mul(height).map(|run| run + r);
+            if let Some(out) = at.and_then(|at| out.get_mut(at)) {
+                *out = cell.to();
+            }
         }
     }
 }

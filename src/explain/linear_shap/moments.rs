@@ -44,10 +44,10 @@ impl Moments {
         }
         match background {
             Background::Rows(rows) => {
-                Self::of_rows(&Sample::read(features, rows)?, None, with_covariance)
+                Self::of_rows(&Sample::read(features, None, rows)?, None, with_covariance)
             }
             Background::Weighted(rows, weights) => {
-                let cells = Sample::read(features, rows)?;
+                let cells = Sample::read(features, None, rows)?;
                 check_weights(weights, cells.rows)?;
                 Self::of_rows(&cells, Some(weights), with_covariance)
             }

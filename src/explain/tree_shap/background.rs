@@ -36,11 +36,11 @@ impl BackgroundRows {
     pub(super) fn new(
         trees: &Trees,
         compiled: &Compiled,
+        encoder: &Encoder,
         view: &View<'_>,
         weights: Option<&[f64]>,
         answer: Option<Answer>,
     ) -> Result<Self> {
-        let encoder = Encoder::new(&trees.features, view.names(), view.columns())?;
         let batch = encoder.batch(view)?;
         let rows = batch.rows();
         if rows == 0 {
