@@ -132,11 +132,11 @@ class TreeExplainer(EngineExplainer):
     """Exact Shapley values (Lundberg et al. 2020) of a tree ensemble.
 
     `model` is an XGBoost, LightGBM, CatBoost or scikit-learn model, an ONNX or treelite model, or the path of a model
-    file. The values of a row and the base value add up to its `output`: the "raw" margin (of forests of classifiers that is the
-    probability), the "probability", the "response" (the prediction, such as a count), or the "log_loss" of each label
-    that could be the true one. `model_output` is shap's name of it. All but the raw margin need a background, and rows
-    of more than 16 features that vary are estimated from pairs of coalitions, `samples` of them, unless `estimator`
-    says otherwise: "auto", "exact", "sampled", or "rescaled". `e.standard_errors` says how well.
+    file. The values of a row and the base value add up to its `output`: the "raw" margin (of forests of classifiers
+    that is the probability), the "probability", the "response" (the prediction, such as a count), or the "log_loss" of
+    each label that could be the true one. `model_output` is shap's name of it. All but the raw margin need a
+    background, and rows of more than 16 features that vary are estimated from pairs of coalitions, `samples` of them,
+    unless `estimator` says otherwise: "auto", "exact", "sampled", or "rescaled". `e.standard_errors` says how well.
 
     `value_function` says what the features outside a coalition do: "path_dependent" (they follow the training rows'
     cover at every split), "interventional" (they take the values of the rows of `background`), or "auto":
@@ -145,9 +145,9 @@ class TreeExplainer(EngineExplainer):
     `e.details["value_function"]` says which one it was.
 
     `used_only=True` leaves out the features that no split tests, whose values are 0: of very wide models, with sparse
-    rows, the result then takes the memory of the used features alone. `groups` are features that play as one: a dict of names with lists of names or positions, or with dicts of them, all
-    of which play together; or "transformations": each raw feature plays with all its columns. `index` is "shapley" or
-    "banzhaf".
+    rows, the result then takes the memory of the used features alone. `groups` are features that play as one: a dict
+    of names with lists of names or positions, or with dicts of them, all of which play together; or "transformations":
+    each raw feature plays with all its columns. `index` is "shapley" or "banzhaf".
 
     `features` and `classes` are names; `transformations` takes raw rows to the model's columns, and the values are
     then those of the raw features. `explain_subset` keeps some features, by position. `device` is "auto", "cpu",
@@ -186,8 +186,7 @@ class TreeExplainer(EngineExplainer):
         whole, (model, transformations) = model, unwrap(model, transformations, allow_all_transformations)
         if used_only and (groups is not None or explain_subset is not None or transformations is not None):
             raise ParameterError(
-                "used_only: not allowed together with groups, explain_subset or transformations: these choose features, "
-                "too"
+                "used_only: not allowed together with groups, explain_subset or transformations, which choose features"
             )
         trees = models.trees(model)
         self._task = trees.task
