@@ -47,9 +47,13 @@ def optional(value, *before):
     return [] if value is None else [*before, str(value)]
 
 
-def against(background):
+def against(background, model):
     """The command's options for a background, or for interactions in place of one."""
-    return ["--interactions"] if background == "interactions" else optional(background, "--background")
+    if background == "interactions":
+        return ["--interactions"]
+    # Of a classifier, the probability.
+    output = ["--output", "probability"] if "logit" in model.name else []
+    return optional(background, "--background") + output
 
 
 class Peer:
@@ -146,7 +150,7 @@ def whylight_bench(binary, model, data, rows, threads, background=None, repeats=
     output = command(
         [str(binary), "bench", "--model", str(model), "--data", str(data), "--rows", str(rows)]
         + ["--threads", str(threads), "--device", "cpu", "--json"]
-        + against(background)
+        + against(background, model)
         + optional(repeats, "--repeats"),
         threads,
         timeout,
@@ -169,6 +173,6 @@ def whylight_values(binary, model, data, out, background=None, timeout=900):
     """whylight's values of a table, as (rows, features)."""
     out.unlink(missing_ok=True)
     arguments = [str(binary), "explain", "--model", str(model), "--data", str(data), "--out", str(out)]
-    command(arguments + ["--device", "cpu", *against(background)], len(affinity()), timeout)
+    command(arguments + ["--device", "cpu", *against(background, model)], len(affinity()), timeout)
     values = np.load(out)
     return values.reshape(len(values), -1)

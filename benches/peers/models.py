@@ -26,6 +26,10 @@ SPECS = {
     "xgb_100x16": ("xgboost", 100, 16, 28, 50_000, 0.10),
     "cat_500x6": ("catboost", 500, 6, 12, 50_000, 0.05),
     "lgb_500x6": ("lightgbm", 500, 6, 12, 50_000, 0.05),
+    # A classifier, whose probabilities are explained.
+    "xgb_logit_500x6": ("xgboost", 500, 6, 12, 50_000, 0.05),
+    # A random forest of trees of any depth, which has no learning rate.
+    "forest_100": ("sklearn", 100, None, 12, 20_000, None),
 }
 
 # Rows to explain, by number of features: the largest case of the table.
@@ -37,7 +41,7 @@ def rows_file(features):
 
 
 def model_file(name):
-    suffix = "txt" if SPECS[name][0] == "lightgbm" else "json"
+    suffix = {"lightgbm": "txt", "sklearn": "treelite"}.get(SPECS[name][0], "json")
     return f"{name}.{suffix}"
 
 
@@ -73,12 +77,18 @@ def target(x, seed):
     return y + random.normal(scale=0.5, size=len(y))
 
 
+def is_classifier(path):
+    return "logit" in pathlib.Path(path).name
+
+
 def train_xgboost(x, y, trees, depth, rate, path):
     import xgboost
 
+    if is_classifier(path):
+        y = y > np.median(y)
     booster = xgboost.train(
         {
-            "objective": "reg:squarederror",
+            "objective": "binary:logistic" if is_classifier(path) else "reg:squarederror",
             "tree_method": "hist",
             "max_depth": depth,
             "eta": rate,
@@ -154,7 +164,35 @@ def train_catboost(x, y, trees, depth, rate, path):
     return int(model.tree_count_) * 2**depth, (depth, depth), catboost.__version__
 
 
-TRAINERS = {"xgboost": train_xgboost, "lightgbm": train_lightgbm, "catboost": train_catboost}
+def train_sklearn(x, y, trees, depth, rate, path):
+    """A forest as a treelite checkpoint, and beside it as its own library has it and as plain arrays."""
+    import joblib
+    import sklearn
+    import treelite
+    from sklearn.ensemble import RandomForestRegressor
+
+    forest = RandomForestRegressor(trees, max_depth=depth, random_state=7, n_jobs=1).fit(np.nan_to_num(x), y)
+    joblib.dump(forest, path.with_suffix(".joblib"))
+    treelite.sklearn.import_model(forest).serialize(path)
+    arrays = {}
+    for number, estimator in enumerate(forest.estimators_):
+        tree = estimator.tree_
+        for key, array in {
+            "children_left": tree.children_left.astype(np.int32),
+            "children_right": tree.children_right.astype(np.int32),
+            "features": tree.feature.astype(np.int32),
+            "thresholds": tree.threshold.astype(np.float64),
+            "values": tree.value[:, :, 0] / trees,
+            "node_sample_weight": tree.weighted_n_node_samples.astype(np.float64),
+        }.items():
+            arrays[f"{number}/{key}"] = array
+    np.savez(path.with_suffix(".npz"), **arrays)
+    depths = [tree.get_depth() for tree in forest.estimators_]
+    leaves = sum(int(tree.get_n_leaves()) for tree in forest.estimators_)
+    return leaves, (max(depths), min(depths)), sklearn.__version__
+
+
+TRAINERS = {"sklearn": train_sklearn, "xgboost": train_xgboost, "lightgbm": train_lightgbm, "catboost": train_catboost}
 
 
 def main():

@@ -65,6 +65,10 @@ def catboost(model, background):
 
 def native(model):
     """The model as the object of its own library, for the explainers that take one."""
+    if model.endswith(".treelite"):
+        import joblib
+
+        return joblib.load(model.replace(".treelite", ".joblib"))
     if model.endswith(".txt"):
         import lightgbm as library
 
@@ -130,7 +134,8 @@ def fasttreeshap(model, background):
 
     from fasttreeshap import TreeExplainer
 
-    explainer = TreeExplainer(xgboost_arrays(model), algorithm="auto", n_jobs=1)
+    arrays = sklearn_arrays(model) if model.endswith(".treelite") else xgboost_arrays(model)
+    explainer = TreeExplainer(arrays, algorithm="auto", n_jobs=1)
     explain = explainer.shap_values
     return version("fasttreeshap"), lambda x: explain(x, check_additivity=False)
 
@@ -158,6 +163,20 @@ def xgboost_arrays(model):
                 "node_sample_weight": np.array(tree["sum_hessian"], dtype=np.float64),
             }
         )
+    return as_arrays(trees)
+
+
+def sklearn_arrays(model):
+    """A forest of scikit-learn as plain arrays: fasttreeshap knows none of today."""
+    stored = np.load(model.replace(".treelite", ".npz"))
+    trees = []
+    for number in range(len({name.split("/")[0] for name in stored.files})):
+        tree = {name.split("/")[1]: stored[name] for name in stored.files if name.startswith("%d/" % number)}
+        trees.append({**tree, "children_default": tree["children_left"]})
+    return as_arrays(trees)
+
+
+def as_arrays(trees):
     return {
         "trees": trees,
         "input_dtype": np.float32,
@@ -167,12 +186,44 @@ def xgboost_arrays(model):
     }
 
 
+def brute_force(model, background):
+    """Exact values of a probability: every coalition of every row, predicted by the model's own library in batches."""
+    import xgboost as library
+
+    booster = library.Booster({"nthread": 1}, model_file=model)
+
+    def explain(x):
+        features = x.shape[1]
+        players = 2 ** np.arange(features)
+        coalitions = np.arange(2**features)
+        member = (coalitions[:, None] & players) > 0
+        size = member.sum(axis=1)
+        factorial = np.cumprod([1.0, *range(1, features + 1)])
+        weight = factorial[:-1] * factorial[features - 1 :: -1] / factorial[features]
+        values = np.zeros(x.shape)
+        for row, out in zip(x, values):
+            worth = np.empty(len(coalitions))
+            for start in range(0, len(coalitions), 512):
+                inside = member[start : start + 512, None, :]
+                rows = np.where(inside, row, background).reshape(-1, features)
+                answers = booster.predict(library.DMatrix(rows, nthread=1))
+                worth[start : start + 512] = answers.reshape(-1, len(background)).mean(axis=1)
+            for feature in range(features):
+                without = coalitions[~member[:, feature]]
+                gains = worth[without | players[feature]] - worth[without]
+                out[feature] = (weight[size[without]] * gains).sum()
+        return values
+
+    return library.__version__, explain
+
+
 def whylight(model, background):
     """A new explainer for every call, made before it: that its tables are built is within the time."""
     import whylight as library
     from whylight._engine import Model
 
     loaded = Model.load(model)
+    output = "probability" if "logit" in model else "raw"
 
     class Explain:
         def prepare(self):
@@ -184,13 +235,16 @@ def whylight(model, background):
             if is_interactions(background):
                 return self.explainer.interactions(x)
             if background is not None:
-                self.explainer = library.TreeExplainer(loaded, background, device="cpu", threads=1)
+                self.explainer = library.TreeExplainer(
+                    loaded, background, output=output, device="cpu", threads=1
+                )
             return self.explainer(x).values
 
     return library.__version__, Explain()
 
 
-PEERS = {peer.__name__: peer for peer in (whylight, xgboost, lightgbm, catboost, shap, woodelf, fasttreeshap)}
+PEERS = (whylight, xgboost, lightgbm, catboost, shap, woodelf, fasttreeshap, brute_force)
+PEERS = {peer.__name__: peer for peer in PEERS}
 
 
 def main():

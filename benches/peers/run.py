@@ -64,6 +64,8 @@ CASES = [
     ("xgb_1000x8", 10_000, 10, BACKGROUND_PEERS[::-1], 1_000),
     ("xgb_500x6", 1_000, 20, ("xgboost",), "interactions"),
     ("xgb_100x3", 10_000, 20, ("xgboost", "woodelf"), "interactions"),
+    ("xgb_logit_500x6", 100, 20, ("brute_force",), 100),
+    ("forest_100", 100, 30, ("fasttreeshap", "shap")),
 ]
 
 # What is left out or stands with a reservation, and why; printed and recorded.

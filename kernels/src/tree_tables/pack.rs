@@ -62,6 +62,14 @@ pub struct Limits {
     pub groups: usize,
 }
 
+impl Limits {
+    /// Whether a tree of so many leaves can have a division at all.
+    pub fn may_hold(&self, leaves: u32) -> bool {
+        // A binary tree has one split less than leaves.
+        leaves as usize <= self.groups.saturating_mul(MAX_NODES / 2 + 1)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -133,7 +133,6 @@ impl Packs {
 impl Packs {
     pub(super) fn new(compiled: &Compiled, plan: Vec<(u32, Engine)>) -> Self {
         let forest = &compiled.forest;
-        let tests = compiled.identities();
         let mut packs = Self::default();
         let (mut tables, mut factors) = (Vec::new(), Vec::new());
         for (tree, engine) in plan {
@@ -145,11 +144,16 @@ impl Packs {
                 Engine::Pairs => packs.pairs.push(tree),
             }
         }
-        packs.tables = tree_tables::Pack::without_tables(forest, tests, &tables, Lanes::Features);
-        let histograms = (compiled.background.as_ref())
-            .map(|background| background.histograms(compiled, &packs.tables));
-        let game = game(histograms.as_deref());
-        packs.tables.fill(forest, tests, &tables, game);
+        // Deep forests have no tables, and what these compare is long to make.
+        if !tables.is_empty() {
+            let tests = compiled.identities();
+            packs.tables =
+                tree_tables::Pack::without_tables(forest, tests, &tables, Lanes::Features);
+            let histograms = (compiled.background.as_ref())
+                .map(|background| background.histograms(compiled, &packs.tables));
+            let game = game(histograms.as_deref());
+            packs.tables.fill(forest, tests, &tables, game);
+        }
         let pack = |trees: &[(u32, u32)]| {
             let mut pack = tree_quadrature::Pack::default();
             for &(tree, features) in trees {

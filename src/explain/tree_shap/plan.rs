@@ -43,7 +43,6 @@ pub(super) fn choose(compiled: &Compiled, amount: Amount) -> Vec<(u32, Engine)> 
     if amount == Amount::Few {
         return order.into_iter().map(|tree| (tree, Engine::Few)).collect();
     }
-    let tests = compiled.identities();
     // To find a division costs as much as some hundred rows of quadrature; a tree that is one
     // group is found at once.
     let mut limits = tree_tables::Limits::default();
@@ -53,6 +52,10 @@ pub(super) fn choose(compiled: &Compiled, amount: Amount) -> Vec<(u32, Engine)> 
     let covers: Vec<Option<tree_tables::Cover>> = (order.par_iter())
         .map(|&tree| {
             let shape = compiled.shapes[tree as usize];
+            if !limits.may_hold(shape.leaves) {
+                return None;
+            }
+            let tests = compiled.identities();
             let points = tree_quadrature::points(forest.index, shape.path_features as usize);
             tree_tables::cover(forest, tests, tree as usize, limits)
                 .filter(|cover| pays(cover, shape.leaves as usize, points, amount))
@@ -103,7 +106,6 @@ fn against(
     amount: Amount,
 ) -> Vec<(u32, Engine)> {
     let forest = &compiled.forest;
-    let tests = compiled.identities();
     let rows = match amount {
         Amount::Few => 10.0,
         Amount::Some => 300.0,
@@ -118,7 +120,8 @@ fn against(
             // as measured on one AVX2 core.
             let build = f64::from(shape.leaves) * (2000.0 + 0.5 * background as f64);
             let pays = build < pairs;
-            pays.then(|| tree_tables::cover(forest, tests, tree as usize, limits))?
+            let cover = || tree_tables::cover(forest, compiled.identities(), tree as usize, limits);
+            pays.then(cover)?
         })
         .collect();
     let mut bytes = 0;
