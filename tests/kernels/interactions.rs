@@ -193,3 +193,33 @@ fn interactions_of_two_hundred_levels_are_as_defined() {
         }
     }
 }
+
+/// Of a row that stays on the path, and one that leaves it at every second level: past the shares that
+/// are looked up, too.
+#[test]
+fn interactions_of_two_hundred_levels_against_a_background_are_as_defined() {
+    let (forest, thresholds, mut blocks) = chain(77, 50, 200, 1);
+    for column in blocks[0].chunks_mut(ROWS) {
+        (column[64], column[1]) = (0.0, 2.0);
+    }
+    let others = Others {
+        blocks: blocks.clone(),
+        weights: vec![0.0, 0.75, 0.25],
+    };
+    let pairs = by_pairs(&forest, &thresholds, Block::new(&blocks[0], 65), &others);
+    let mut moved = 0;
+    for r in [0, 1, 64] {
+        let row = row(&blocks[0], r);
+        let expected =
+            interventional::interactions_by_paths(&forest, &thresholds, &row, &others.rows());
+        for (pair, (got, expected)) in pairs[0].iter().zip(&expected[0]).enumerate() {
+            let got = got[r];
+            moved += usize::from(*expected != 0.0);
+            assert!(
+                (got - expected).abs() <= TOLERANCE,
+                "row {r}, pair {pair}: {got} is not {expected}"
+            );
+        }
+    }
+    assert!(moved > 500, "only {moved} pairs interact");
+}

@@ -15,7 +15,7 @@ type Values = Vec<[f64; ROWS]>;
 
 /// Background rows in blocks, and their weights.
 pub(super) struct Others {
-    blocks: Vec<Vec<f32>>,
+    pub(super) blocks: Vec<Vec<f32>>,
     pub(super) weights: Vec<f64>,
 }
 
