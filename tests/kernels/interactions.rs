@@ -136,15 +136,20 @@ fn interactions_of_trees_of_every_shape_are_as_defined() {
 
 #[test]
 fn interactions_of_a_path_over_many_features_are_as_defined() {
-    for seed in 0..2 {
-        let spec = Spec {
-            trees: 1,
-            depth: 40,
-            features: 11,
-            split: 0.55,
-            ..Spec::default()
-        };
-        check(spec, 100 + seed, 3);
+    let spec = Spec {
+        trees: 1,
+        depth: 40,
+        features: 11,
+        split: 0.6,
+        ..Spec::default()
+    };
+    // Most such trees end early.
+    let long = (0..).filter(|&seed| {
+        let shape = forest(spec, seed).0.shapes()[0];
+        shape.path_features >= 10 && shape.leaves < 500
+    });
+    for seed in long.take(2) {
+        check(spec, seed, 3);
     }
 }
 

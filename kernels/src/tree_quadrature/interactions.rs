@@ -144,7 +144,7 @@ impl Walk<'_> {
         loop {
             let node = &self.forest.nodes[n as usize];
             if !node.is_leaf() {
-                let edge = self.edge(n, node, product);
+                let edge = self.edge(n, node, &product);
                 product = self.go(&edge);
                 self.edges.push(edge);
                 n = node.left;
@@ -186,7 +186,7 @@ impl Walk<'_> {
 
     /// The edge to the left child of a node; its feature has a place on the path from here on.
     #[inline(always)]
-    fn edge(&mut self, n: u32, node: &Node, product: Points) -> Edge {
+    fn edge(&mut self, n: u32, node: &Node, product: &Points) -> Edge {
         let cells = &self.block.column(node.column)[self.first..self.first + LANES];
         let mut goes_left = [false; LANES];
         for (goes_left, &cell) in goes_left.iter_mut().zip(cells) {
@@ -211,7 +211,7 @@ impl Walk<'_> {
             place,
             is_first: known.is_none(),
             before: self.path[place],
-            product,
+            product: *product,
             below_left: [[0.0; LANES]; POINTS],
         }
     }
@@ -226,23 +226,23 @@ impl Walk<'_> {
         let z = before.fraction * kept;
         on.fraction = z;
         for (lane, met) in on.met.iter_mut().enumerate() {
-            *met = before.met[lane] & (edge.goes_left[lane] == edge.is_left);
+            *met = before.met[lane] && edge.goes_left[lane] == edge.is_left;
         }
         let mut product = edge.product;
-        for (q, &u) in self.points.iter().enumerate() {
+        let cells = product.iter_mut().zip(&mut on.effect);
+        for (&u, (product, effect)) in self.points.iter().zip(cells) {
             let above = before.fraction * (1.0 - u) + u;
-            let stays = (z * (1.0 - u) + u) / above;
-            let ends = z * (1.0 - u) / above;
-            let met = (1.0 - z) / (z * (1.0 - u) + u);
-            let missed = -1.0 / (1.0 - u);
-            for lane in 0..LANES {
+            let below = z * (1.0 - u) + u;
+            let (stays, ends) = (below / above, z * (1.0 - u) / above);
+            let (met, missed) = ((1.0 - z) / below, -1.0 / (1.0 - u));
+            let is_met = before.met.iter().zip(&on.met);
+            for ((product, effect), is_met) in product.iter_mut().zip(effect).zip(is_met) {
                 // Of a feature that was missed above, A is z times a number that stays.
-                product[q][lane] *= match (before.met[lane], on.met[lane]) {
-                    (true, true) => stays,
-                    (true, false) => ends,
-                    (false, _) => kept,
+                (*product, *effect) = match is_met {
+                    (true, true) => (*product * stays, met),
+                    (true, false) => (*product * ends, missed),
+                    (false, _) => (*product * kept, missed),
                 };
-                on.effect[q][lane] = if on.met[lane] { met } else { missed };
             }
         }
         product

@@ -198,11 +198,9 @@ pub(super) fn interactions(compiled: &Compiled, format: &str) -> Result<PairPlan
 pub(super) fn walk_of_pairs(compiled: &Compiled, tree: u32) -> f64 {
     let shape = &compiled.shapes[tree as usize];
     let features = f64::from(shape.path_features);
-    match &compiled.background {
-        Some(background) => (1.0 + 0.2 * features) * pairs(shape, background.rows()),
-        None => {
-            let points = compiled.forest.index.points_for_path(features as usize);
-            f64::from(shape.leaves) * (10.0 + features) * points as f64
-        }
+    if let Some(background) = &compiled.background {
+        return (1.0 + 0.2 * features) * pairs(shape, background.rows());
     }
+    let points = (compiled.forest.index).points_for_path(shape.path_features as usize);
+    f64::from(shape.leaves) * (10.0 + features) * points as f64
 }
