@@ -8,7 +8,9 @@
 //! |---|---|---|
 //! | [`tree_tables`] | the values of every decision pattern | shallow and oblivious trees, many rows |
 //! | [`tree_quadrature`] | the factors of every edge at the quadrature points | deep trees; few rows |
+//! | [`tree_quadrature::interactions`] | nothing | interactions of trees too deep for tables |
 //! | [`tree_pairs`] | nothing | interventional values of few pairs, and of deep trees |
+//! | [`tree_pairs::interactions`] | nothing | interventional interactions of trees too deep for tables |
 //! | [`predict_trees`] | nothing | margins |
 //! | [`coalition_trees`] | nothing | outputs that are no sum over trees |
 //!

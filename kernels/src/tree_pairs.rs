@@ -6,15 +6,18 @@
 //! there on. A leaf that is reached with k features following the row alone and t following the
 //! background row alone gives `value (k−1)! t! / (k+t)!` to each of the k and `−value k! (t−1)! /
 //! (k+t)!` to each of the t (Lundberg et al. 2020, Algorithm 3); the sums over the leaves below are
-//! shared, so a pair costs the nodes that it visits.
+//! shared, so a pair costs the nodes that it visits. [`interactions`] gives the pairs of features.
 //! Twin: `shaders/tree_pairs.wgsl`
 
+pub mod interactions;
+mod walk;
 pub mod words;
 
 use crate::binding::{bindings, params};
 use crate::block::{Block, ROWS};
 use crate::forest::Forest;
 use crate::legendre::Index;
+use walk::{Given, Walk, Working};
 
 bindings! {
     members: Read, nodes: Read, sets: Read, shares: Read, others: Read, cells: Read,
@@ -128,43 +131,35 @@ fn half_to(n: usize) -> f64 {
     0.5_f64.powi(n.min(2000) as i32)
 }
 
-/// Whom a feature follows on a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Follows {
-    /// Row and background row have taken the same sides so far.
-    Both,
-    Row,
-    Background,
-}
-
-/// A node at which the two part.
-#[derive(Debug, Clone, Copy)]
-struct Parting {
-    feature: u32,
-    /// The child that the background row goes to.
-    child: u32,
-    /// Features that follow the row alone, and the background row alone, above.
-    row: usize,
-    background: usize,
-    /// What the leaves below the row's child give, once they have been visited.
-    done: Option<Given>,
-}
-
 /// What leaves give to each feature that follows the row alone, and to each that follows the
 /// background row alone.
 #[derive(Debug, Clone, Copy)]
-struct Given {
+struct Values {
     row: f64,
     background: f64,
 }
 
+impl Given for Values {
+    #[inline]
+    fn of(value: f64, row: usize, background: usize, shares: &Shares) -> Self {
+        Self {
+            row: value * shares.of(row, background),
+            background: value * shares.of(background, row),
+        }
+    }
+
+    #[inline]
+    fn and(self, other: Self) -> Self {
+        Self {
+            row: self.row + other.row,
+            background: self.background + other.background,
+        }
+    }
+}
+
 /// Working memory of [`run`], reused from block to block.
 #[derive(Debug, Default)]
-pub struct Scratch {
-    follows: Vec<Follows>,
-    partings: Vec<Parting>,
-    row: Vec<f32>,
-}
+pub struct Scratch(Working<Values>);
 
 /// Adds the values of the given trees, all of one output, which `values` is laid out for: (feature,
 /// [`ROWS`]). `thresholds` has one number per node of the forest, for the columns of `block`.
@@ -179,108 +174,14 @@ pub fn run(
     scratch: &mut Scratch,
     values: &mut [[f64; ROWS]],
 ) {
-    let features = forest.features as usize;
-    scratch.follows.resize(features, Follows::Both);
-    let Scratch {
-        follows,
-        partings,
-        row: cells,
-    } = scratch;
-    let mut walk = Walk {
-        forest,
-        thresholds: [thresholds, background.thresholds],
-        shares: background.shares,
-        follows,
-        partings,
-    };
+    let mut walk = Walk::new(forest, thresholds, background, &mut scratch.0);
     for &tree in trees {
-        let root = forest.roots[tree as usize];
         for row in 0..block.rows() {
-            cells.clear();
-            cells.extend((0..forest.columns).map(|column| block.column(column)[row]));
-            let others = background.cells.chunks(forest.columns.max(1) as usize);
-            for (other, &weight) in others.zip(background.weights) {
-                if weight != 0.0 {
-                    walk.pair(root, [cells, other], |feature, value| {
-                        let value_of = &mut values[feature as usize];
-                        value_of[row] += weight * value;
-                    });
-                }
-            }
-        }
-    }
-}
-
-/// What all pairs share.
-struct Walk<'a> {
-    forest: &'a Forest,
-    /// For the cells of the row and of the background row.
-    thresholds: [&'a [f32]; 2],
-    shares: &'a Shares,
-    follows: &'a mut [Follows],
-    partings: &'a mut Vec<Parting>,
-}
-
-impl Walk<'_> {
-    /// Gives the values of one pair in one tree to `add`, a part for each parting.
-    #[inline]
-    fn pair(&mut self, root: u32, cells: [&[f32]; 2], mut add: impl FnMut(u32, f64)) {
-        let mut n = root;
-        let (mut row, mut background) = (0, 0);
-        loop {
-            let node = &self.forest.nodes[n as usize];
-            if !node.is_leaf() {
-                let left = |who: usize| {
-                    let cell = cells[who][node.column as usize];
-                    let threshold = self.thresholds[who][n as usize];
-                    node.test.left(cell, threshold, &self.forest.sets)
-                };
-                let child = |left| if left { node.left } else { node.right };
-                let follows = &mut self.follows[node.feature as usize];
-                n = match follows {
-                    Follows::Row => child(left(0)),
-                    Follows::Background => child(left(1)),
-                    Follows::Both => {
-                        let side = left(0);
-                        if side != left(1) {
-                            *follows = Follows::Row;
-                            self.partings.push(Parting {
-                                feature: node.feature,
-                                child: child(!side),
-                                row,
-                                background,
-                                done: None,
-                            });
-                            row += 1;
-                        }
-                        child(side)
-                    }
-                };
-                continue;
-            }
-            let mut given = Given {
-                row: node.value * self.shares.of(row, background),
-                background: node.value * self.shares.of(background, row),
-            };
-            // Up to the next parting whose other way is still to go.
-            loop {
-                let Some(parting) = self.partings.last_mut() else {
-                    return;
-                };
-                let follows = &mut self.follows[parting.feature as usize];
-                let Some(first) = parting.done else {
-                    parting.done = Some(given);
-                    *follows = Follows::Background;
-                    (row, background) = (parting.row, parting.background + 1);
-                    n = parting.child;
-                    break;
-                };
-                add(parting.feature, first.row - given.background);
-                given.row += first.row;
-                given.background += first.background;
-                *follows = Follows::Both;
-                self.partings.pop();
-            }
+            walk.take(block, row);
+            walk.against_all(tree, |weight, parting, _, [first, second]| {
+                let value_of = &mut values[parting.feature as usize];
+                value_of[row] += weight * (first.row - second.background);
+            });
         }
     }
 }

@@ -16,9 +16,11 @@
 //! the longest path.
 //!
 //! [`run`] walks with rows in the lanes and needs a [`Pack`]; [`few`] walks with the points in the
-//! lanes, straight from the forest, for too few rows to pay for a pack.
+//! lanes, straight from the forest, for too few rows to pay for a pack. [`interactions`] gives the
+//! pairs of features.
 
 pub mod few;
+pub mod interactions;
 mod pack;
 mod walk;
 pub mod words;

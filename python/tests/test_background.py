@@ -191,8 +191,21 @@ def test_interactions_against_a_background_add_up(model):
     np.testing.assert_array_equal(found, found.transpose(0, 2, 1))
 
 
-def test_interactions_of_deep_trees_are_refused_by_name(complete, target):
+@pytest.mark.parametrize("others", [None, 20])
+def test_interactions_of_deep_trees_add_up(complete, target, others):
     ensemble = pytest.importorskip("sklearn.ensemble")
     model = ensemble.RandomForestRegressor(5, random_state=0).fit(complete, target)
-    with pytest.raises(whylight.UnsupportedError, match="interactions"):
-        TreeExplainer(model, device="cpu").interactions(complete)
+    explainer = TreeExplainer(model, None if others is None else complete[:others], device="cpu")
+    rows = complete[:50]
+    found, values = explainer.interactions(rows), explainer(rows).values
+    np.testing.assert_allclose(found.sum(axis=2), values, atol=1e-5 * np.abs(values).max())
+    np.testing.assert_array_equal(found, found.transpose(0, 2, 1))
+
+
+def test_interactions_of_deep_trees_are_shaps(complete, target):
+    ensemble, shap = pytest.importorskip("sklearn.ensemble"), pytest.importorskip("shap")
+    model = ensemble.RandomForestRegressor(5, random_state=0).fit(complete, target)
+    rows = complete[:10]
+    expected = shap.TreeExplainer(model, feature_perturbation="tree_path_dependent").shap_interaction_values(rows)
+    found = TreeExplainer(model, device="cpu").interactions(rows)
+    np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())

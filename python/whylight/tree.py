@@ -272,8 +272,8 @@ class TreeExplainer(EngineExplainer):
 
         Symmetric; the interactions of a feature, with its own on the diagonal, add up to its value. As shap and
         XGBoost have them: the effect of a pair is divided between its two cells. Of `groups`, those of the players. For
-        trees whose paths have up to eight different tests, and Shapley values of the raw output; UnsupportedError for
-        others, and together with `transformations` unless their raw features play (`groups="transformations"`).
+        models of up to 512 features, and Shapley values of the raw output; UnsupportedError for others, and together
+        with `transformations` unless their raw features play (`groups="transformations"`).
         """
         x = held(x)
         if self._transformations is not None:

@@ -368,8 +368,18 @@ impl Method for TreeShap {
         let mut notes = self.notes.clone();
         notes.extend(more);
         let mut engines = engines;
-        if let Some(trees) = &self.compiled.interactions {
-            engines.push(("tables_of_pairs".to_owned(), trees.len()));
+        if let Some(plan) = &self.compiled.interactions {
+            let walks = match self.engines {
+                Engines::Cpu(_) => "walks_of_pairs",
+                #[cfg(feature = "gpu")]
+                Engines::Gpu(_) => "walks_of_pairs_on_cpu",
+            };
+            let counts = [
+                ("tables_of_pairs", plan.tables.len()),
+                (walks, plan.walks.len()),
+            ];
+            let counts = counts.into_iter().filter(|(_, trees)| *trees > 0);
+            engines.extend(counts.map(|(engine, trees)| (engine.to_owned(), trees)));
             #[cfg(feature = "gpu")]
             if let Engines::Gpu(gpu) = &self.engines {
                 notes.extend(gpu.pair_notes());

@@ -14,13 +14,13 @@ const TOLERANCE: f64 = 2e-6;
 type Values = Vec<[f64; ROWS]>;
 
 /// Background rows in blocks, and their weights.
-struct Others {
-    blocks: Vec<Vec<f32>>,
-    weights: Vec<f64>,
+pub(super) struct Others {
+    pub(super) blocks: Vec<Vec<f32>>,
+    pub(super) weights: Vec<f64>,
 }
 
 impl Others {
-    fn new(blocks: Vec<Vec<f32>>, count: usize, seed: u64) -> Self {
+    pub(super) fn new(blocks: Vec<Vec<f32>>, count: usize, seed: u64) -> Self {
         let mut random = Random(seed ^ 0x77);
         let mut weights: Vec<f64> = (0..count)
             .map(|_| {
@@ -40,14 +40,14 @@ impl Others {
         Self { blocks, weights }
     }
 
-    fn rows(&self) -> Vec<Other<f32>> {
+    pub(super) fn rows(&self) -> Vec<Other<f32>> {
         let row = |i: usize| row(&self.blocks[i / ROWS], i % ROWS);
         let weights = self.weights.iter().enumerate();
         weights.map(|(i, &weight)| (row(i), weight)).collect()
     }
 }
 
-fn in_order(forest: &Forest) -> Vec<usize> {
+pub(super) fn in_order(forest: &Forest) -> Vec<usize> {
     let mut trees: Vec<usize> = (0..forest.trees()).collect();
     trees.sort_by_key(|&tree| forest.tree_outputs[tree]);
     trees

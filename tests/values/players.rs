@@ -128,10 +128,7 @@ fn sweep(
             },
             ..options.clone()
         };
-        let explainer = match explainer(&subject, &options) {
-            Err(Error::Unsupported { by, .. }) if by.contains("interactions") => continue,
-            explainer => explainer.unwrap(),
-        };
+        let explainer = explainer(&subject, &options).unwrap();
         for amount in AMOUNTS {
             let parts = explain(&explainer, &subject.table, amount);
             for (engine, count) in &parts[0].trailer.engines {

@@ -1,9 +1,10 @@
 //! The background of interventional values, as the kernels read it.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
-use whylight_kernels::{Block, Level, ROWS, tree_tables};
+use whylight_kernels::{Block, Level, ROWS, tree_pairs, tree_tables};
 
 use super::columns::{self, Scale};
 use super::compile::Compiled;
@@ -28,6 +29,15 @@ pub(super) struct BackgroundRows {
     pub(super) margins: Vec<f64>,
     /// As a result names the rows.
     pub(super) cover: String,
+    /// What [`Self::pairwise`] takes, made when first needed.
+    pairwise: OnceLock<Pairwise>,
+}
+
+/// The cells (row, column), and the shares of the paths of a forest.
+#[derive(Debug)]
+struct Pairwise {
+    cells: Vec<f32>,
+    shares: tree_pairs::Shares,
 }
 
 impl BackgroundRows {
@@ -76,6 +86,7 @@ impl BackgroundRows {
             weights: shares,
             margins,
             cover: describe(rows, &hashes, weights),
+            pairwise: OnceLock::new(),
         })
     }
 
@@ -112,6 +123,24 @@ impl BackgroundRows {
             }
         }
         cells
+    }
+
+    /// The rows as explained rows are compared with one after the other.
+    pub(super) fn pairwise<'a>(&'a self, compiled: &'a Compiled) -> tree_pairs::Background<'a> {
+        let Pairwise { cells, shares } = self.pairwise.get_or_init(|| {
+            let longest = compiled.shapes.iter().map(|shape| shape.path_features);
+            let longest = longest.max().unwrap_or(0) as usize;
+            Pairwise {
+                cells: self.by_row(compiled.columns.len()),
+                shares: tree_pairs::Shares::new(compiled.forest.index, longest),
+            }
+        });
+        tree_pairs::Background {
+            cells,
+            thresholds: self.thresholds(compiled),
+            weights: &self.weights,
+            shares,
+        }
     }
 
     /// The weight of the rows by table entry. A thread counts all rows for some trees, so the order

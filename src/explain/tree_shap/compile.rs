@@ -9,11 +9,11 @@ use whylight_kernels::{
     Forest, Node as KernelNode, Test as KernelTest,
     forest::{LEAF, Shape},
     legendre::Index,
-    tree_quadrature, tree_tables,
+    tree_quadrature,
 };
 
 use super::background::BackgroundRows;
-use super::plan;
+use super::plan::{self, PairPlan};
 use crate::error::{Error, Result};
 use crate::explain::players::Players;
 use crate::model::{CategorySet, Fraction, Missing, Node, Output, Precision, Split, Test, Trees};
@@ -62,8 +62,8 @@ pub(super) struct Compiled {
     pub(super) background: Option<BackgroundRows>,
     /// Who the splits are attributed to: the features of the forest.
     pub(super) players: Players,
-    /// The divisions of the trees for interactions, by output, if these are wanted.
-    pub(super) interactions: Option<Vec<(u32, tree_tables::Cover)>>,
+    /// The engines of the interactions, if these are wanted.
+    pub(super) interactions: Option<PairPlan>,
 }
 
 /// Thresholds for columns that hold, instead of each number, how many of the model's thresholds it
@@ -270,6 +270,12 @@ impl Compiled {
     /// What a row costs at the most on one thread, in seconds, roughly: the walk of every tree (see
     /// `plan`, which knows it better).
     pub(super) fn seconds(&self) -> f64 {
+        let walks = self.interactions.iter().flat_map(|plan| &plan.walks);
+        let walk = |&tree: &u32| plan::walk_of_pairs(self, tree);
+        self.seconds_of_values() + 1e-9 * walks.map(walk).sum::<f64>()
+    }
+
+    fn seconds_of_values(&self) -> f64 {
         if let Some(background) = &self.background {
             let pairs = |shape: &Shape| plan::pairs(shape, background.rows());
             return 1e-9 * self.shapes.iter().map(pairs).sum::<f64>();

@@ -9,7 +9,7 @@ use whylight_kernels::{Block, Level, ROWS, tree_pairs, tree_quadrature, tree_tab
 
 use super::columns::{self, Scale};
 use super::compile::Compiled;
-use super::interactions::{Interactions, SPAN_BYTES, game};
+use super::interactions::{self, Interactions, SPAN_BYTES, game};
 use super::layout::{Layout, write};
 use super::plan::{self, Engine};
 use super::tiles::{TABLE_GRAIN, WALK_GRAIN, tiles};
@@ -37,11 +37,8 @@ pub(super) struct Packs {
     quadrature: Vec<tree_quadrature::Pack>,
     /// Trees without a pack, by output, with the features of their longest path.
     few: Vec<(u32, u32)>,
-    /// Trees that are walked with every background row, by output, and the cells of these rows (row,
-    /// column).
+    /// Trees that are walked with every background row, by output.
     pairs: Vec<u32>,
-    background: Vec<f32>,
-    shares: tree_pairs::Shares,
 }
 
 /// Bytes of the cells and sums of a tile. Each tile reads all tables anew and its own data in order:
@@ -54,6 +51,7 @@ struct Scratch {
     tables: tree_tables::Scratch,
     quadrature: tree_quadrature::Scratch,
     pairs: tree_pairs::Scratch,
+    interactions: interactions::Scratch,
     /// Block by block: prepared cells (column, row) and sums (output, feature, row).
     cells: Vec<f32>,
     values: Vec<[f64; ROWS]>,
@@ -83,12 +81,12 @@ impl Cpu {
             .values(compiled, batch, pairs, out)
     }
 
-    /// The tables of the interactions, if these are wanted.
+    /// The engines of the interactions, if these are wanted.
     fn pairs(&self, compiled: &Compiled) -> Option<&Interactions> {
-        let trees = compiled.interactions.as_deref()?;
+        let plan = compiled.interactions.as_ref()?;
         self.pairs.get().or_else(|| {
             // As above.
-            let pairs = Interactions::new(compiled, trees);
+            let pairs = Interactions::new(compiled, plan);
             Some(self.pairs.get_or_init(|| pairs))
         })
     }
@@ -119,7 +117,8 @@ impl Packs {
         if out.len() <= ROWS * width {
             return work(&mut Scratch::default(), (0, out));
         }
-        let grain = if self.tables.trees.is_empty() {
+        let walks = pairs.is_some_and(|pairs| pairs.walks.len() > 0);
+        let grain = if walks || self.tables.trees.is_empty() {
             WALK_GRAIN
         } else {
             TABLE_GRAIN
@@ -165,14 +164,6 @@ impl Packs {
         let parts: Vec<_> = factors.par_chunks(TREES_PER_TASK).map(pack).collect();
         packs.quadrature = parts;
         packs.table_spans = packs.tables.spans(SPAN_BYTES);
-        if let Some(background) = &compiled.background
-            && !packs.pairs.is_empty()
-        {
-            packs.background = background.by_row(compiled.columns.len());
-            let longest = compiled.shapes.iter().map(|shape| shape.path_features);
-            packs.shares =
-                tree_pairs::Shares::new(forest.index, longest.max().unwrap_or(0) as usize);
-        }
         packs
     }
 
@@ -188,13 +179,7 @@ impl Packs {
         compiled: &'a Compiled,
     ) -> Option<(&'a [u32], tree_pairs::Background<'a>)> {
         let background = compiled.background.as_ref()?;
-        let others = tree_pairs::Background {
-            cells: &self.background,
-            thresholds: background.thresholds(compiled),
-            weights: background.weights(),
-            shares: &self.shares,
-        };
-        (!self.pairs.is_empty()).then_some((&self.pairs, others))
+        (!self.pairs.is_empty()).then(|| (&self.pairs[..], background.pairwise(compiled)))
     }
 
     /// How many trees each engine takes.
@@ -289,6 +274,7 @@ impl Packs {
             tables,
             quadrature,
             pairs,
+            interactions,
             values,
             ..
         } = scratch;
@@ -347,11 +333,19 @@ impl Packs {
             }
         };
         look_up(&self.tables, &self.table_spans, &of);
-        if let Some(pairs) = layout.pairs {
-            look_up(&pairs.tables, &pairs.spans, &|output, block| {
+        if let Some(engines) = layout.pairs {
+            let pairs_of = |output: u32, block: usize| {
                 let Range { end, .. } = of(output, block);
                 end..end - features + sums
-            });
+            };
+            look_up(&engines.tables, &engines.spans, &pairs_of);
+            for output in first..end {
+                for (b, &block) in blocks.iter().enumerate() {
+                    let pairs = &mut values[pairs_of(output, b)];
+                    let walks = &engines.walks;
+                    walks.add(compiled, thresholds, output, block, interactions, pairs);
+                }
+            }
         }
         for pack in &self.quadrature {
             for tree in pack.trees_of(first).start..pack.trees_of(end - 1).end {

@@ -6,15 +6,15 @@ use std::sync::OnceLock;
 use super::columns::{self, Scale};
 use super::compile::Compiled;
 use super::cpu::Packs;
-use super::interactions::Interactions;
-use super::plan::{self, Engine};
+use super::interactions::{Interactions, Walks};
+use super::plan::{self, Engine, PairPlan};
 use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::explain::amount::Amount;
 use crate::gpu::Gpu;
 use crate::gpu_trees::{GpuTrees, Pairs, Plan};
 use crate::model::Precision;
-use whylight_kernels::tree_tables::{Cover, Lanes};
+use whylight_kernels::tree_tables::Lanes;
 
 /// The trees on a GPU for many rows and for some, made when first needed.
 #[derive(Debug)]
@@ -25,10 +25,11 @@ pub(super) struct GpuPacks {
     pairs: OnceLock<GpuPairs>,
 }
 
-/// The tables of the interactions, where the GPU can hold them.
+/// The engines of the interactions, by whether the GPU can hold the tables.
 #[derive(Debug)]
 enum GpuPairs {
-    Gpu(Box<GpuTrees>),
+    /// The tables, if any, and the trees that the CPU walks within the same call.
+    Gpu(Option<Box<GpuTrees>>, Box<Interactions>),
     /// What explains all on the CPU, and why.
     Cpu(Box<(Packs, Interactions)>, String),
 }
@@ -64,12 +65,21 @@ impl GpuPacks {
         Ok(known.get_or_init(|| pack))
     }
 
-    /// The tables of the interactions of the model.
-    fn pairs(&self, compiled: &Compiled, covers: &[(u32, Cover)]) -> Result<&GpuPairs> {
+    /// The engines of the interactions of the model.
+    fn pairs(&self, compiled: &Compiled, plan: &PairPlan) -> Result<&GpuPairs> {
         if let Some(known) = self.pairs.get() {
             return Ok(known);
         }
-        let pairs = Interactions::new(compiled, covers);
+        let pairs = Interactions::new(compiled, plan);
+        let walks = || {
+            Box::new(Interactions {
+                walks: Walks::new(compiled, plan),
+                ..Interactions::default()
+            })
+        };
+        if plan.tables.is_empty() {
+            return Ok(self.pairs.get_or_init(|| GpuPairs::Gpu(None, walks())));
+        }
         let trees = GpuTrees::new(
             &self.gpu,
             &Plan {
@@ -89,7 +99,7 @@ impl GpuPacks {
                 let reason = format!("{by} cannot hold {what}; the CPU explained all trees");
                 GpuPairs::Cpu(Box::new((packs, pairs)), reason)
             }
-            trees => GpuPairs::Gpu(Box::new(trees?)),
+            trees => GpuPairs::Gpu(Some(Box::new(trees?)), walks()),
         };
         Ok(self.pairs.get_or_init(|| pairs))
     }
@@ -98,6 +108,10 @@ impl GpuPacks {
     pub(super) fn pair_notes(&self) -> Vec<String> {
         match self.pairs.get() {
             Some(GpuPairs::Cpu(_, reason)) => vec![reason.clone()],
+            Some(GpuPairs::Gpu(_, left)) if left.walks.len() > 0 => vec![format!(
+                "{} trees have no tables of pairs; the CPU explained their interactions",
+                left.walks.len()
+            )],
             _ => Vec::new(),
         }
     }
@@ -111,11 +125,11 @@ impl GpuPacks {
         amount: Amount,
         out: &mut [f32],
     ) -> Result<()> {
-        let Some(covers) = compiled.interactions.as_deref() else {
+        let Some(plan) = &compiled.interactions else {
             return self.of_features(compiled, batch, amount, out);
         };
-        let trees = match self.pairs(compiled, covers)? {
-            GpuPairs::Gpu(trees) => trees,
+        let (trees, left) = match self.pairs(compiled, plan)? {
+            GpuPairs::Gpu(trees, left) => (trees, left),
             GpuPairs::Cpu(engines, _) => {
                 let (packs, pairs) = &**engines;
                 return packs.values(compiled, batch, Some(pairs), out);
@@ -127,7 +141,9 @@ impl GpuPacks {
         let mut of_features = vec![0.0; batch.rows() * features * outputs];
         self.of_features(compiled, batch, amount, &mut of_features)?;
         let mut of_pairs = vec![0.0; batch.rows() * pairs * outputs];
-        if pairs > 0 {
+        if let Some(trees) = trees
+            && pairs > 0
+        {
             let scale = compiled.scale(batch);
             let fill = fill(compiled, batch, scale);
             trees.values(kind(scale), batch.rows(), fill, &mut of_pairs)?;
@@ -138,6 +154,14 @@ impl GpuPacks {
             let of_pairs = &of_pairs[row * pairs * outputs..][..pairs * outputs];
             for output in 0..outputs {
                 spread(features, outputs, output, of_features, of_pairs, out);
+            }
+        }
+        if left.walks.len() > 0 {
+            // Without values, the diagonal is what the pairs take from it.
+            let mut rest = vec![0.0; out.len()];
+            Packs::default().values(compiled, batch, Some(left), &mut rest)?;
+            for (value, rest) in out.iter_mut().zip(&rest) {
+                *value += rest;
             }
         }
         Ok(())

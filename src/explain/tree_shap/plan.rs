@@ -144,29 +144,34 @@ pub(super) fn pairs(shape: &Shape, background: usize) -> f64 {
     6.0 * visits * background as f64
 }
 
-/// The division of every tree for interactions, by output.
+/// The engines of the interactions, each with its trees by output.
+#[derive(Debug, Default)]
+pub(super) struct PairPlan {
+    pub(super) tables: Vec<(u32, tree_tables::Cover)>,
+    /// Trees that are walked for every row.
+    pub(super) walks: Vec<u32>,
+}
+
+/// The engine of each tree for interactions: tables, as far as their bytes go, and walks of trees
+/// that no tables hold.
 ///
 /// # Errors
-/// [`Error::Unsupported`] for trees that no tables hold.
-pub(super) fn interactions(
-    compiled: &Compiled,
-    format: &str,
-) -> Result<Vec<(u32, tree_tables::Cover)>> {
+/// [`Error::Unsupported`] for more features than all pairs have room for.
+pub(super) fn interactions(compiled: &Compiled, format: &str) -> Result<PairPlan> {
     let forest = &compiled.forest;
+    if forest.features > INTERACTION_FEATURES {
+        return Err(Error::Unsupported {
+            what: format!(
+                "this {format} model of {} features, more than {INTERACTION_FEATURES}",
+                forest.features
+            ),
+            by: "the interactions of this version".to_owned(),
+            instead: "explain the values, or put features into groups".to_owned(),
+        });
+    }
     let tests = compiled.identities();
     let mut order: Vec<u32> = (0..forest.trees() as u32).collect();
     order.sort_by_key(|&tree| forest.tree_outputs[tree as usize]);
-    let refused = |what: String| Error::Unsupported {
-        what,
-        by: "the interactions of this version".to_owned(),
-        instead: "explain the values, or a model of shallower trees and fewer features".to_owned(),
-    };
-    if forest.features > INTERACTION_FEATURES {
-        return Err(refused(format!(
-            "this {format} model of {} features, more than {INTERACTION_FEATURES}",
-            forest.features
-        )));
-    }
     let cover = |&tree: &u32| {
         // Of the patterns of a larger group, most of the pairs of a leaf would be computed again.
         let bits = (compiled.shapes[tree as usize].depth as usize).clamp(1, tree_tables::MAX_BITS);
@@ -174,23 +179,31 @@ pub(super) fn interactions(
             bits,
             ..tree_tables::Limits::default()
         };
-        let cover = tree_tables::cover(forest, tests, tree as usize, limits);
-        let cover = cover.ok_or_else(|| {
-            refused(format!(
-                "tree {tree} of this {format} model, where a path has more than {} different tests",
-                tree_tables::MAX_BITS
-            ))
-        })?;
-        Ok((tree, cover))
+        tree_tables::cover(forest, tests, tree as usize, limits)
     };
-    let covers = order.par_iter().map(cover).collect::<Result<Vec<_>>>()?;
-    let pairs = |cover: &tree_tables::Cover| cover.pair_entries * 32;
-    let bytes: usize = covers.iter().map(|(_, cover)| pairs(cover)).sum();
-    if bytes > INTERACTION_BYTES {
-        return Err(refused(format!(
-            "this {format} model of {} trees, whose tables of pairs take {bytes} bytes",
-            forest.trees()
-        )));
+    let covers: Vec<Option<tree_tables::Cover>> = order.par_iter().map(cover).collect();
+    let mut plan = PairPlan::default();
+    let mut bytes = 0;
+    for (tree, cover) in order.into_iter().zip(covers) {
+        match cover {
+            Some(cover) if bytes + cover.pair_entries * 32 <= INTERACTION_BYTES => {
+                bytes += cover.pair_entries * 32;
+                plan.tables.push((tree, cover));
+            }
+            _ => plan.walks.push(tree),
+        }
     }
-    Ok(covers)
+    Ok(plan)
+}
+
+/// What the interactions of a row cost in a tree that is walked, in nanoseconds, roughly: every edge,
+/// or parting, meets half of the path.
+pub(super) fn walk_of_pairs(compiled: &Compiled, tree: u32) -> f64 {
+    let shape = &compiled.shapes[tree as usize];
+    let features = f64::from(shape.path_features);
+    if let Some(background) = &compiled.background {
+        return (1.0 + 0.2 * features) * pairs(shape, background.rows());
+    }
+    let points = (compiled.forest.index).points_for_path(shape.path_features as usize);
+    f64::from(shape.leaves) * (10.0 + features) * points as f64
 }

@@ -1,0 +1,185 @@
+//! The walk of a row and a background row through a tree together.
+
+use super::{Background, Shares};
+use crate::block::Block;
+use crate::forest::Forest;
+
+/// What leaves give to the features on their path, summed over the leaves below a parting.
+pub(super) trait Given: Copy {
+    /// What one leaf gives with so many features following the row alone, and the background row
+    /// alone.
+    fn of(value: f64, row: usize, background: usize, shares: &Shares) -> Self;
+
+    /// The sum.
+    fn and(self, other: Self) -> Self;
+}
+
+/// Whom a feature follows on a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Follows {
+    /// Row and background row have taken the same sides so far.
+    Both,
+    Row,
+    Background,
+}
+
+/// A node at which the two part.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parting<G> {
+    pub(super) feature: u32,
+    /// The child that the background row goes to.
+    child: u32,
+    /// Features that follow the row alone, and the background row alone, above.
+    row: usize,
+    background: usize,
+    /// What the leaves below the row's child give, once they have been visited.
+    done: Option<G>,
+}
+
+impl<G> Parting<G> {
+    /// Whether the walk is below the row's child, where the feature follows the row alone.
+    pub(super) fn follows_row(&self) -> bool {
+        self.done.is_none()
+    }
+}
+
+/// Working memory of a walk.
+#[derive(Debug)]
+pub(super) struct Working<G> {
+    follows: Vec<Follows>,
+    partings: Vec<Parting<G>>,
+    row: Vec<f32>,
+}
+
+impl<G> Default for Working<G> {
+    fn default() -> Self {
+        Self {
+            follows: Vec::new(),
+            partings: Vec::new(),
+            row: Vec::new(),
+        }
+    }
+}
+
+/// What all pairs share.
+pub(super) struct Walk<'a, G> {
+    forest: &'a Forest,
+    /// For the cells of the row and of the background row.
+    thresholds: [&'a [f32]; 2],
+    background: Background<'a>,
+    follows: &'a mut [Follows],
+    partings: &'a mut Vec<Parting<G>>,
+    row: &'a mut Vec<f32>,
+}
+
+impl<'a, G: Given> Walk<'a, G> {
+    pub(super) fn new(
+        forest: &'a Forest,
+        thresholds: &'a [f32],
+        background: Background<'a>,
+        working: &'a mut Working<G>,
+    ) -> Self {
+        let features = forest.features as usize;
+        working.follows.resize(features, Follows::Both);
+        Self {
+            forest,
+            thresholds: [thresholds, background.thresholds],
+            background,
+            follows: &mut working.follows,
+            partings: &mut working.partings,
+            row: &mut working.row,
+        }
+    }
+
+    /// Takes a row of a block.
+    pub(super) fn take(&mut self, block: Block<'_>, row: usize) {
+        self.row.clear();
+        let columns = 0..self.forest.columns;
+        self.row
+            .extend(columns.map(|column| block.column(column)[row]));
+    }
+
+    /// Walks the row through a tree with every background row of any weight. `add` gets, for each
+    /// parting, the weight, the parting, those above it, and what the leaves below the row's child
+    /// and below the background row's child give.
+    #[inline]
+    pub(super) fn against_all(
+        &mut self,
+        tree: u32,
+        mut add: impl FnMut(f64, &Parting<G>, &[Parting<G>], [G; 2]),
+    ) {
+        let root = self.forest.roots[tree as usize];
+        let Background { cells, weights, .. } = self.background;
+        let others = cells.chunks(self.forest.columns.max(1) as usize);
+        for (other, &weight) in others.zip(weights) {
+            if weight != 0.0 {
+                self.pair(root, other, |parting, above, given| {
+                    add(weight, parting, above, given);
+                });
+            }
+        }
+    }
+
+    #[inline]
+    fn pair(
+        &mut self,
+        root: u32,
+        other: &[f32],
+        mut add: impl FnMut(&Parting<G>, &[Parting<G>], [G; 2]),
+    ) {
+        let cells = [&self.row[..], other];
+        let mut n = root;
+        let (mut row, mut background) = (0, 0);
+        loop {
+            let node = &self.forest.nodes[n as usize];
+            if !node.is_leaf() {
+                let left = |who: usize| {
+                    let cell = cells[who][node.column as usize];
+                    let threshold = self.thresholds[who][n as usize];
+                    node.test.left(cell, threshold, &self.forest.sets)
+                };
+                let child = |left| if left { node.left } else { node.right };
+                let follows = &mut self.follows[node.feature as usize];
+                n = match follows {
+                    Follows::Row => child(left(0)),
+                    Follows::Background => child(left(1)),
+                    Follows::Both => {
+                        let side = left(0);
+                        if side != left(1) {
+                            *follows = Follows::Row;
+                            self.partings.push(Parting {
+                                feature: node.feature,
+                                child: child(!side),
+                                row,
+                                background,
+                                done: None,
+                            });
+                            row += 1;
+                        }
+                        child(side)
+                    }
+                };
+                continue;
+            }
+            let mut given = G::of(node.value, row, background, self.background.shares);
+            // Up to the next parting whose other way is still to go.
+            loop {
+                let Some((parting, above)) = self.partings.split_last_mut() else {
+                    return;
+                };
+                let follows = &mut self.follows[parting.feature as usize];
+                let Some(first) = parting.done else {
+                    parting.done = Some(given);
+                    *follows = Follows::Background;
+                    (row, background) = (parting.row, parting.background + 1);
+                    n = parting.child;
+                    break;
+                };
+                add(parting, above, [first, given]);
+                given = first.and(given);
+                *follows = Follows::Both;
+                self.partings.pop();
+            }
+        }
+    }
+}
