@@ -6,6 +6,7 @@ mod edges;
 mod gpu;
 mod interactions;
 mod interventional;
+mod matrix;
 mod outputs;
 mod players;
 mod stable;
