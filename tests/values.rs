@@ -7,6 +7,7 @@ mod gpu;
 mod interactions;
 mod interventional;
 mod matrix;
+mod metamorphic;
 mod outputs;
 mod players;
 mod stable;
