@@ -1,6 +1,7 @@
 //! Explanations, from the model's file to the values, against the libraries that wrote the files.
 
 mod agreement;
+mod degenerate;
 mod edges;
 #[cfg(feature = "gpu")]
 mod gpu;
