@@ -18,7 +18,7 @@ impl Matrix {
 }
 
 /// A case of the corpus.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Case {
     pub(crate) folder: PathBuf,
     pub(crate) name: String,

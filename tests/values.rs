@@ -1,11 +1,14 @@
 //! Explanations, from the model's file to the values, against the libraries that wrote the files.
 
 mod agreement;
+mod degenerate;
 mod edges;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod interactions;
 mod interventional;
+mod matrix;
+mod metamorphic;
 mod outputs;
 mod players;
 mod stable;

@@ -22,6 +22,30 @@ def expectation(tree, value, row, coalition, n=0):
     ) / cover[n]
 
 
+def histogram_expectation(predictor, row, coalition, n=0):
+    """The same of a tree of histogram gradient boosting; `row` has its categories as the model encodes them."""
+    node = predictor.nodes[n]
+    if node["is_leaf"]:
+        return node["value"]
+    left, right = int(node["left"]), int(node["right"])
+    if node["feature_idx"] in coalition:
+        cell = row[node["feature_idx"]]
+        if np.isnan(cell):
+            goes_left = bool(node["missing_go_to_left"])
+        elif node["is_categorical"]:
+            category = int(cell)
+            words = predictor.raw_left_cat_bitsets[node["bitset_idx"]]
+            goes_left = bool(words[category // 32] >> np.uint32(category % 32) & np.uint32(1))
+        else:
+            goes_left = cell <= node["num_threshold"]
+        return histogram_expectation(predictor, row, coalition, left if goes_left else right)
+    cover = predictor.nodes["count"]
+    return (
+        cover[left] * histogram_expectation(predictor, row, coalition, left)
+        + cover[right] * histogram_expectation(predictor, row, coalition, right)
+    ) / cover[n]
+
+
 def shapley(tree, value, row, features):
     """The values of one row of one scikit-learn tree; `value` is by node."""
     phi = np.zeros(features)

@@ -32,6 +32,24 @@ def values(worth, index="shapley"):
     return np.array(found)
 
 
+def interactions(worth):
+    """The interactions (players, players, outputs) of a game: the diagonal is what the pairs leave of a value."""
+    players = len(worth).bit_length() - 1
+    coalitions = np.arange(len(worth))
+    sizes = np.array([bin(coalition).count("1") for coalition in coalitions])
+    found = np.zeros((players, players, worth.shape[1]))
+    for one in range(players):
+        for other in range(one):
+            without = coalitions[(coalitions >> one | coalitions >> other) & 1 == 0]
+            both = without | 1 << one | 1 << other
+            gains = worth[both] - worth[without | 1 << one] - worth[without | 1 << other] + worth[without]
+            ways = [factorial(size) * factorial(players - size - 2) for size in sizes[without]]
+            found[one, other] = found[other, one] = np.array(ways) / factorial(players - 1) / 2 @ gains
+    for player, value in enumerate(values(worth)):
+        found[player, player] = value - found[player].sum(axis=0)
+    return found
+
+
 def single(count):
     """Players that are a column each."""
     return [[column] for column in range(count)]

@@ -300,3 +300,32 @@ fn a_gpu_is_not_used_and_the_result_says_so() {
         on_gpu.trailer.notes
     );
 }
+
+/// Columns that do not vary tell nothing of others, so each feature has what it adds to the sum.
+#[test]
+fn one_row_equal_rows_and_rows_of_missing_cells_have_an_answer_or_an_error() {
+    let model = model(2, 3, &mut Random(8));
+    let rows = matrix(5, 3, &mut Random(9));
+    let Model::Linear(linear) = &*model else {
+        panic!("not linear");
+    };
+    for value_function in [ValueFunction::Interventional, ValueFunction::Conditional] {
+        for count in [1, 4] {
+            let background = Array2::from_shape_fn((count, 3), |(_, f)| 0.5 - f as f64);
+            let given = Background::Rows(View::f64(background.view(), None));
+            let found = explain(&model, given, &rows, options(value_function));
+            for ((row, f, k), value) in found.values.indexed_iter() {
+                let expected = linear.coefficients[[k, f]] * (rows[[row, f]] - background[[0, f]]);
+                let off = (f64::from(*value) - expected).abs();
+                assert!(off < 1e-6, "{value_function:?}: {value} is not {expected}");
+            }
+        }
+        let missing = named(Array2::from_elem((3, 2), f64::NAN));
+        let error = refused(Some(Background::Rows(View::from(&missing))), value_function);
+        assert!(matches!(error, Error::Data { .. }), "{error}");
+        assert!(
+            error.to_string().contains("background: at row 1"),
+            "{error}"
+        );
+    }
+}

@@ -55,7 +55,8 @@ pub(crate) fn worth_of_model(
     of(row, background, |row| trees.margin(row))
 }
 
-fn of<Cell: Copy>(
+/// The same of any function of a row.
+pub(crate) fn of<Cell: Copy>(
     row: &[Cell],
     background: &[Other<Cell>],
     margins: impl Fn(&[Cell]) -> Vec<f64>,

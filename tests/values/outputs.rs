@@ -40,7 +40,7 @@ fn explained(subject: &Subject, options: Options) -> Explanation {
 }
 
 /// The prediction that a library makes of margins, or its losses, from its documentation.
-fn answer(objective: &str, margins: &[f64], loss: bool) -> Vec<f64> {
+pub(super) fn answer(objective: &str, margins: &[f64], loss: bool) -> Vec<f64> {
     let (name, scale) = objective
         .split_once(" sigmoid:")
         .unwrap_or((objective, "1"));

@@ -31,6 +31,7 @@ pub(super) const AMOUNTS: [Amount; 3] = [Amount::Few, Amount::Some, Amount::Many
 const MANY: usize = 1600;
 
 /// A case with its model, its rows and the library's answers.
+#[derive(Clone)]
 pub(super) struct Subject {
     pub(super) case: Case,
     pub(super) model: Arc<Model>,
