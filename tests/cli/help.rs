@@ -57,6 +57,8 @@ Options:
                                 NAME=COLUMN,COLUMN,…; can be given several times
       --groups <FILE>           JSON file of groups: an object of names, each with a list of
                                 columns, or with an object of further names that all play as one
+      --used-only               Leave out the features that no split of the trees tests, whose
+                                values are 0
       --drop <COL>              A column of the tables to leave out, by name, or by position from 1
                                 where they have none; can be given several times
       --header <HEADER>         Whether a CSV file begins with column names [default: auto]
@@ -113,6 +115,8 @@ Options:
                                 NAME=COLUMN,COLUMN,…; can be given several times
       --groups <FILE>           JSON file of groups: an object of names, each with a list of
                                 columns, or with an object of further names that all play as one
+      --used-only               Leave out the features that no split of the trees tests, whose
+                                values are 0
       --drop <COL>              A column of the tables to leave out, by name, or by position from 1
                                 where they have none; can be given several times
       --header <HEADER>         Whether a CSV file begins with column names [default: auto]

@@ -214,22 +214,30 @@ fn interactions_on_a_gpu_are_the_cpus() {
 #[test]
 fn interactions_of_very_many_features_are_refused_before_they_are_computed() {
     let names: Vec<String> = (0..600).map(|f| format!("f{f}")).collect();
-    let text = format!(
-        "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nmax_feature_idx=599\n\
-         feature_names={}\nfeature_infos={}\n\nTree=0\nnum_leaves=2\nnum_cat=0\nsplit_feature=7\n\
-         threshold=0.5\ndecision_type=8\nleft_child=-1\nright_child=-2\nleaf_value=1 2\n\
-         leaf_count=3 4\ninternal_count=7\nshrinkage=1\n\nend of trees\n",
-        names.join(" "),
-        vec!["none"; 600].join(" "),
-    );
-    let model = whylight::model::parse(text.as_bytes(), "wide.txt".as_ref()).unwrap();
-    let options = Options {
-        interactions: true,
-        ..options()
+    let explainer = |used: usize| {
+        let tree = |tree: usize| {
+            format!(
+                "Tree={tree}\nnum_leaves=2\nnum_cat=0\nsplit_feature={tree}\nthreshold=0.5\n\
+                 decision_type=8\nleft_child=-1\nright_child=-2\nleaf_value=1 2\nleaf_count=3 4\n\
+                 internal_count=7\nshrinkage=1\n\n"
+            )
+        };
+        let text = format!(
+            "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nmax_feature_idx=599\n\
+             feature_names={}\nfeature_infos={}\n\n{}end of trees\n",
+            names.join(" "),
+            vec!["none"; 600].join(" "),
+            (0..used).map(tree).collect::<String>(),
+        );
+        let model = whylight::model::parse(text.as_bytes(), "wide.txt".as_ref()).unwrap();
+        let options = Options {
+            interactions: true,
+            ..options()
+        };
+        Explainer::new(Arc::new(model), None, options)
     };
-    let error = Explainer::new(Arc::new(model), None, options)
-        .map(|_| ())
-        .unwrap_err();
+    assert_eq!(explainer(20).unwrap().header().cells(), 600 * 600);
+    let error = explainer(600).map(|_| ()).unwrap_err();
     assert!(matches!(error, Error::Unsupported { .. }), "{error}");
     assert!(error.to_string().contains("600 features"), "{error}");
 }
