@@ -221,7 +221,8 @@ impl TreeShap {
                     "take the interactions of Shapley values, or the Banzhaf values",
                 ));
             }
-            let interactions = plan::interactions(&compiled, trees.format)?;
+            let wide = place.as_ref().map_or(0, |(narrow, _)| narrow.result());
+            let interactions = plan::interactions(&compiled, trees.format, wide)?;
             compiled.interactions = Some(interactions);
         }
         let largest = compiled.largest();

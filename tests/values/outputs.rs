@@ -295,6 +295,15 @@ fn what_is_not_defined_of_an_output_is_refused_by_name() {
         assert!(error.to_string().contains(says), "{error}");
         assert!(error.to_string().contains("count:poisson"), "{error}");
     }
+    let endless = Options {
+        samples: Some(u32::MAX),
+        ..options(Output::Probability, Estimator::Sampled)
+    };
+    let error = explainer(&subject, endless).unwrap_err().to_string();
+    assert!(
+        error.contains("samples") && error.contains("4294967295"),
+        "{error}"
+    );
     let path_dependent = Options {
         value_function: ValueFunction::PathDependent,
         ..options(Output::Response, Estimator::Auto)

@@ -202,3 +202,18 @@ fn groups_of_a_wide_model_may_have_members_that_are_not_used() {
     assert_eq!(values(player("pair")), expected);
     assert!(values(player("idle")).iter().all(|&bits| bits == 0));
 }
+
+#[test]
+fn interactions_of_all_features_of_a_wide_model_are_refused_before_they_are_computed() {
+    let subject = subject("xgboost", "softprob_3_4");
+    let model = Arc::new(Model::Trees(widened(&subject.trees)));
+    let pairs = Options {
+        interactions: true,
+        ..options(ValueFunction::PathDependent)
+    };
+    let error = Explainer::new(model, None, pairs).unwrap_err().to_string();
+    assert!(
+        error.contains("400000 features") && error.contains("used_only"),
+        "{error}"
+    );
+}

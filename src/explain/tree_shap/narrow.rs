@@ -144,6 +144,11 @@ impl Narrow {
         self.players > self.to.len()
     }
 
+    /// Players of the result.
+    pub(super) fn result(&self) -> usize {
+        self.players
+    }
+
     /// Players of the trees.
     pub(super) fn players(&self) -> usize {
         self.to.len()

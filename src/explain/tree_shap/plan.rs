@@ -20,6 +20,10 @@ const BACKGROUND_PACK_BYTES: usize = 1 << 30;
 /// for a block of rows, 3 KiB per pair.
 const INTERACTION_FEATURES: u32 = 512;
 
+/// Features of a result of interactions, those that no split tests included: a row of a million has a
+/// million million pairs of zeros.
+const RESULT_FEATURES: usize = 4096;
+
 /// Bytes of all tables of interactions.
 const INTERACTION_BYTES: usize = 2 << 30;
 
@@ -156,9 +160,17 @@ pub(super) struct PairPlan {
 /// that no tables hold.
 ///
 /// # Errors
-/// [`Error::Unsupported`] for more features than all pairs have room for.
-pub(super) fn interactions(compiled: &Compiled, format: &str) -> Result<PairPlan> {
+/// [`Error::Unsupported`] for more features than all pairs have room for, in the engines or in a result
+/// of so many.
+pub(super) fn interactions(compiled: &Compiled, format: &str, result: usize) -> Result<PairPlan> {
     let forest = &compiled.forest;
+    if result > RESULT_FEATURES {
+        return Err(Error::Unsupported {
+            what: format!("this {format} model of {result} features, more than {RESULT_FEATURES}"),
+            by: "the interactions of this version".to_owned(),
+            instead: "leave out the features that no split tests, with used_only".to_owned(),
+        });
+    }
     if forest.features > INTERACTION_FEATURES {
         return Err(Error::Unsupported {
             what: format!(

@@ -27,6 +27,9 @@ use crate::explain::method::Found;
 use crate::explain::{Estimator, Index, Options, Output};
 use crate::model::{Link, Trees};
 
+/// Pairs of coalitions that an estimate draws at most: it holds the members of each.
+const MOST_PAIRS: u32 = 1 << 18;
+
 /// What is made of the margins of a model, by its own definition.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Answer {
@@ -157,6 +160,13 @@ impl Responses {
                 "rescaled values of a softmax, whose outputs depend on every margin",
                 "take the estimator auto",
             ));
+        }
+        if let Some(pairs) = options.samples.filter(|&pairs| pairs > MOST_PAIRS) {
+            return Err(Error::Parameter {
+                name: "samples",
+                got: pairs.to_string(),
+                allowed: format!("up to {MOST_PAIRS} pairs of coalitions"),
+            });
         }
         let background = rows.by_row(compiled.columns.len());
         let longest = compiled
@@ -326,7 +336,7 @@ impl Responses {
                     "row {} of the table, where {players} players vary between it and the background",
                     row + 1
                 ),
-                by: format!("exact values, which take up to {MOST_PLAYERS} players,"),
+                by: format!("exact values of up to {MOST_PLAYERS} players"),
                 instead: "group features, or take the estimator auto or sampled".to_owned(),
             });
         }
