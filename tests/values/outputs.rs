@@ -6,6 +6,7 @@ use whylight::data::View;
 use whylight::explain::{Background, Estimator, Group, Index, Output, ValueFunction};
 use whylight::{Device, Error, Explainer, Explanation, Options};
 
+use super::stable::{assert_same_bits, stream};
 use super::subject::{LIBRARIES, Subject, subject, subjects};
 use crate::reference::shapley;
 
@@ -336,5 +337,28 @@ fn threads_and_batches_change_no_bit_of_an_output() {
             assert_eq!(of_row(&values, 0), of_row(&one.values, row));
             assert_eq!(of_row(&values, 0), of_row(&two.values, row));
         }
+    }
+}
+
+/// Against one row the players that vary differ from row to row: those that do not are 0, whatever the
+/// batch before had there.
+#[test]
+fn streamed_batches_have_the_values_of_the_whole() {
+    let subject = subject("xgboost", "binary_3_4");
+    let path = subject.case.folder.join("rows.npy");
+    for estimator in [Estimator::Exact, Estimator::Sampled] {
+        let with = |memory_limit: Option<u64>| {
+            let options = Options {
+                memory_limit,
+                ..options(Output::Probability, estimator)
+            };
+            let one = subject.table.slice(4..5).unwrap();
+            Explainer::new(subject.model.clone(), Some(&one), options).unwrap()
+        };
+        let whole = with(None).explain(&subject.table).unwrap().values;
+        let (streamed, blocks) = stream(&with(Some(4096)), &path);
+        assert!(blocks > 5, "{blocks} blocks");
+        assert!(whole.iter().any(|value| *value == 0.0));
+        assert_same_bits("streamed", &whole, &streamed);
     }
 }

@@ -256,11 +256,14 @@ impl Responses {
         out: &mut [f32],
         errors: &mut [f32],
     ) -> Result<Found> {
+        // Players that do not vary have the value 0, and are not written.
+        out.fill(0.0);
         let mut unwanted = Vec::new();
         let errors = if errors.is_empty() {
             unwanted.resize(out.len(), 0.0);
             &mut unwanted
         } else {
+            errors.fill(0.0);
             errors
         };
         #[cfg(feature = "gpu")]
