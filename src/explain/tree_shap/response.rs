@@ -9,7 +9,7 @@ mod rescale;
 mod varying;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 use whylight_kernels::coalition_trees::MOST_PLAYERS;
@@ -114,8 +114,8 @@ pub(super) struct Responses {
     /// By node.
     sides: Vec<Sides>,
     shares: tree_pairs::Shares,
-    /// The margins of the background rows, made when first needed.
-    margins: OnceLock<Vec<Vec<f64>>>,
+    /// The margins of the background rows, for rescaled values.
+    margins: Vec<Vec<f64>>,
     seed: u64,
     pairs: Option<u32>,
     /// Where coalitions are evaluated if the device is a GPU.
@@ -174,7 +174,6 @@ impl Responses {
             .iter()
             .map(|shape| shape.path_features)
             .max();
-        #[cfg_attr(not(feature = "gpu"), expect(unused_mut, reason = "a GPU is added"))]
         let mut responses = Self {
             answer,
             estimator: if is_shapley {
@@ -186,13 +185,16 @@ impl Responses {
             sides: sides(compiled, &background),
             background,
             shares: tree_pairs::Shares::new(options.index, longest.unwrap_or(0) as usize),
-            margins: OnceLock::new(),
+            margins: Vec::new(),
             seed: options.seed,
             pairs: options.samples,
             #[cfg(feature = "gpu")]
             on_gpu: None,
             designs: Mutex::default(),
         };
+        if estimator == Estimator::Rescaled {
+            responses.margins = responses.of_background(compiled);
+        }
         #[cfg(feature = "gpu")]
         responses.upload(compiled, &options.device)?;
         Ok(responses)

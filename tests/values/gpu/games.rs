@@ -1,7 +1,10 @@
 //! Groups, Banzhaf values and outputs that are no sums, on a GPU against the CPU.
 
+use std::sync::Arc;
+
 use whylight::data::View;
 use whylight::explain::{Background, Estimator, Group, Index, Output, ValueFunction};
+use whylight::model::Model;
 use whylight::{Device, Explainer, Explanation, Options};
 
 use super::on_gpu;
@@ -160,4 +163,19 @@ fn rescaled_values_say_that_the_cpu_computed_them() {
             .iter()
             .any(|note| note.contains("the CPU compared"))
     );
+}
+
+#[test]
+fn a_model_without_splits_has_no_players_on_a_gpu_either() {
+    let Some(on_gpu) = on_gpu() else { return };
+    let mut subject = subject("xgboost", "binary_3_4");
+    subject.trees.trees.clear();
+    subject.model = Arc::new(Model::Trees(subject.trees.clone()));
+    let options = Options {
+        value_function: ValueFunction::Interventional,
+        output: Output::Probability,
+        ..on_gpu
+    };
+    let [gpu, _] = agree(&subject, &options, 0.0);
+    assert!(gpu.values.iter().all(|value| *value == 0.0));
 }

@@ -120,6 +120,10 @@ impl Responses {
         let width = (compiled.players.len() * outputs).max(1);
         let mut found = Found::default();
         for ((players, is_exact), alike) in self.alike(compiled, batch, before)? {
+            if players == 0 {
+                found.exact_rows += alike.rows.len() as u64;
+                continue;
+            }
             let (masks, words) = if is_exact {
                 ((0..1_u32 << players).collect(), 1)
             } else {

@@ -34,11 +34,6 @@ impl Responses {
         }
         let of_row = self.margin(compiled, row.cells, row.thresholds);
         let thresholds = background.thresholds(compiled);
-        let of_others = self.margins.get_or_init(|| {
-            let rows = self.background.par_chunks(forest.columns.max(1) as usize);
-            rows.map(|cells| self.margin(compiled, cells, thresholds))
-                .collect()
-        });
         let mut values = vec![[0.0; ROWS]; players];
         let mut scratch = tree_pairs::Scratch::default();
         for output in 0..outputs {
@@ -59,7 +54,7 @@ impl Responses {
                     (answer(x) - answer(b)) / (x - b)
                 }
             };
-            let weights = background.weights().iter().zip(of_others);
+            let weights = background.weights().iter().zip(&self.margins);
             let weights: Vec<f64> = weights
                 .map(|(&weight, other)| {
                     if weight == 0.0 {
@@ -108,6 +103,20 @@ impl Responses {
             found.compared_rows = 1;
         }
         Ok(found)
+    }
+
+    /// The margins of the background rows.
+    pub(super) fn of_background(&self, compiled: &Compiled) -> Vec<Vec<f64>> {
+        let Some(background) = &compiled.background else {
+            return Vec::new();
+        };
+        let thresholds = background.thresholds(compiled);
+        let columns = self.background.len() / background.rows();
+        let row = |row: usize| {
+            let cells = &self.background[row * columns..][..columns];
+            self.margin(compiled, cells, thresholds)
+        };
+        (0..background.rows()).into_par_iter().map(row).collect()
     }
 
     /// The margins of a row.
