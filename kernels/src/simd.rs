@@ -103,7 +103,6 @@ pub(crate) trait Simd: Copy + 'static {
     fn and(a: Self::M, b: Self::M) -> Self::M;
     /// not a and b.
     fn and_not(a: Self::M, b: Self::M) -> Self::M;
-    fn not(a: Self::M) -> Self::M;
     /// `yes` where the mask holds, else `no`.
     fn select(m: Self::M, yes: Self::V, no: Self::V) -> Self::V;
     /// `yes` where the mask holds, else 0.

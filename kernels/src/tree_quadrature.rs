@@ -11,9 +11,11 @@
 //! `(e z₀ − z) · Σ_u weight · down · up / A₁(z₀)²`        (repeated, met so far, fraction z₀)
 //! `0`                                                    (repeated, not met so far)
 //!
-//! where the factor of a repeated feature is `A_e(z) / A_{e₀}(z₀)`. All factors lie in (0, 1] for
-//! fractions in [0, 1], nothing is divided at run time, and the rule is exact for the features of
-//! the longest path.
+//! where the factor of a repeated feature is `A_e(z) / A_{e₀}(z₀)`. The first is the second with
+//! z₀ = 1. With `whole = down · A_e(z) / A₁(z₀) · up`, which needs no factors on the way back, the
+//! second is `Σ_u weight · whole · (z₀ − z) / (A₁(z) A₁(z₀))` where met, and
+//! `Σ_u weight · whole · −1 / ((1 − u) A₁(z₀))` where not. All factors lie in (0, 1] for fractions in
+//! [0, 1], and the rule is exact for the features of the longest path.
 //!
 //! [`run`] walks with rows in the lanes and needs a [`Pack`]; [`few`] walks with the points in the
 //! lanes, straight from the forest, for too few rows to pay for a pack. [`interactions`] gives the
@@ -33,6 +35,7 @@ use crate::forest::Forest;
 use crate::legendre::Index;
 use crate::simd::{Simd, instances};
 pub use pack::Pack;
+use walk::Walk;
 
 bindings! {
     segments: Read,
@@ -69,15 +72,15 @@ params! {
     }
 }
 
-/// Points of one pass; rules with more points take several.
+/// Most points of one pass; rules with more points take several.
 const POINTS: usize = 8;
 
 /// Number of points that a tree takes whose longest path has `features` features: the fewest that
-/// are exact, rounded up to a number that [`run`] has code for.
+/// are exact, rounded up to passes of equal size.
 pub fn points(index: Index, features: usize) -> usize {
     match index.points_for_path(features) {
-        exact @ 1..=6 => exact,
-        more => more.next_multiple_of(POINTS),
+        0 => 1,
+        exact => exact.next_multiple_of(exact.div_ceil(POINTS)),
     }
 }
 
@@ -116,14 +119,22 @@ fn run_on<S: Simd>(
     scratch.sums.resize(forest.features as usize, [0.0; ROWS]);
     for tree in trees {
         let sums = &mut scratch.sums;
+        let walk = Walk {
+            forest,
+            thresholds,
+            pack,
+            tree,
+            block,
+        };
         match pack.trees[tree].points_per_pass {
-            1 => walk::tree::<S, 1>(forest, thresholds, pack, tree, block, sums),
-            2 => walk::tree::<S, 2>(forest, thresholds, pack, tree, block, sums),
-            3 => walk::tree::<S, 3>(forest, thresholds, pack, tree, block, sums),
-            4 => walk::tree::<S, 4>(forest, thresholds, pack, tree, block, sums),
-            5 => walk::tree::<S, 5>(forest, thresholds, pack, tree, block, sums),
-            6 => walk::tree::<S, 6>(forest, thresholds, pack, tree, block, sums),
-            _ => walk::tree::<S, POINTS>(forest, thresholds, pack, tree, block, sums),
+            1 => walk::tree::<S, 1>(walk, sums),
+            2 => walk::tree::<S, 2>(walk, sums),
+            3 => walk::tree::<S, 3>(walk, sums),
+            4 => walk::tree::<S, 4>(walk, sums),
+            5 => walk::tree::<S, 5>(walk, sums),
+            6 => walk::tree::<S, 6>(walk, sums),
+            7 => walk::tree::<S, 7>(walk, sums),
+            _ => walk::tree::<S, POINTS>(walk, sums),
         }
         for &feature in pack.features(tree) {
             let sums = &mut scratch.sums[feature as usize];

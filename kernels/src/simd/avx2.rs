@@ -77,10 +77,6 @@ impl Simd for Avx2 {
         unsafe { _mm256_andnot_ps(a, b) }
     }
     #[inline(always)]
-    fn not(a: Self::M) -> Self::M {
-        unsafe { _mm256_xor_ps(a, _mm256_castsi256_ps(_mm256_set1_epi32(-1))) }
-    }
-    #[inline(always)]
     fn select(m: Self::M, yes: Self::V, no: Self::V) -> Self::V {
         unsafe { _mm256_blendv_ps(no, yes, m) }
     }

@@ -70,10 +70,6 @@ impl Simd for Portable {
         lanes(|i| !a[i] & b[i])
     }
     #[inline(always)]
-    fn not(a: Self::M) -> Self::M {
-        lanes(|i| !a[i])
-    }
-    #[inline(always)]
     fn select(m: Self::M, yes: Self::V, no: Self::V) -> Self::V {
         lanes(|i| if m[i] { yes[i] } else { no[i] })
     }

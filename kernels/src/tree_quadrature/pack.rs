@@ -1,20 +1,19 @@
-//! The walk of a tree as a list of steps, and the factors of every edge.
+//! The walk of a tree as a list of steps, and what the factors of every edge are made of.
 
 use std::ops::Range;
 
 use super::POINTS;
 use crate::forest::Forest;
-
-/// Marks a split whose feature does not occur above it.
-pub(super) const FIRST: u32 = u32::MAX;
+use crate::legendre::{Index, Rule};
 
 /// The walks of some trees of a forest.
 #[derive(Debug, Clone, Default)]
 pub struct Pack {
     pub(super) trees: Vec<PackedTree>,
     pub(super) steps: Vec<Step>,
-    /// Per step and pass, as the step's kind says.
-    pub(super) constants: Vec<f32>,
+    /// Per step an [`Inner`] or an [`End`], as its kind says.
+    pub(super) numbers: Vec<f32>,
+    pub(super) rules: Vec<Rule>,
     used: Vec<u32>,
 }
 
@@ -22,14 +21,14 @@ pub struct Pack {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PackedTree {
     pub(super) output: u32,
-    /// Points of one pass, and passes.
+    /// Number of its rule among the pack's.
+    pub(super) rule: u32,
+    /// Points of one pass.
     pub(super) points_per_pass: u32,
-    pub(super) passes: u32,
     /// Splits on the longest path.
     pub(super) depth: u32,
     /// The leaf value of a tree without splits is nobody's: such a tree has no steps.
     steps_end: usize,
-    constants_end: usize,
     used_end: usize,
 }
 
@@ -42,6 +41,8 @@ pub(super) enum Kind {
     Down { left: bool },
     /// Comes back from it.
     Up { left: bool },
+    /// Both, for a child whose children are leaves: the step of its twig is the next one.
+    Limb { left: bool },
     /// Does both for a child that is a leaf.
     Leaf { left: bool },
     /// Makes the test and does everything for two leaves.
@@ -51,64 +52,57 @@ pub(super) enum Kind {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Step {
     pub(super) kind: Kind,
-    /// Whether the step adds to sums that its sibling's step has begun.
-    pub(super) second: bool,
     pub(super) node: u32,
+    /// Splits on the path, its own included.
     pub(super) depth: u32,
-    /// Depth of the last split above on the same feature, or [`FIRST`].
+    /// That of the last split above on the same feature, or 0.
     pub(super) previous: u32,
-    /// Offset of the step's constants in one pass's constants of the tree.
-    pub(super) constants: u32,
+    /// Place of the step's numbers.
+    pub(super) numbers: usize,
 }
 
 /// The parts of one tree.
 pub(super) struct Parts<'a> {
     pub(super) tree: PackedTree,
     pub(super) steps: &'a [Step],
-    pub(super) constants: &'a [f32],
+    pub(super) rule: &'a Rule,
 }
 
 impl Pack {
     /// Adds a tree with the given rule size (see [`super::points`]). Trees must come in the order
     /// of their outputs.
     pub fn push(&mut self, forest: &Forest, tree: usize, points: usize) {
-        let rule = forest.index.rule(points);
-        let per_pass = points.min(POINTS);
+        let rule = self.rule(forest.index, points);
+        let first = self.steps.len();
         let mut walk = Walk {
             forest,
-            steps: Vec::new(),
+            steps: &mut self.steps,
+            numbers: &mut self.numbers,
             used: Vec::new(),
             path: Vec::new(),
-            width: per_pass,
-            next_constant: 0,
-            edges: Vec::new(),
         };
         walk.record(forest.roots[tree]);
-        let passes = points.div_ceil(per_pass);
-        self.constants
-            .reserve(walk.next_constant as usize * passes + points);
-        for points in rule.points.chunks(per_pass) {
-            for edges in &walk.edges {
-                edges.write(points, &mut self.constants);
-            }
-        }
-        // The weights stand before all else of a pass in use: they are the root's product.
-        self.constants
-            .extend(rule.weights.iter().map(|&weight| weight as f32));
-        let depth = walk.steps.iter().map(|step| step.depth + 1).max();
-        walk.used.sort_unstable();
-        walk.used.dedup();
-        self.used.extend(&walk.used);
-        self.steps.extend(&walk.steps);
+        let mut used = walk.used;
+        used.sort_unstable();
+        used.dedup();
+        self.used.extend(&used);
+        let depth = self.steps[first..].iter().map(|step| step.depth).max();
         self.trees.push(PackedTree {
             output: forest.tree_outputs[tree],
-            points_per_pass: per_pass as u32,
-            passes: points.div_ceil(per_pass) as u32,
+            rule,
+            points_per_pass: (points / points.div_ceil(POINTS)) as u32,
             depth: depth.unwrap_or(0),
             steps_end: self.steps.len(),
-            constants_end: self.constants.len(),
             used_end: self.used.len(),
         });
+    }
+
+    fn rule(&mut self, index: Index, points: usize) -> u32 {
+        let known = (self.rules.iter()).position(|rule| rule.points.len() == points);
+        known.unwrap_or_else(|| {
+            self.rules.push(index.rule(points));
+            self.rules.len() - 1
+        }) as u32
     }
 
     /// The packed trees of an output.
@@ -133,15 +127,12 @@ impl Pack {
     }
 
     pub(super) fn parts(&self, tree: usize) -> Parts<'_> {
-        let (mut steps, mut constants) = (0, 0);
-        if let Some(before) = tree.checked_sub(1) {
-            steps = self.trees[before].steps_end;
-            constants = self.trees[before].constants_end;
-        }
+        let first = (tree.checked_sub(1)).map_or(0, |before| self.trees[before].steps_end);
+        let packed = self.trees[tree];
         Parts {
-            tree: self.trees[tree],
-            steps: &self.steps[steps..self.trees[tree].steps_end],
-            constants: &self.constants[constants..self.trees[tree].constants_end],
+            tree: packed,
+            steps: &self.steps[first..packed.steps_end],
+            rule: &self.rules[packed.rule as usize],
         }
     }
 
@@ -154,118 +145,91 @@ impl Pack {
     }
 }
 
-/// One edge: the fraction of its feature after and before it, and the value of the leaf at its end.
+/// What the factors of an inner edge are made of, before and after which its feature has the fractions
+/// z₀ and z. Of a feature that does not occur above, z₀ is 1.
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub(super) struct Inner {
+    /// z₀, z and z₀ − z.
+    pub(super) before: f32,
+    pub(super) z: f32,
+    pub(super) gain: f32,
+    /// The factor where the feature was not met before: z/z₀, or 0 where z₀ is.
+    pub(super) unmet: f32,
+}
+
+/// The same for the end of a path: a leaf, or two that are siblings, with the right one's value 0 where
+/// the leaf stands alone. The factors of both leaves, their values included, are one sum,
+/// `(Σ value·z) (1 − u) + value u`, with the value of the leaf that a row goes to.
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub(super) struct End {
+    /// z₀.
+    pub(super) before: f32,
+    /// Σ value·z, and the same over z₀: the factor where the feature was not met before.
+    pub(super) weighted: f32,
+    pub(super) unmet: f32,
+    /// The value where the row meets the edge (goes left, of two), and where not.
+    pub(super) values: [f32; 2],
+    /// Σ value·(e z₀ − z), of the same rows.
+    pub(super) gains: [f32; 2],
+}
+
+/// One edge: the fraction of its feature after and before it, and the value of the node at its end.
 #[derive(Debug, Clone, Copy)]
 struct Edge {
     z: f64,
     before: f64,
-    is_first: bool,
     value: f64,
 }
 
-/// The edges whose constants a step reads.
-#[derive(Debug, Clone, Copy)]
-enum Edges {
-    Inner(Edge),
-    Leaf(Edge),
-    Twig(Edge, Edge),
-}
-
 impl Edge {
-    /// The factors of the edge's feature at `u`, where it is met and where not, over its factor before
-    /// the edge, whose inverse is given.
-    fn factors(&self, u: f64, inverse: f64) -> [f64; 2] {
-        let unmet = self.z * (1.0 - u);
-        [(unmet + u) * inverse, unmet * inverse]
-    }
-
-    fn met_before(&self, u: f64) -> f64 {
-        if self.is_first {
-            1.0
-        } else {
-            self.before * (1.0 - u) + u
+    fn inner(self) -> Inner {
+        Inner {
+            before: self.before as f32,
+            z: self.z as f32,
+            gain: (self.before - self.z) as f32,
+            unmet: self.over_before(self.z),
         }
     }
 
-    /// The factor where the feature was not met before the edge.
-    fn unmet_factor(&self) -> f64 {
-        if self.before > 0.0 {
-            self.z / self.before
+    /// The end of a path at this edge's leaf and at that of another edge from the same split.
+    fn end(self, right: Option<Edge>) -> End {
+        let (other, z) = right.map_or((0.0, 0.0), |edge| (edge.value, edge.z));
+        let weighted = self.value * self.z + other * z;
+        End {
+            before: self.before as f32,
+            weighted: weighted as f32,
+            unmet: self.over_before(weighted),
+            values: [self.value as f32, other as f32],
+            gains: [self.value, other].map(|value| (value * self.before - weighted) as f32),
+        }
+    }
+
+    fn over_before(self, x: f64) -> f32 {
+        (if self.before > 0.0 {
+            x / self.before
         } else {
             0.0
-        }
-    }
-
-    /// What the integral is multiplied with.
-    fn difference(&self, met: bool) -> f64 {
-        (if met { self.before } else { 0.0 }) - self.z
-    }
-}
-
-impl Edges {
-    /// Number of constants for `points` points.
-    fn len(&self, points: usize) -> usize {
-        let (Edges::Inner(edge) | Edges::Leaf(edge) | Edges::Twig(edge, _)) = self;
-        if edge.is_first {
-            2 + 2 * points
-        } else {
-            3 + 3 * points
-        }
-    }
-
-    /// Writes: the difference where met and unmet; for a repeated feature the factor where not met
-    /// before; then per point the factor where met and unmet, and for a repeated feature 1/A₁(z₀)².
-    /// A leaf's value is multiplied in; a twig's constants are those of its two leaves together,
-    /// where "met" is the left one.
-    fn write(&self, points: &[f64], to: &mut Vec<f32>) {
-        let (Edges::Inner(edge) | Edges::Leaf(edge) | Edges::Twig(edge, _)) = self;
-        let together = |f: &dyn Fn(&Edge, bool) -> f64, met: bool| match self {
-            Edges::Inner(edge) => f(edge, met),
-            Edges::Leaf(edge) => edge.value * f(edge, met),
-            Edges::Twig(left, right) => left.value * f(left, met) + right.value * f(right, !met),
-        } as f32;
-        for met in [true, false] {
-            to.push(together(&|edge, met| edge.difference(met), met));
-        }
-        if !edge.is_first {
-            to.push(together(&|edge, _| edge.unmet_factor(), true));
-        }
-        for &u in points {
-            // The edges of a twig have the same feature above them.
-            let inverse = 1.0 / edge.met_before(u);
-            let [met, unmet] = match self {
-                Edges::Inner(edge) => edge.factors(u, inverse),
-                Edges::Leaf(edge) => edge.factors(u, inverse).map(|factor| edge.value * factor),
-                Edges::Twig(left, right) => {
-                    let (of_left, of_right) = (left.factors(u, inverse), right.factors(u, inverse));
-                    [0, 1].map(|at| left.value * of_left[at] + right.value * of_right[1 - at])
-                }
-            };
-            to.extend([met as f32, unmet as f32]);
-            if !edge.is_first {
-                to.push((inverse * inverse) as f32);
-            }
-        }
+        }) as f32
     }
 }
 
 /// The recording of one tree's walk.
 struct Walk<'a> {
     forest: &'a Forest,
-    steps: Vec<Step>,
+    steps: &'a mut Vec<Step>,
+    numbers: &'a mut Vec<f32>,
     used: Vec<u32>,
     /// Feature and merged fraction of each split on the path.
     path: Vec<(u32, f64)>,
-    width: usize,
-    next_constant: u32,
-    edges: Vec<Edges>,
 }
 
 impl Walk<'_> {
     fn record(&mut self, root: u32) {
         enum Todo {
             Visit(u32, u32),
-            Enter(u32, u32, bool, bool),
+            Enter(u32, u32, bool),
             Return(Step),
         }
         let mut todo = vec![Todo::Visit(root, 0)];
@@ -278,17 +242,16 @@ impl Walk<'_> {
                     }
                     self.used.push(node.feature);
                     self.path.truncate(depth as usize);
-                    let is_leaf = |child: u32| self.forest.nodes[child as usize].is_leaf();
-                    if is_leaf(node.left) && is_leaf(node.right) {
-                        let edges = Edges::Twig(self.edge(n, true), self.edge(n, false));
-                        self.step(Kind::Twig, n, depth, false, Some(edges));
+                    if self.is_twig(n) {
+                        let end = self.edge(n, true).end(Some(self.edge(n, false)));
+                        self.step(Kind::Twig, n, bytemuck::cast_slice(&[end]));
                         continue;
                     }
-                    self.step(Kind::Open, n, depth, false, None);
-                    todo.push(Todo::Enter(n, depth, false, true));
-                    todo.push(Todo::Enter(n, depth, true, false));
+                    self.step(Kind::Open, n, &[]);
+                    todo.push(Todo::Enter(n, depth, false));
+                    todo.push(Todo::Enter(n, depth, true));
                 }
-                Todo::Enter(n, depth, left, second) => {
+                Todo::Enter(n, depth, left) => {
                     self.path.truncate(depth as usize);
                     let node = self.forest.nodes[n as usize];
                     let child = if left { node.left } else { node.right };
@@ -297,24 +260,35 @@ impl Walk<'_> {
                         self.step(
                             Kind::Leaf { left },
                             n,
-                            depth,
-                            second,
-                            Some(Edges::Leaf(edge)),
+                            bytemuck::cast_slice(&[edge.end(None)]),
                         );
                         continue;
                     }
-                    let edges = Some(Edges::Inner(edge));
-                    let down = self.step(Kind::Down { left }, n, depth, second, edges);
-                    todo.push(Todo::Return(Step {
-                        kind: Kind::Up { left },
-                        ..down
-                    }));
+                    let inner = [edge.inner()];
+                    let inner = bytemuck::cast_slice(&inner);
+                    if self.is_twig(child) {
+                        self.step(Kind::Limb { left }, n, inner);
+                    } else {
+                        let down = self.step(Kind::Down { left }, n, inner);
+                        todo.push(Todo::Return(Step {
+                            kind: Kind::Up { left },
+                            ..down
+                        }));
+                    }
                     self.path.push((node.feature, edge.z));
                     todo.push(Todo::Visit(child, depth + 1));
                 }
                 Todo::Return(step) => self.steps.push(step),
             }
         }
+    }
+
+    fn is_twig(&self, n: u32) -> bool {
+        let nodes = &self.forest.nodes;
+        let node = &nodes[n as usize];
+        !node.is_leaf()
+            && nodes[node.left as usize].is_leaf()
+            && nodes[node.right as usize].is_leaf()
     }
 
     fn previous(&self, feature: u32) -> Option<usize> {
@@ -326,29 +300,24 @@ impl Walk<'_> {
         let child = if left { node.left } else { node.right };
         let child = &self.forest.nodes[child as usize];
         let previous = self.previous(node.feature);
-        let before = previous.map_or(1.0, |depth| self.path[depth].1);
+        let before = previous.map_or(1.0, |above| self.path[above].1);
         Edge {
             z: before * child.fraction,
             before,
-            is_first: previous.is_none(),
             value: child.value,
         }
     }
 
-    fn step(&mut self, kind: Kind, n: u32, depth: u32, second: bool, edges: Option<Edges>) -> Step {
+    fn step(&mut self, kind: Kind, n: u32, numbers: &[f32]) -> Step {
         let feature = self.forest.nodes[n as usize].feature;
         let step = Step {
             kind,
-            second,
             node: n,
-            depth,
-            previous: self.previous(feature).map_or(FIRST, |depth| depth as u32),
-            constants: self.next_constant,
+            depth: self.path.len() as u32 + 1,
+            previous: self.previous(feature).map_or(0, |above| above as u32 + 1),
+            numbers: self.numbers.len(),
         };
-        if let Some(edges) = edges {
-            self.next_constant += edges.len(self.width) as u32;
-            self.edges.push(edges);
-        }
+        self.numbers.extend(numbers);
         self.steps.push(step);
         step
     }

@@ -4,77 +4,141 @@
     reason = "an iterator's closures would be compiled without the instruction set"
 )]
 
-use super::pack::{FIRST, Kind, Pack, Step};
+use std::ops::Range;
+
+use super::POINTS;
+use super::pack::{End, Inner, Kind, Pack, Step};
 use crate::block::{Block, ROWS};
 use crate::forest::{Forest, Test};
 use crate::simd::Simd;
 
-/// Vectors that one step works on: enough to hide the latency of the arithmetic.
+/// Vectors that one step works on together: enough to hide the latency of the arithmetic.
 const WIDTH: usize = 4;
 
-type Rows<V> = [V; WIDTH];
-type Points<V, const Q: usize> = [Rows<V>; Q];
+/// Rows that walk together. What a step is cannot be predicted, so many rows share it; the levels of
+/// too many would not stay in the first-level cache.
+const TOGETHER: usize = 128;
 
-/// What the walk keeps per depth.
+type Rows<V, const W: usize> = [V; W];
+type Points<V, const Q: usize, const W: usize> = [Rows<V, W>; Q];
+
+/// What the walk keeps per depth, for `W` vectors of rows.
 #[derive(Clone, Copy)]
-struct Level<S: Simd, const Q: usize> {
+struct Level<S: Simd, const Q: usize, const W: usize> {
     /// Product of the factors above, at every point.
-    down: Points<S::V, Q>,
-    /// Sum over the leaves below of value times the factors below.
-    up: Points<S::V, Q>,
+    down: Points<S::V, Q, W>,
+    /// Sum over the leaves below, of value times all factors of the path.
+    whole: Points<S::V, Q, W>,
     /// Rows that the split's test sends left.
-    left: Rows<S::M>,
+    left: Rows<S::M, W>,
     /// Rows that meet all splits so far on the feature of this depth's split.
-    met: Rows<S::M>,
+    met: Rows<S::M, W>,
 }
+
+/// A packed tree and the rows that walk it.
+#[derive(Clone, Copy)]
+pub(super) struct Walk<'a> {
+    pub(super) forest: &'a Forest,
+    /// One number per node of the forest.
+    pub(super) thresholds: &'a [f32],
+    pub(super) pack: &'a Pack,
+    pub(super) tree: usize,
+    pub(super) block: Block<'a>,
+}
+
+/// The points of one pass, in the lanes.
+#[derive(Clone, Copy)]
+struct Rule<S: Simd> {
+    u: S::V,
+    /// 1 − u, and −1/(1 − u).
+    rest: S::V,
+    minus_over_rest: S::V,
+}
+
+/// Numbers of an edge at each point.
+type Factors = [f32; POINTS];
 
 /// Adds the values of one packed tree to `sums`, laid out (feature, [`ROWS`]).
 #[inline(always)]
-pub(super) fn tree<S: Simd, const Q: usize>(
-    forest: &Forest,
-    thresholds: &[f32],
-    pack: &Pack,
-    tree: usize,
-    block: Block<'_>,
-    sums: &mut [[f32; ROWS]],
-) {
-    let parts = pack.parts(tree);
-    let zero = S::splat(0.0);
-    let none = S::below(zero, zero);
-    let empty = Level::<S, Q> {
-        down: [[zero; WIDTH]; Q],
-        up: [[zero; WIDTH]; Q],
-        left: [none; WIDTH],
-        met: [none; WIDTH],
-    };
-    let mut levels = vec![empty; parts.tree.depth as usize + 1];
-    let passes = parts.tree.passes as usize;
-    let (constants, weights) = parts.constants.split_at(parts.constants.len() - passes * Q);
-    for pass in 0..passes {
-        let per_pass = constants.len() / passes;
-        let constants = &constants[pass * per_pass..][..per_pass];
-        for (down, &weight) in levels[0].down.iter_mut().zip(&weights[pass * Q..]) {
-            *down = [S::splat(weight); WIDTH];
-        }
-        for at in (0..block.rows()).step_by(WIDTH * S::LANES) {
-            for step in parts.steps {
-                let node = &forest.nodes[step.node as usize];
-                let constants = &constants[step.constants as usize..];
-                let sums = &mut sums[node.feature as usize][at..at + WIDTH * S::LANES];
-                match step.kind {
-                    Kind::Open | Kind::Twig => {
-                        let x = &block.column(node.column)[at..at + WIDTH * S::LANES];
-                        let threshold = thresholds[step.node as usize];
-                        let left = test::<S>(node.test, x, threshold, &forest.sets);
-                        if step.kind == Kind::Twig {
-                            twig::<S, Q>(&mut levels, step, left, constants, sums);
-                        } else {
-                            levels[step.depth as usize].left = left;
-                        }
+pub(super) fn tree<S: Simd, const Q: usize>(walk: Walk<'_>, sums: &mut [[f32; ROWS]]) {
+    for first in (0..walk.block.rows()).step_by(TOGETHER) {
+        let rows = first..walk.block.rows().min(first + TOGETHER);
+        together::<S, Q>(walk, rows, sums);
+    }
+}
+
+#[inline(always)]
+fn together<S: Simd, const Q: usize>(walk: Walk<'_>, rows: Range<usize>, sums: &mut [[f32; ROWS]]) {
+    let pack = walk.pack;
+    let parts = pack.parts(walk.tree);
+    let depth = parts.tree.depth as usize;
+    let vectors = rows.len().div_ceil(S::LANES);
+    let mut wide = Levels::<S, Q, WIDTH>::new(depth, rows.start, vectors / WIDTH);
+    let rest = rows.start + vectors / WIDTH * WIDTH * S::LANES;
+    let mut narrow = Levels::<S, Q, 1>::new(depth, rest, vectors % WIDTH);
+    for (points, weights) in
+        (parts.rule.points.chunks_exact(Q)).zip(parts.rule.weights.chunks_exact(Q))
+    {
+        let rule = Rule::<S>::new(points);
+        wide.begin(weights);
+        narrow.begin(weights);
+        let mut steps = parts.steps.iter();
+        while let Some(step) = steps.next() {
+            match step.kind {
+                Kind::Open => {
+                    wide.open(walk, step);
+                    narrow.open(walk, step);
+                }
+                Kind::Down { left } => {
+                    let inner = inner(pack, step);
+                    let edge = (step, rule.factors(inner), inner.unmet);
+                    if left {
+                        wide.down::<false>(edge);
+                        narrow.down::<false>(edge);
+                    } else {
+                        wide.down::<true>(edge);
+                        narrow.down::<true>(edge);
                     }
-                    Kind::Down { left } => down::<S, Q>(&mut levels, step, left, constants),
-                    Kind::Up { left } => up::<S, Q>(&mut levels, step, left, constants, sums),
-                    Kind::Leaf { left } => leaf::<S, Q>(&mut levels, step, left, constants, sums),
+                }
+                Kind::Up { left } => {
+                    let edge = (step, rule.effects(inner(pack, step)));
+                    if left {
+                        wide.up::<false>(walk, edge, sums);
+                        narrow.up::<false>(walk, edge, sums);
+                    } else {
+                        wide.up::<true>(walk, edge, sums);
+                        narrow.up::<true>(walk, edge, sums);
+                    }
+                }
+                Kind::Leaf { left } => {
+                    let edge = Last::new(rule, pack, step);
+                    if left {
+                        wide.leaf::<false>(walk, edge, sums);
+                        narrow.leaf::<false>(walk, edge, sums);
+                    } else {
+                        wide.leaf::<true>(walk, edge, sums);
+                        narrow.leaf::<true>(walk, edge, sums);
+                    }
+                }
+                Kind::Twig => {
+                    let edge = Last::new(rule, pack, step);
+                    wide.twig(walk, edge, sums);
+                    narrow.twig(walk, edge, sums);
+                }
+                Kind::Limb { left } => {
+                    let Some(next) = steps.next() else {
+                        return;
+                    };
+                    let twig = Last::new(rule, pack, next);
+                    let inner = inner(pack, step);
+                    let edge = (step, rule.factors(inner), inner.unmet, rule.effects(inner));
+                    if left {
+                        wide.limb::<false>(walk, edge, twig, sums);
+                        narrow.limb::<false>(walk, edge, twig, sums);
+                    } else {
+                        wide.limb::<true>(walk, edge, twig, sums);
+                        narrow.limb::<true>(walk, edge, twig, sums);
+                    }
                 }
             }
         }
@@ -82,212 +146,393 @@ pub(super) fn tree<S: Simd, const Q: usize>(
 }
 
 #[inline(always)]
-fn test<S: Simd>(test: Test, x: &[f32], threshold: f32, sets: &[u32]) -> Rows<S::M> {
+fn inner(pack: &Pack, step: &Step) -> Inner {
+    *bytemuck::from_bytes(bytemuck::cast_slice(&pack.numbers[step.numbers..][..4]))
+}
+
+/// The end of a path, at each point.
+#[derive(Clone, Copy)]
+struct Last<'a> {
+    step: &'a Step,
+    end: End,
+    /// The factor where met and unmet, values included.
+    factors: [Factors; 2],
+    /// 1/A₁(z₀)².
+    squares: Factors,
+}
+
+impl<'a> Last<'a> {
+    #[inline(always)]
+    fn new<S: Simd>(rule: Rule<S>, pack: &Pack, step: &'a Step) -> Self {
+        let end: End =
+            *bytemuck::from_bytes(bytemuck::cast_slice(&pack.numbers[step.numbers..][..7]));
+        let before = S::mul_add(S::splat(end.before), rule.rest, rule.u);
+        let inverse = S::div(S::splat(1.0), before);
+        let weighted = S::mul(S::splat(end.weighted), rule.rest);
+        let mut last = Self {
+            step,
+            end,
+            factors: [[0.0; POINTS]; 2],
+            squares: [0.0; POINTS],
+        };
+        for e in 0..2 {
+            let factor = S::mul_add(S::splat(end.values[e]), rule.u, weighted);
+            S::store(S::mul(factor, inverse), &mut last.factors[e]);
+        }
+        S::store(S::mul(inverse, inverse), &mut last.squares);
+        last
+    }
+}
+
+impl<S: Simd> Rule<S> {
+    #[inline(always)]
+    fn new(points: &[f64]) -> Self {
+        // The lanes beyond the points are computed with and not looked at.
+        let mut lanes = [[0.5_f32; POINTS], [0.5; POINTS], [-2.0; POINTS]];
+        for q in 0..points.len() {
+            lanes[0][q] = points[q] as f32;
+            lanes[1][q] = (1.0 - points[q]) as f32;
+            lanes[2][q] = (-1.0 / (1.0 - points[q])) as f32;
+        }
+        Self {
+            u: S::load(&lanes[0]),
+            rest: S::load(&lanes[1]),
+            minus_over_rest: S::load(&lanes[2]),
+        }
+    }
+
+    /// `A_e(z) / A₁(z₀)` where met and unmet.
+    #[inline(always)]
+    fn factors(self, edge: Inner) -> [Factors; 2] {
+        let before = S::mul_add(S::splat(edge.before), self.rest, self.u);
+        let inverse = S::div(S::splat(1.0), before);
+        let unmet = S::mul(S::splat(edge.z), self.rest);
+        let met = S::add(unmet, self.u);
+        let mut factors = [[0.0; POINTS]; 2];
+        S::store(S::mul(met, inverse), &mut factors[0]);
+        S::store(S::mul(unmet, inverse), &mut factors[1]);
+        factors
+    }
+
+    /// What products through the edge are multiplied with for its feature's value, where met and unmet:
+    /// `(z₀ − z) / (A₁(z) A₁(z₀))` and `−1 / ((1 − u) A₁(z₀))`.
+    #[inline(always)]
+    fn effects(self, edge: Inner) -> [Factors; 2] {
+        let before = S::mul_add(S::splat(edge.before), self.rest, self.u);
+        let met = S::mul_add(S::splat(edge.z), self.rest, self.u);
+        let inverse = S::div(S::splat(1.0), S::mul(before, met));
+        let mut effects = [[0.0; POINTS]; 2];
+        S::store(S::mul(S::splat(edge.gain), inverse), &mut effects[0]);
+        let unmet = S::mul(self.minus_over_rest, S::mul(met, inverse));
+        S::store(unmet, &mut effects[1]);
+        effects
+    }
+}
+
+/// The levels of groups of `W` vectors of rows, laid out (depth, group). The first depth stands above
+/// the root: there everything is met.
+struct Levels<S: Simd, const Q: usize, const W: usize> {
+    levels: Vec<Level<S, Q, W>>,
+    groups: usize,
+    first_row: usize,
+}
+
+impl<S: Simd, const Q: usize, const W: usize> Levels<S, Q, W> {
+    #[inline(always)]
+    fn new(depth: usize, first_row: usize, groups: usize) -> Self {
+        let zero = S::splat(0.0);
+        let empty = Level::<S, Q, W> {
+            down: [[zero; W]; Q],
+            whole: [[zero; W]; Q],
+            left: [S::below_or_nan(zero, S::splat(1.0)); W],
+            met: [S::below_or_nan(zero, S::splat(1.0)); W],
+        };
+        Self {
+            levels: vec![empty; (depth + 2) * groups],
+            groups,
+            first_row,
+        }
+    }
+
+    /// Sets the products of the root: the weights of the points.
+    #[inline(always)]
+    fn begin(&mut self, weights: &[f64]) {
+        for g in 0..self.groups {
+            let level = &mut self.levels[self.groups + g];
+            for q in 0..Q {
+                level.down[q] = [S::splat(weights[q] as f32); W];
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn row(&self, g: usize) -> usize {
+        self.first_row + g * W * S::LANES
+    }
+
+    /// The level of a step's split, and the one below.
+    #[inline(always)]
+    fn at(&mut self, step: &Step, g: usize) -> (&mut Level<S, Q, W>, &mut Level<S, Q, W>) {
+        let at = step.depth as usize * self.groups + g;
+        let (above, below) = self.levels[at..].split_at_mut(self.groups);
+        (&mut above[0], &mut below[0])
+    }
+
+    /// Rows that met all splits above an edge on its feature.
+    #[inline(always)]
+    fn before(&self, step: &Step, g: usize) -> Rows<S::M, W> {
+        self.levels[step.previous as usize * self.groups + g].met
+    }
+
+    #[inline(always)]
+    fn open(&mut self, walk: Walk<'_>, step: &Step) {
+        for g in 0..self.groups {
+            let left = test::<S, W>(walk, step.node, self.row(g));
+            self.at(step, g).0.left = left;
+        }
+    }
+
+    #[inline(always)]
+    fn down<const RIGHT: bool>(&mut self, (step, factors, unmet): (&Step, [Factors; 2], f32)) {
+        let unmet = S::splat(unmet);
+        for g in 0..self.groups {
+            let before = self.before(step, g);
+            let (level, below) = self.at(step, g);
+            enter::<S, Q, W, RIGHT>(level, before);
+            let met = level.met;
+            for q in 0..Q {
+                let (yes, no) = pair::<S>(&factors, q);
+                for v in 0..W {
+                    let factor = S::select(met[v], yes, no);
+                    let factor = S::select(before[v], factor, unmet);
+                    below.down[q][v] = S::mul(level.down[q][v], factor);
+                }
+            }
+        }
+    }
+
+    /// Comes back over an inner edge.
+    #[inline(always)]
+    fn up<const RIGHT: bool>(
+        &mut self,
+        walk: Walk<'_>,
+        (step, effects): (&Step, [Factors; 2]),
+        sums: &mut [[f32; ROWS]],
+    ) {
+        for g in 0..self.groups {
+            let before = self.before(step, g);
+            let row = self.row(g);
+            let (level, below) = self.at(step, g);
+            let met = level.met;
+            let mut values = [S::splat(0.0); W];
+            for q in 0..Q {
+                let (yes, no) = pair::<S>(&effects, q);
+                for v in 0..W {
+                    let whole = below.whole[q][v];
+                    let effect = S::select(met[v], yes, no);
+                    values[v] = S::mul_add(whole, effect, values[v]);
+                    level.whole[q][v] = if RIGHT {
+                        S::add(whole, level.whole[q][v])
+                    } else {
+                        whole
+                    };
+                }
+            }
+            add::<S, W>(values, before, walk, step.node, row, sums);
+        }
+    }
+
+    #[inline(always)]
+    fn leaf<const RIGHT: bool>(
+        &mut self,
+        walk: Walk<'_>,
+        last: Last<'_>,
+        sums: &mut [[f32; ROWS]],
+    ) {
+        for g in 0..self.groups {
+            let before = self.before(last.step, g);
+            let row = self.row(g);
+            let (level, _) = self.at(last.step, g);
+            enter::<S, Q, W, RIGHT>(level, before);
+            let met = level.met;
+            end::<S, Q, W, RIGHT>(level, walk, last, (met, before), row, sums);
+        }
+    }
+
+    #[inline(always)]
+    fn twig(&mut self, walk: Walk<'_>, last: Last<'_>, sums: &mut [[f32; ROWS]]) {
+        for g in 0..self.groups {
+            let before = self.before(last.step, g);
+            let row = self.row(g);
+            let left = test::<S, W>(walk, last.step.node, row);
+            let (level, _) = self.at(last.step, g);
+            end::<S, Q, W, false>(level, walk, last, (left, before), row, sums);
+        }
+    }
+
+    /// Down an edge, through the twig at its end and back.
+    #[inline(always)]
+    fn limb<const RIGHT: bool>(
+        &mut self,
+        walk: Walk<'_>,
+        (step, factors, unmet, effects): (&Step, [Factors; 2], f32, [Factors; 2]),
+        last: Last<'_>,
+        sums: &mut [[f32; ROWS]],
+    ) {
+        let (unmet, last_unmet) = (S::splat(unmet), S::splat(last.end.unmet));
+        for g in 0..self.groups {
+            let row = self.row(g);
+            let left = test::<S, W>(walk, last.step.node, row);
+            let above = self.before(step, g);
+            enter::<S, Q, W, RIGHT>(self.at(step, g).0, above);
+            let before = self.before(last.step, g);
+            let (level, _) = self.at(step, g);
+            let met = level.met;
+            let (mut values, mut integral) = ([S::splat(0.0); W], [S::splat(0.0); W]);
+            for q in 0..Q {
+                let (yes, no) = pair::<S>(&factors, q);
+                let effects = pair::<S>(&effects, q);
+                let ends = pair::<S>(&last.factors, q);
+                let square = S::splat(last.squares[q]);
+                for v in 0..W {
+                    let factor = S::select(met[v], yes, no);
+                    let factor = S::select(above[v], factor, unmet);
+                    let down = S::mul(level.down[q][v], factor);
+                    integral[v] = S::mul_add(down, square, integral[v]);
+                    let end = S::select(left[v], ends.0, ends.1);
+                    let end = S::select(before[v], end, last_unmet);
+                    let whole = S::mul(down, end);
+                    let effect = S::select(met[v], effects.0, effects.1);
+                    values[v] = S::mul_add(whole, effect, values[v]);
+                    level.whole[q][v] = if RIGHT {
+                        S::add(whole, level.whole[q][v])
+                    } else {
+                        whole
+                    };
+                }
+            }
+            add::<S, W>(values, above, walk, step.node, row, sums);
+            let values = last_values::<S, W>(last, integral, left);
+            add::<S, W>(values, before, walk, last.step.node, row, sums);
+        }
+    }
+}
+
+#[inline(always)]
+fn pair<S: Simd>(factors: &[Factors; 2], q: usize) -> (S::V, S::V) {
+    (S::splat(factors[0][q]), S::splat(factors[1][q]))
+}
+
+/// Notes the rows that take an edge and met its feature before.
+#[inline(always)]
+fn enter<S: Simd, const Q: usize, const W: usize, const RIGHT: bool>(
+    level: &mut Level<S, Q, W>,
+    before: Rows<S::M, W>,
+) {
+    for v in 0..W {
+        level.met[v] = if RIGHT {
+            S::and_not(level.left[v], before[v])
+        } else {
+            S::and(level.left[v], before[v])
+        };
+    }
+}
+
+/// An edge that ends in a leaf, or the two of a twig.
+#[inline(always)]
+fn end<S: Simd, const Q: usize, const W: usize, const RIGHT: bool>(
+    level: &mut Level<S, Q, W>,
+    walk: Walk<'_>,
+    last: Last<'_>,
+    (met, before): (Rows<S::M, W>, Rows<S::M, W>),
+    row: usize,
+    sums: &mut [[f32; ROWS]],
+) {
+    let unmet = S::splat(last.end.unmet);
+    let mut integral = [S::splat(0.0); W];
+    for q in 0..Q {
+        let (yes, no) = pair::<S>(&last.factors, q);
+        let square = S::splat(last.squares[q]);
+        for v in 0..W {
+            let down = level.down[q][v];
+            integral[v] = S::mul_add(down, square, integral[v]);
+            let factor = S::select(met[v], yes, no);
+            let factor = S::select(before[v], factor, unmet);
+            level.whole[q][v] = if RIGHT {
+                S::mul_add(down, factor, level.whole[q][v])
+            } else {
+                S::mul(down, factor)
+            };
+        }
+    }
+    let values = last_values::<S, W>(last, integral, met);
+    add::<S, W>(values, before, walk, last.step.node, row, sums);
+}
+
+/// The values of a path's end from its integrals.
+#[inline(always)]
+fn last_values<S: Simd, const W: usize>(
+    last: Last<'_>,
+    integral: Rows<S::V, W>,
+    met: Rows<S::M, W>,
+) -> Rows<S::V, W> {
+    let mut values = integral;
+    let (yes, no) = (S::splat(last.end.gains[0]), S::splat(last.end.gains[1]));
+    for v in 0..W {
+        values[v] = S::mul(integral[v], S::select(met[v], yes, no));
+    }
+    values
+}
+
+/// Adds to the sums of a node's feature, where it was met before.
+#[inline(always)]
+fn add<S: Simd, const W: usize>(
+    values: Rows<S::V, W>,
+    before: Rows<S::M, W>,
+    walk: Walk<'_>,
+    node: u32,
+    row: usize,
+    sums: &mut [[f32; ROWS]],
+) {
+    let feature = walk.forest.nodes[node as usize].feature;
+    let sums = &mut sums[feature as usize][row..row + W * S::LANES];
+    for v in 0..W {
+        let sums = &mut sums[v * S::LANES..];
+        let value = S::select_or_zero(before[v], values[v]);
+        S::store(S::add(S::load(sums), value), sums);
+    }
+}
+
+/// Rows from `at` that the test of a node sends left.
+#[inline(always)]
+fn test<S: Simd, const W: usize>(walk: Walk<'_>, node: u32, at: usize) -> Rows<S::M, W> {
+    let threshold = walk.thresholds[node as usize];
+    let node = &walk.forest.nodes[node as usize];
+    let x = &walk.block.column(node.column)[at..at + W * S::LANES];
     let t = S::splat(threshold);
-    let mut rows = [S::below(t, t); WIDTH];
-    match test {
+    let mut rows = [S::below(t, t); W];
+    match node.test {
         Test::Below {
             missing_left: false,
         } => {
-            for v in 0..WIDTH {
+            for v in 0..W {
                 rows[v] = S::below(S::load(&x[v * S::LANES..]), t);
             }
         }
         Test::Below { missing_left: true } => {
-            for v in 0..WIDTH {
+            for v in 0..W {
                 rows[v] = S::below_or_nan(S::load(&x[v * S::LANES..]), t);
             }
         }
         Test::Category { .. } => {
             let mut left = [0_u8; 64];
             for (left, &x) in left.iter_mut().zip(x) {
-                *left = u8::from(test.left(x, threshold, sets));
+                *left = u8::from(node.test.left(x, threshold, &walk.forest.sets));
             }
-            for v in 0..WIDTH {
+            for v in 0..W {
                 rows[v] = S::mask(&left[v * S::LANES..]);
             }
         }
     }
     rows
-}
-
-/// Rows that take an edge and met its feature before.
-#[inline(always)]
-fn met<S: Simd>(goes_left: Rows<S::M>, left: bool, before: Option<Rows<S::M>>) -> Rows<S::M> {
-    let mut met = goes_left;
-    for v in 0..WIDTH {
-        met[v] = match (left, before) {
-            (true, None) => goes_left[v],
-            (false, None) => S::not(goes_left[v]),
-            (true, Some(before)) => S::and(goes_left[v], before[v]),
-            (false, Some(before)) => S::and_not(goes_left[v], before[v]),
-        };
-    }
-    met
-}
-
-#[inline(always)]
-fn before<S: Simd, const Q: usize>(levels: &[Level<S, Q>], step: &Step) -> Option<Rows<S::M>> {
-    (step.previous != FIRST).then(|| levels[step.previous as usize].met)
-}
-
-/// The factors of an edge at point `q`: the constants of `Edges::write`.
-#[inline(always)]
-fn factor<S: Simd>(
-    constants: &[f32],
-    q: usize,
-    v: usize,
-    met: &Rows<S::M>,
-    before: Option<&Rows<S::M>>,
-) -> S::V {
-    match before {
-        None => {
-            let at = &constants[2 + 2 * q..][..2];
-            S::select(met[v], S::splat(at[0]), S::splat(at[1]))
-        }
-        Some(before) => {
-            let at = &constants[3 + 3 * q..][..2];
-            let known = S::select(met[v], S::splat(at[0]), S::splat(at[1]));
-            S::select(before[v], known, S::splat(constants[2]))
-        }
-    }
-}
-
-/// 1/A₁(z₀)² at point `q`.
-#[inline(always)]
-fn inverse_square<S: Simd>(constants: &[f32], q: usize) -> S::V {
-    S::splat(constants[3 + 3 * q + 2])
-}
-
-/// `sums += integral · difference`, where the feature was met before.
-#[inline(always)]
-fn attribute<S: Simd>(
-    integral: Rows<S::V>,
-    constants: &[f32],
-    met: &Rows<S::M>,
-    before: Option<&Rows<S::M>>,
-    sums: &mut [f32],
-) {
-    for v in 0..WIDTH {
-        let sums = &mut sums[v * S::LANES..];
-        let (yes, no) = (S::splat(constants[0]), S::splat(constants[1]));
-        let mut difference = S::select(met[v], yes, no);
-        if let Some(before) = before {
-            difference = S::select_or_zero(before[v], difference);
-        }
-        S::store(S::mul_add(integral[v], difference, S::load(sums)), sums);
-    }
-}
-
-#[inline(always)]
-fn down<S: Simd, const Q: usize>(
-    levels: &mut [Level<S, Q>],
-    step: &Step,
-    left: bool,
-    constants: &[f32],
-) {
-    let depth = step.depth as usize;
-    let before = before(levels, step);
-    let met = met::<S>(levels[depth].left, left, before);
-    levels[depth].met = met;
-    let [level, below] = &mut levels[depth..depth + 2] else {
-        return;
-    };
-    for q in 0..Q {
-        for v in 0..WIDTH {
-            let factor = factor::<S>(constants, q, v, &met, before.as_ref());
-            below.down[q][v] = S::mul(level.down[q][v], factor);
-        }
-    }
-}
-
-#[inline(always)]
-fn up<S: Simd, const Q: usize>(
-    levels: &mut [Level<S, Q>],
-    step: &Step,
-    left: bool,
-    constants: &[f32],
-    sums: &mut [f32],
-) {
-    let depth = step.depth as usize;
-    let before = before(levels, step);
-    let met = met::<S>(levels[depth].left, left, before);
-    let [level, below] = &mut levels[depth..depth + 2] else {
-        return;
-    };
-    let mut integral = [S::splat(0.0); WIDTH];
-    for q in 0..Q {
-        for v in 0..WIDTH {
-            let up = below.up[q][v];
-            let mut down = level.down[q][v];
-            if before.is_some() {
-                down = S::mul(down, inverse_square::<S>(constants, q));
-            }
-            integral[v] = S::mul_add(down, up, integral[v]);
-            let factor = factor::<S>(constants, q, v, &met, before.as_ref());
-            level.up[q][v] = if step.second {
-                S::mul_add(up, factor, level.up[q][v])
-            } else {
-                S::mul(up, factor)
-            };
-        }
-    }
-    attribute::<S>(integral, constants, &met, before.as_ref(), sums);
-}
-
-#[inline(always)]
-fn leaf<S: Simd, const Q: usize>(
-    levels: &mut [Level<S, Q>],
-    step: &Step,
-    left: bool,
-    constants: &[f32],
-    sums: &mut [f32],
-) {
-    let goes_left = levels[step.depth as usize].left;
-    let before = before(levels, step);
-    let met = met::<S>(goes_left, left, before);
-    end::<S, Q>(levels, step, met, before, constants, sums);
-}
-
-#[inline(always)]
-fn twig<S: Simd, const Q: usize>(
-    levels: &mut [Level<S, Q>],
-    step: &Step,
-    left: Rows<S::M>,
-    constants: &[f32],
-    sums: &mut [f32],
-) {
-    let before = before(levels, step);
-    end::<S, Q>(levels, step, left, before, constants, sums);
-}
-
-/// An edge that ends in a leaf, or the two of a twig.
-#[inline(always)]
-fn end<S: Simd, const Q: usize>(
-    levels: &mut [Level<S, Q>],
-    step: &Step,
-    met: Rows<S::M>,
-    before: Option<Rows<S::M>>,
-    constants: &[f32],
-    sums: &mut [f32],
-) {
-    let level = &mut levels[step.depth as usize];
-    let mut integral = [S::splat(0.0); WIDTH];
-    for q in 0..Q {
-        for v in 0..WIDTH {
-            let down = level.down[q][v];
-            integral[v] = if before.is_some() {
-                S::mul_add(down, inverse_square::<S>(constants, q), integral[v])
-            } else {
-                S::add(down, integral[v])
-            };
-            let factor = factor::<S>(constants, q, v, &met, before.as_ref());
-            level.up[q][v] = if step.second {
-                S::add(factor, level.up[q][v])
-            } else {
-                factor
-            };
-        }
-    }
-    attribute::<S>(integral, constants, &met, before.as_ref(), sums);
 }

@@ -68,8 +68,7 @@ pub(super) fn choose(compiled: &Compiled, amount: Amount) -> Vec<(u32, Engine)> 
     let (mut table_bytes, mut factor_bytes) = (0, 0);
     let mut engine = |tree: u32, cover: Option<tree_tables::Cover>| {
         let shape = compiled.shapes[tree as usize];
-        let points = tree_quadrature::points(forest.index, shape.path_features as usize);
-        let factors = shape.leaves as usize * (160 + 16 * points);
+        let factors = shape.leaves as usize * 96;
         match cover {
             Some(cover) if table_bytes + cover.entries * 32 <= PACK_BYTES => {
                 table_bytes += cover.entries * 32;
