@@ -9,7 +9,8 @@
 //! | [`tree_tables`] | the values of every decision pattern | shallow and oblivious trees, many rows |
 //! | [`tree_quadrature`] | the factors of every edge at the quadrature points | deep trees; few rows |
 //! | [`tree_quadrature::interactions`] | nothing | interactions of trees too deep for tables |
-//! | [`tree_pairs`] | nothing | interventional values of few pairs, and of deep trees |
+//! | [`tree_leaves`] | nothing | interventional values of deep trees against many rows |
+//! | [`tree_pairs`] | nothing | interventional values of few pairs of rows |
 //! | [`tree_pairs::interactions`] | nothing | interventional interactions of trees too deep for tables |
 //! | [`predict_trees`] | nothing | margins |
 //! | [`coalition_trees`] | nothing | outputs that are no sum over trees |
@@ -21,10 +22,12 @@ pub mod block;
 pub mod coalition_trees;
 pub mod forest;
 pub mod kmeans_assign;
+mod leaf_game;
 pub mod legendre;
 pub mod predict_trees;
 pub mod response;
 mod simd;
+pub mod tree_leaves;
 pub mod tree_pairs;
 pub mod tree_patterns;
 pub mod tree_quadrature;

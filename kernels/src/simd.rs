@@ -191,7 +191,7 @@ mod tests {
                 S::select(S::below_or_nan(a, b), a, b),
                 S::select(S::and(mask, S::below(a, b)), a, b),
                 S::select(S::and_not(mask, S::below(a, b)), a, b),
-                S::select_or_zero(S::not(mask), S::splat(2.0)),
+                S::select_or_zero(mask, S::splat(2.0)),
             ];
             for (k, v) in results.into_iter().enumerate() {
                 S::store(v, &mut lanes);

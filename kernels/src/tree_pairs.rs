@@ -112,7 +112,7 @@ impl Shares {
 
     /// The share for k ≥ 1, and 0 for k = 0.
     #[inline]
-    fn of(&self, k: usize, t: usize) -> f64 {
+    pub(crate) fn of(&self, k: usize, t: usize) -> f64 {
         if k < KNOWN && t < KNOWN {
             self.known[k * KNOWN + t]
         } else if k == 0 {

@@ -13,7 +13,6 @@
 //! of one times the other.
 
 mod histogram;
-mod leaf_game;
 mod pack;
 mod table;
 pub mod words;

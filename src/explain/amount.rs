@@ -23,4 +23,13 @@ impl Amount {
             _ => Amount::Many,
         }
     }
+
+    /// How many rows it stands for where costs are compared.
+    pub(super) fn rows(self) -> f64 {
+        match self {
+            Amount::Few => 10.0,
+            Amount::Some => 300.0,
+            Amount::Many => 5000.0,
+        }
+    }
 }

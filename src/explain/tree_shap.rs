@@ -10,6 +10,7 @@ mod cpu;
 mod gpu;
 mod interactions;
 mod layout;
+mod leaves;
 mod narrow;
 mod plan;
 mod response;

@@ -1,7 +1,7 @@
 //! Interventional values: tables and pairs, on every instruction set of this machine, against the
 //! definition.
 
-use whylight_kernels::{Block, Forest, Level, ROWS, tree_pairs, tree_tables};
+use whylight_kernels::{Block, Forest, Level, ROWS, tree_leaves, tree_pairs, tree_tables};
 
 use crate::reference::interventional::{self, Other};
 use crate::support::chain::chain;
@@ -135,6 +135,58 @@ fn pairs(forest: &Forest, thresholds: &[f32], block: Block<'_>, others: &Others)
     values
 }
 
+/// Leaf by leaf, with tables for paths of up to so many features and lists for the others.
+fn leaves(
+    level: Level,
+    forest: &Forest,
+    thresholds: &[f32],
+    block: Block<'_>,
+    others: &Others,
+    most_in_table: usize,
+) -> Values {
+    let shares = tree_pairs::Shares::new(forest.index, forest.features as usize);
+    let blocks = others.blocks.iter().zip(others.weights.chunks(ROWS));
+    let blocks: Vec<Block<'_>> = blocks
+        .map(|(cells, weights)| Block::new(cells, weights.len()))
+        .collect();
+    let background = tree_leaves::Background {
+        rows: tree_leaves::Rows {
+            blocks: &blocks,
+            thresholds,
+        },
+        weights: &others.weights,
+        shares: &shares,
+    };
+    let rows = tree_leaves::Rows {
+        blocks: &[block],
+        thresholds,
+    };
+    let (features, count) = (forest.features as usize, block.rows());
+    let mut values = vec![[0.0; ROWS]; forest.outputs as usize * features];
+    let mut scratch = tree_leaves::Scratch::default();
+    for tree in in_order(forest) {
+        let mut of_tree = vec![0.0; features * count];
+        let tree = tree as u32;
+        tree_leaves::run(
+            level,
+            forest,
+            tree,
+            rows,
+            background,
+            most_in_table,
+            &mut scratch,
+            &mut of_tree,
+        );
+        let first = forest.tree_outputs[tree as usize] as usize * features;
+        for (values, of_tree) in values[first..].iter_mut().zip(of_tree.chunks(count)) {
+            for (value, of_tree) in values.iter_mut().zip(of_tree) {
+                *value += of_tree;
+            }
+        }
+    }
+    values
+}
+
 /// The rows that are compared: the first ones and those at the edge of the vectors.
 const CHECKED: [usize; 10] = [0, 1, 2, 7, 8, 9, 31, 32, 63, 64];
 
@@ -160,9 +212,16 @@ fn check(spec: Spec, seed: u64, count: usize) -> bool {
         "pairs".to_owned(),
         pairs(&forest, &thresholds, block, &others),
     )];
+    let mut with_tables = false;
     for level in Level::available() {
         if let Some(values) = tables(level, &forest, &thresholds, block, &others) {
             engines.push((format!("tables on {}", level.name()), values));
+            with_tables = true;
+        }
+        for most in [0, 3, tree_leaves::MOST_IN_TABLE] {
+            let values = leaves(level, &forest, &thresholds, block, &others, most);
+            let name = format!("leaves on {}, {most} in tables", level.name());
+            engines.push((name, values));
         }
     }
     let background = others.rows();
@@ -174,7 +233,7 @@ fn check(spec: Spec, seed: u64, count: usize) -> bool {
             assert_same(&name, &expected, r, values);
         }
     }
-    engines.len() > 1
+    with_tables
 }
 
 #[test]
@@ -264,4 +323,30 @@ fn values_of_two_hundred_levels_add_up_to_the_difference_of_the_margins() {
         assert!((sum - difference).abs() < 1e-12, "{r}: {sum}, {difference}");
     }
     assert!(moved > 10);
+}
+
+/// Paths over 20 and more features, which have lists, against the values of pairs.
+#[test]
+fn leaves_of_long_paths_have_the_values_of_pairs() {
+    for (features, depth) in [(17, 60), (32, 40)] {
+        let (forest, thresholds, blocks) = chain(78, features, depth, 2);
+        let others = Others::new(blocks[1..].to_vec(), 100, 3);
+        let block = Block::new(&blocks[0], 65);
+        let expected = pairs(&forest, &thresholds, block, &others);
+        let scale = expected
+            .iter()
+            .flatten()
+            .fold(0.0_f64, |a, v| a.max(v.abs()));
+        assert!(scale > 0.0);
+        for level in Level::available() {
+            let most = tree_leaves::MOST_IN_TABLE;
+            let got = leaves(level, &forest, &thresholds, block, &others, most);
+            for (got, expected) in got.iter().flatten().zip(expected.iter().flatten()) {
+                assert!(
+                    (got - expected).abs() <= 1e-12 * scale,
+                    "{got} is not {expected}"
+                );
+            }
+        }
+    }
 }

@@ -232,7 +232,7 @@ impl<S: Simd> Rule<S> {
 /// The levels of groups of `W` vectors of rows, laid out (depth, group). The first depth stands above
 /// the root: there everything is met.
 struct Levels<S: Simd, const Q: usize, const W: usize> {
-    levels: Vec<Level<S, Q, W>>,
+    by_depth: Vec<Level<S, Q, W>>,
     groups: usize,
     first_row: usize,
 }
@@ -248,7 +248,7 @@ impl<S: Simd, const Q: usize, const W: usize> Levels<S, Q, W> {
             met: [S::below_or_nan(zero, S::splat(1.0)); W],
         };
         Self {
-            levels: vec![empty; (depth + 2) * groups],
+            by_depth: vec![empty; (depth + 2) * groups],
             groups,
             first_row,
         }
@@ -258,7 +258,7 @@ impl<S: Simd, const Q: usize, const W: usize> Levels<S, Q, W> {
     #[inline(always)]
     fn begin(&mut self, weights: &[f64]) {
         for g in 0..self.groups {
-            let level = &mut self.levels[self.groups + g];
+            let level = &mut self.by_depth[self.groups + g];
             for q in 0..Q {
                 level.down[q] = [S::splat(weights[q] as f32); W];
             }
@@ -274,14 +274,14 @@ impl<S: Simd, const Q: usize, const W: usize> Levels<S, Q, W> {
     #[inline(always)]
     fn at(&mut self, step: &Step, g: usize) -> (&mut Level<S, Q, W>, &mut Level<S, Q, W>) {
         let at = step.depth as usize * self.groups + g;
-        let (above, below) = self.levels[at..].split_at_mut(self.groups);
+        let (above, below) = self.by_depth[at..].split_at_mut(self.groups);
         (&mut above[0], &mut below[0])
     }
 
     /// Rows that met all splits above an edge on its feature.
     #[inline(always)]
     fn before(&self, step: &Step, g: usize) -> Rows<S::M, W> {
-        self.levels[step.previous as usize * self.groups + g].met
+        self.by_depth[step.previous as usize * self.groups + g].met
     }
 
     #[inline(always)]

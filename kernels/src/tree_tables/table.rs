@@ -2,10 +2,10 @@
 
 use std::sync::OnceLock;
 
-use super::leaf_game::{LeafGame, pair};
 use super::pack::Draft;
-use super::{Entry, Game, Lanes, MAX_ENTRIES, PAIRS, SLOTS};
+use super::{Entry, Game, Lanes, MAX_BITS, MAX_ENTRIES, PAIRS, SLOTS};
 use crate::forest::{Forest, Node};
+use crate::leaf_game::{LeafGame, pair};
 use crate::legendre::{Index, Rule};
 
 /// The table of a group in float64, lane by lane, and the memory to compute it.
@@ -28,7 +28,7 @@ impl Table {
     pub(super) fn new() -> Self {
         Self {
             lanes: vec![[0.0; MAX_ENTRIES]; PAIRS],
-            game: LeafGame::new(),
+            game: LeafGame::new(MAX_BITS, PAIRS),
         }
     }
 
@@ -130,16 +130,16 @@ impl Table {
                 }
             }
         }
-        let mut add = |lane: usize, values: &[f64; MAX_ENTRIES]| {
+        let mut add = |lane: usize, values: &[f64]| {
+            let values = &values[..MAX_ENTRIES];
             for (sum, &met) in self.lanes[lane][..len].iter_mut().zip(&met) {
                 *sum += values[usize::from(met)];
             }
         };
-        let values = &self.game.values;
         match lanes {
             Lanes::Features => {
-                for (condition, values) in conditions.iter().zip(values) {
-                    add(condition.lane, values);
+                for (k, condition) in conditions.iter().enumerate() {
+                    add(condition.lane, self.game.values(k));
                 }
             }
             Lanes::Pairs => {
@@ -147,7 +147,7 @@ impl Table {
                     for (j, other) in conditions.iter().enumerate().skip(i + 1) {
                         let low = one.lane.min(other.lane);
                         let high = one.lane.max(other.lane);
-                        let values = &values[pair(i, j, conditions.len())];
+                        let values = self.game.values(pair(i, j, conditions.len()));
                         add(pair(low, high, features), values);
                     }
                 }

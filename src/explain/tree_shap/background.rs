@@ -113,6 +113,12 @@ impl BackgroundRows {
         Block::new(cells, span(index, self.rows()).len())
     }
 
+    /// All rows, of so many columns.
+    pub(super) fn blocks(&self, columns: usize) -> Vec<Block<'_>> {
+        let blocks = 0..self.rows().div_ceil(ROWS);
+        blocks.map(|index| self.block(columns, index)).collect()
+    }
+
     /// The cells (row, column).
     pub(super) fn by_row(&self, columns: usize) -> Vec<f32> {
         let mut cells = Vec::with_capacity(self.rows() * columns);

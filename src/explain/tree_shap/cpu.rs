@@ -11,6 +11,7 @@ use super::columns::{self, Scale};
 use super::compile::Compiled;
 use super::interactions::{self, Interactions, SPAN_BYTES, game};
 use super::layout::{Layout, write};
+use super::leaves::{self, LeafSums};
 use super::plan::{self, Engine};
 use super::tiles::{TABLE_GRAIN, WALK_GRAIN, tiles};
 use crate::data::Batch;
@@ -37,6 +38,9 @@ pub(super) struct Packs {
     quadrature: Vec<tree_quadrature::Pack>,
     /// Trees without a pack, by output, with the features of their longest path.
     few: Vec<(u32, u32)>,
+    /// Trees whose leaves are looked at one by one, with the features of the longest path whose patterns
+    /// have a table.
+    leaves: Vec<(u32, usize)>,
     /// Trees that are walked with every background row, by output.
     pairs: Vec<u32>,
 }
@@ -102,22 +106,46 @@ impl Packs {
         pairs: Option<&Interactions>,
         out: &mut [f32],
     ) -> Result<()> {
-        let forest = &compiled.forest;
         let layout = Layout::new(compiled, pairs);
         let width = layout.width;
         if width == 0 {
             return Ok(());
         }
+        if !self.leaves.is_empty() {
+            let rows = out.chunks_mut(leaves::ROWS_AT_ONCE * width);
+            for (first, out) in (0..).step_by(leaves::ROWS_AT_ONCE).zip(rows) {
+                let rows = first..first + out.len() / width;
+                let sums = LeafSums::new(compiled, &self.leaves, batch, rows)?;
+                self.rows(compiled, batch, layout, Some(&sums), first, out)?;
+            }
+            return Ok(());
+        }
+        self.rows(compiled, batch, layout, None, 0, out)
+    }
+
+    /// Writes the values of the rows from `first` on.
+    fn rows(
+        &self,
+        compiled: &Compiled,
+        batch: &Batch<'_>,
+        layout: Layout<'_>,
+        leaves: Option<&LeafSums>,
+        first: usize,
+        out: &mut [f32],
+    ) -> Result<()> {
+        let forest = &compiled.forest;
+        let width = layout.width;
         let scale = compiled.scale(batch);
         let sums = layout.sums * layout.outputs_at_once;
         let most = TILE_BYTES / (ROWS * (forest.columns as usize * 4 + sums * 8));
         let work = |scratch: &mut Scratch, (start, out): (usize, &mut [f32])| {
-            self.tile(compiled, batch, scale, start, layout, scratch, out)
+            let rows = (first + start, leaves.map(|leaves| (leaves, start)));
+            self.tile(compiled, batch, scale, rows, layout, scratch, out)
         };
         if out.len() <= ROWS * width {
             return work(&mut Scratch::default(), (0, out));
         }
-        let walks = pairs.is_some_and(|pairs| pairs.walks.len() > 0);
+        let walks = layout.pairs.is_some_and(|pairs| pairs.walks.len() > 0);
         let grain = if walks || self.tables.trees.is_empty() {
             WALK_GRAIN
         } else {
@@ -140,6 +168,7 @@ impl Packs {
                 Engine::Tables(cover) => tables.push((tree, cover)),
                 Engine::Quadrature => factors.push((tree, features)),
                 Engine::Few => packs.few.push((tree, features)),
+                Engine::Leaves(in_table) => packs.leaves.push((tree, in_table)),
                 Engine::Pairs => packs.pairs.push(tree),
             }
         }
@@ -191,6 +220,7 @@ impl Packs {
                 self.quadrature.iter().map(tree_quadrature::Pack::len).sum(),
             ),
             ("quadrature_few_rows", self.few.len()),
+            ("leaves", self.leaves.len()),
             ("pairs", self.pairs.len()),
         ]
         .into_iter()
@@ -199,7 +229,8 @@ impl Packs {
         .collect()
     }
 
-    /// Writes the values of the rows from `start` to `out`, laid out (rows, width).
+    /// Writes the values of the rows from `start` to `out`, laid out (rows, width). What leaves have given
+    /// these rows stands from a row of its own on.
     #[expect(
         clippy::too_many_arguments,
         reason = "what a batch shares and what a tile owns"
@@ -209,7 +240,7 @@ impl Packs {
         compiled: &Compiled,
         batch: &Batch<'_>,
         scale: Scale,
-        start: usize,
+        (start, leaves): (usize, Option<(&LeafSums, usize)>),
         layout: Layout<'_>,
         scratch: &mut Scratch,
         out: &mut [f32],
@@ -242,6 +273,17 @@ impl Packs {
         for first in (0..forest.outputs).step_by(at_once) {
             let outputs = first..forest.outputs.min(first + at_once as u32);
             let sums = outputs.len() * layout.sums;
+            scratch.values.clear();
+            scratch.values.resize(blocks.len() * sums, [0.0; ROWS]);
+            if let Some((leaves, start)) = leaves {
+                let of_blocks = scratch.values.chunks_mut(sums);
+                for (start, values) in (start..).step_by(ROWS).zip(of_blocks) {
+                    let of_outputs = values.chunks_mut(layout.sums);
+                    for (output, values) in outputs.clone().zip(of_outputs) {
+                        leaves.add(output, start, &mut values[..layout.features]);
+                    }
+                }
+            }
             self.sum(compiled, thresholds, outputs, layout, &blocks, scratch);
             let tiles = scratch.values.chunks_mut(sums);
             for (values, out) in tiles.zip(out.chunks_mut(ROWS * width)) {
@@ -255,7 +297,7 @@ impl Packs {
         Ok(())
     }
 
-    /// Sums the values of some outputs in `scratch.values`, laid out (block, output, sum, row).
+    /// Adds the values of some outputs to `scratch.values`, laid out (block, output, sum, row).
     fn sum(
         &self,
         compiled: &Compiled,
@@ -278,8 +320,6 @@ impl Packs {
             values,
             ..
         } = scratch;
-        values.clear();
-        values.resize(blocks.len() * width, [0.0; ROWS]);
         let of = |output: u32, block: usize| {
             let first = block * width + (output - first) as usize * sums;
             first..first + features

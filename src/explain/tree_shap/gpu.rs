@@ -254,7 +254,13 @@ impl GpuPack {
         } else {
             amount
         };
-        let plan = plan::choose(compiled, amount);
+        let mut plan = plan::choose(compiled, amount);
+        for (_, engine) in &mut plan {
+            // Leaf by leaf is the way to do less on few cores.
+            if matches!(engine, Engine::Leaves(_)) {
+                *engine = Engine::Pairs;
+            }
+        }
         let is_path = |engine: &Engine| matches!(engine, Engine::Quadrature | Engine::Few);
         let (mut paths, others): (Vec<_>, Vec<_>) =
             plan.into_iter().partition(|(_, engine)| is_path(engine));

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 use whylight_kernels::forest::Shape;
-use whylight_kernels::{tree_quadrature, tree_tables};
+use whylight_kernels::{tree_leaves, tree_quadrature, tree_tables};
 
 use super::compile::Compiled;
 use crate::error::{Error, Result};
@@ -15,6 +15,9 @@ const PACK_BYTES: usize = 384 << 20;
 /// Bytes of all tables of interventional values: the next engine costs the rows times the background
 /// rows.
 const BACKGROUND_PACK_BYTES: usize = 1 << 30;
+
+/// Depth of a tree whose leaves are looked at one by one: a level holds the patterns of all rows.
+const MOST_LEVELS: u32 = 512;
 
 /// Features of a model whose interactions are computed, at most: a thread holds the sums of all pairs
 /// for a block of rows, 3 KiB per pair.
@@ -33,6 +36,8 @@ pub(super) enum Engine {
     Tables(tree_tables::Cover),
     Quadrature,
     Few,
+    /// With the features of the longest path whose patterns have a table.
+    Leaves(usize),
     Pairs,
 }
 
@@ -109,34 +114,43 @@ fn against(
     amount: Amount,
 ) -> Vec<(u32, Engine)> {
     let forest = &compiled.forest;
-    let rows = match amount {
-        Amount::Few => 10.0,
-        Amount::Some => 300.0,
-        Amount::Many => 5000.0,
-    };
+    let rows = amount.rows();
     let limits = tree_tables::Limits::default();
-    let covers: Vec<Option<tree_tables::Cover>> = (order.par_iter())
+    // The tables of a tree, or else whether its leaves are looked at one by one.
+    let choices: Vec<(Option<tree_tables::Cover>, bool)> = (order.par_iter())
         .map(|&tree| {
             let shape = &compiled.shapes[tree as usize];
             let pairs = rows * pairs(shape, background);
             // To find a division, to count the background and to compute the tables, in nanoseconds
             // as measured on one AVX2 core.
             let build = f64::from(shape.leaves) * (2000.0 + 0.5 * background as f64);
-            let pays = build < pairs;
             let cover = || tree_tables::cover(forest, compiled.identities(), tree as usize, limits);
-            pays.then(cover)?
+            let cover = (build < pairs).then(cover).flatten();
+            let leaves = leaves(compiled, tree, rows, background);
+            (cover, leaves < pairs)
         })
         .collect();
+    let most_in_table = tree_leaves::most_in_table(rows, background);
     let mut bytes = 0;
-    let mut engine = |cover: Option<tree_tables::Cover>| match cover {
+    let mut engine = |(cover, leaves): (Option<tree_tables::Cover>, bool)| match cover {
         Some(cover) if bytes + cover.entries * 32 <= BACKGROUND_PACK_BYTES => {
             bytes += cover.entries * 32;
             Engine::Tables(cover)
         }
+        _ if leaves => Engine::Leaves(most_in_table),
         _ => Engine::Pairs,
     };
-    let trees = order.into_iter().zip(covers);
-    trees.map(|(tree, cover)| (tree, engine(cover))).collect()
+    let trees = order.into_iter().zip(choices);
+    trees.map(|(tree, choice)| (tree, engine(choice))).collect()
+}
+
+/// What rows cost in a tree whose leaves are looked at one by one, in nanoseconds.
+fn leaves(compiled: &Compiled, tree: u32, rows: f64, background: usize) -> f64 {
+    let shape = &compiled.shapes[tree as usize];
+    if shape.path_features as usize > tree_leaves::MOST_FEATURES || shape.depth > MOST_LEVELS {
+        return f64::INFINITY;
+    }
+    tree_leaves::cost(&compiled.forest, tree as usize, rows, background)
 }
 
 /// What a row costs in a tree against so many background rows, pair by pair, in nanoseconds as
