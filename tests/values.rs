@@ -7,6 +7,7 @@ mod edges;
 mod gpu;
 mod interactions;
 mod interventional;
+mod linear_leaves;
 mod matrix;
 mod metamorphic;
 mod outputs;

@@ -7,7 +7,7 @@ use whylight::explain::{Background, Estimator, Group, Index, Output, ValueFuncti
 use whylight::{Device, Error, Explainer, Explanation, Options};
 
 use super::stable::{assert_same_bits, stream};
-use super::subject::{LIBRARIES, Subject, subject, subjects};
+use super::subject::{LIBRARIES, Subject, against_background, subject};
 use crate::reference::shapley;
 
 /// Rows whose coalitions are enumerated.
@@ -132,7 +132,7 @@ fn is_defined(
 #[test]
 fn responses_and_losses_of_every_objective_are_as_defined() {
     let (mut responses, mut losses, mut refused) = (0, 0, Vec::new());
-    for subject in LIBRARIES.into_iter().flat_map(subjects) {
+    for subject in LIBRARIES.into_iter().flat_map(against_background) {
         if subject.trees.features.len() > 9 {
             continue;
         }

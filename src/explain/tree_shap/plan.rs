@@ -123,7 +123,7 @@ fn against(
             // To find a division, to count the background and to compute the tables, in nanoseconds
             // as measured on one AVX2 core.
             let build = f64::from(shape.leaves) * (2000.0 + 0.5 * background as f64);
-            let pays = build < pairs;
+            let pays = build < pairs && !shape.is_linear;
             let cover = || tree_tables::cover(forest, compiled.identities(), tree as usize, limits);
             pays.then(cover)?
         })
@@ -145,7 +145,9 @@ fn against(
 /// 1.5 children of every split.
 pub(super) fn pairs(shape: &Shape, background: usize) -> f64 {
     let visits = 2.0 * f64::from(shape.leaves).powf(1.5_f64.log2());
-    6.0 * visits * background as f64
+    // A linear leaf is a game for each of its terms.
+    let visit = if shape.is_linear { 14.0 } else { 6.0 };
+    visit * visits * background as f64
 }
 
 /// The engines of the interactions, each with its trees by output.
@@ -186,7 +188,11 @@ pub(super) fn interactions(compiled: &Compiled, format: &str, result: usize) -> 
     order.sort_by_key(|&tree| forest.tree_outputs[tree as usize]);
     let cover = |&tree: &u32| {
         // Of the patterns of a larger group, most of the pairs of a leaf would be computed again.
-        let bits = (compiled.shapes[tree as usize].depth as usize).clamp(1, tree_tables::MAX_BITS);
+        let shape = &compiled.shapes[tree as usize];
+        if shape.is_linear {
+            return None;
+        }
+        let bits = (shape.depth as usize).clamp(1, tree_tables::MAX_BITS);
         let limits = tree_tables::Limits {
             bits,
             ..tree_tables::Limits::default()

@@ -17,7 +17,7 @@ use whylight_kernels::response::{self, Response};
 use whylight_kernels::{ROWS, tree_pairs};
 
 use self::cpu::Against;
-use self::varying::{Sides, Solved, Varying, sides};
+use self::varying::{Sides, Solved, Varying, shared, sides};
 use super::compile::Compiled;
 use super::{columns, refused};
 use crate::data::Batch;
@@ -113,6 +113,8 @@ pub(super) struct Responses {
     background: Vec<f32>,
     /// By node.
     sides: Vec<Sides>,
+    /// By column.
+    shared: Vec<Option<f32>>,
     shares: tree_pairs::Shares,
     /// The margins of the background rows, for rescaled values.
     margins: Vec<Vec<f64>>,
@@ -183,6 +185,7 @@ impl Responses {
             },
             base: trees.base.clone(),
             sides: sides(compiled, &background),
+            shared: shared(compiled, &background),
             background,
             shares: tree_pairs::Shares::new(options.index, longest.unwrap_or(0) as usize),
             margins: Vec::new(),
@@ -204,7 +207,9 @@ impl Responses {
     pub(super) fn is_exact(&self, compiled: &Compiled) -> bool {
         match self.estimator {
             Estimator::Exact => true,
-            Estimator::Auto => Varying::of(compiled, |_| true).players.len() <= MOST_PLAYERS,
+            Estimator::Auto => {
+                Varying::of(compiled, |_| true, |_| true).players.len() <= MOST_PLAYERS
+            }
             _ => false,
         }
     }
