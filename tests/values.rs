@@ -12,6 +12,7 @@ mod matrix;
 mod metamorphic;
 mod outputs;
 mod players;
+mod responses;
 mod stable;
 mod subject;
 mod wide;

@@ -94,6 +94,9 @@ impl Answer {
             Link::Exp => response::Link::Exp,
             Link::Softplus => response::Link::Softplus,
             Link::SignedSquare => response::Link::SignedSquare,
+            Link::Step => response::Link::Step,
+            Link::Variance => response::Link::Variance,
+            Link::Expectiles => response::Link::Expectiles,
             _ => response::Link::Identity,
         };
         Response {
@@ -157,9 +160,15 @@ impl Responses {
                 "take the exact estimator, or Shapley values",
             ));
         }
-        if estimator == Estimator::Rescaled && answer.link == Link::Softmax {
+        let cannot_rescale = match answer.link {
+            Link::Softmax => Some("a softmax, whose outputs depend on every margin"),
+            Link::Expectiles => Some("expectiles, which depend on those before them"),
+            Link::Step => Some("a step, which has no slope"),
+            _ => None,
+        };
+        if let Some(what) = cannot_rescale.filter(|_| estimator == Estimator::Rescaled) {
             return Err(refused(
-                "rescaled values of a softmax, whose outputs depend on every margin",
+                &format!("rescaled values of {what}"),
                 "take the estimator auto",
             ));
         }
