@@ -51,6 +51,9 @@ const SOFTMAX: u32 = 2u;
 const EXP: u32 = 3u;
 const SOFTPLUS: u32 = 4u;
 const SIGNED_SQUARE: u32 = 5u;
+const STEP: u32 = 6u;
+const VARIANCE: u32 = 7u;
+const EXPECTILES: u32 = 8u;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> outputs: array<Output>;
@@ -136,6 +139,7 @@ fn coalition_trees(
                 total += exp(margins[o] - largest);
             }
         }
+        var before = 0.0;
         for (var o = 0u; o < params.outputs; o++) {
             let m = margins[o];
             let at = to + o * step;
@@ -158,7 +162,15 @@ fn coalition_trees(
                 answer = softplus(m);
             } else if params.link == SIGNED_SQUARE {
                 answer = m * abs(m);
+            } else if params.link == STEP {
+                answer = select(0.0, 1.0, m > 0.0);
+            } else if params.link == VARIANCE && o > 0u {
+                answer = exp(2.0 * m);
+            } else if params.link == EXPECTILES && o > 0u {
+                // EXPECTILE_GAP of kernels/src/response.rs.
+                answer = before + 1e-6 + softplus(m);
             }
+            before = answer;
             gain(at, weight * answer);
         }
     }

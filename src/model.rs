@@ -24,8 +24,8 @@ use crate::error::{Error, Result};
 pub use linear::Linear;
 pub use link::Link;
 pub use trees::{
-    Categories, CategorySet, Feature, Fraction, Missing, Node, Numbers, Output, Precision, Split,
-    Test, Tree, Trees,
+    Categories, CategorySet, Feature, Fraction, LinearLeaf, Missing, Node, Numbers, Output,
+    Precision, Split, Test, Tree, Trees,
 };
 
 /// A model, in the form that its structure offers to a game.

@@ -3,6 +3,7 @@
 pub(crate) mod coalitions;
 mod interactions;
 mod interventional;
+mod linear_leaves;
 mod margins;
 mod nearest;
 mod trees;

@@ -4,7 +4,6 @@ mod damage;
 
 use std::path::Path;
 
-use whylight::Error;
 use whylight::model::{self, Missing, Node, Numbers, Test};
 
 use crate::corpus::{Case, cases};
@@ -40,10 +39,47 @@ fn values_by_the_definition_equal_the_librarys() {
 }
 
 #[test]
-fn linear_trees_are_refused_by_name() {
-    let error = model::load(&case("linear_4_7").model()).unwrap_err();
-    assert!(matches!(error, Error::Unsupported { .. }), "{error}");
-    assert!(error.to_string().contains("linear_tree=true"), "{error}");
+fn a_linear_leaf_predicts_its_value_where_a_cell_is_missing() {
+    let trees = native::load(&case("linear_4_7"));
+    assert!(trees.has_linear_leaves());
+    let (mut linear, mut constant) = (0, 0);
+    for tree in &trees.trees {
+        for (leaf, of) in tree.linear.iter().enumerate() {
+            let row: Vec<f64> = (0..trees.features.len()).map(|f| 0.5 - f as f64).collect();
+            let terms = of.terms.iter().map(|&(f, weight)| weight * row[f as usize]);
+            let sum = terms.fold(of.constant, |sum, term| sum + term);
+            assert_eq!(tree.prediction(leaf, &row).to_bits(), sum.to_bits());
+            linear += usize::from(!of.terms.is_empty());
+            constant += usize::from(of.terms.is_empty());
+            for &(feature, _) in &of.terms {
+                let mut row = row.clone();
+                row[feature as usize] = f64::NAN;
+                assert_eq!(
+                    tree.prediction(leaf, &row).to_bits(),
+                    tree.values[leaf].to_bits()
+                );
+            }
+        }
+    }
+    assert!(linear > 10 && constant > 0, "{linear}, {constant}");
+    // The first tree has no slopes: its constants are values.
+    assert!(trees.trees[0].linear.is_empty());
+    assert!(!native::load(&case("regression_nan_4_7")).has_linear_leaves());
+}
+
+#[test]
+fn iterations_of_linear_trees_are_kept_and_averaged_as_those_of_others() {
+    let all = native::load(&case("linear_forest_4_7"));
+    let row = [0.3, -0.2, 1.1, 0.4];
+    let mut kept = all.clone();
+    kept.keep_iterations(1..2).unwrap();
+    // The mean of three trees has a third of the second.
+    let leaf = |trees: &model::Trees, t: usize| match trees.trees[t].nodes[trees.leaf(t, &row)] {
+        Node::Leaf { leaf, .. } => trees.trees[t].prediction(leaf as usize, &row),
+        Node::Split(_) => panic!("a path ends in a split"),
+    };
+    let expected = 3.0 * leaf(&all, 1);
+    assert!((kept.margin(&row)[0] - expected).abs() < 1e-14 * expected.abs());
 }
 
 #[test]

@@ -17,7 +17,7 @@
 pub mod words;
 
 use crate::binding::{bindings, params};
-use crate::forest::Forest;
+use crate::forest::{Forest, Players};
 use crate::response::Response;
 
 bindings! {
@@ -92,7 +92,8 @@ pub struct Game<'a> {
     /// What is made of margins.
     pub response: Response,
     /// By feature of the forest, its bit in a coalition, or [`NONE`] where it sends the row and
-    /// every background row to the same side of all of its splits.
+    /// every background row to the same side of all of its splits, and the leaves that are linear in it
+    /// find the same cells in all of them.
     pub places: &'a [u32],
 }
 
@@ -104,6 +105,7 @@ pub struct Scratch {
     margins: Vec<f64>,
     stack: Vec<Visit>,
     sets: Vec<(u32, [u64; WORDS])>,
+    players: Players,
 }
 
 /// A node to go on from.
@@ -123,6 +125,16 @@ impl Game<'_> {
         let threshold = self.thresholds[who][n as usize];
         node.test
             .left(cells[node.column as usize], threshold, &self.forest.sets)
+    }
+
+    /// The bits of features.
+    #[inline]
+    fn bits(&self, features: &[u32]) -> u32 {
+        let bit = |&feature: &u32| match self.places[feature as usize] {
+            NONE => 0,
+            place => 1 << place,
+        };
+        features.iter().map(bit).fold(0, |bits, bit| bits | bit)
     }
 
     /// The background rows that count, with their weights.
@@ -159,14 +171,35 @@ pub fn every(game: Game<'_>, first: u32, bits: u32, scratch: &mut Scratch, worth
                 background: !(first | free),
             });
             while let Some(visit) = scratch.stack.pop() {
-                let (leaf, visit) = walk(game, other, visit, &mut scratch.stack);
-                let (with, without) = (visit.row & free, visit.background & free);
-                let others = free & !(with | without);
-                if without.count_ones() <= others.count_ones() {
-                    expand(leaf, with, without, transform);
-                } else {
-                    for_subsets(others, |set| margins[(with | set) as usize] += leaf);
-                }
+                let visit = walk(game, other, visit, &mut scratch.stack);
+                let mut pay = |value: f64, with: u32, without: u32| {
+                    let (with, without) = (with & free, without & free);
+                    let others = free & !(with | without);
+                    if without.count_ones() <= others.count_ones() {
+                        expand(value, with, without, transform);
+                    } else {
+                        for_subsets(others, |set| margins[(with | set) as usize] += value);
+                    }
+                };
+                let value = game.forest.nodes[visit.node as usize].value;
+                let Some(leaf) = game.forest.linear_leaf(visit.node) else {
+                    pay(value, visit.row, visit.background);
+                    continue;
+                };
+                let cells = [game.row, other];
+                leaf.games(
+                    value,
+                    cells,
+                    &mut scratch.players,
+                    |value, with, without| {
+                        let with = visit.row | game.bits(with);
+                        let without = visit.background | game.bits(without);
+                        // What needs a player to be in and out is paid to no coalition.
+                        if with & without == 0 {
+                            pay(value, with, without);
+                        }
+                    },
+                );
             }
         }
         let of_output = scratch.transform.chunks_mut(count);
@@ -184,17 +217,16 @@ pub fn every(game: Game<'_>, first: u32, bits: u32, scratch: &mut Scratch, worth
     }
 }
 
-/// The value of the leaf that a walk comes to when it follows the row at every parting, and who
-/// follows whom there; the ways of the background row go on the stack.
+/// The leaf that a walk comes to when it follows the row at every parting, and who follows whom there;
+/// the ways of the background row go on the stack.
 #[inline]
-fn walk(game: Game<'_>, other: &[f32], mut visit: Visit, stack: &mut Vec<Visit>) -> (f64, Visit) {
+fn walk(game: Game<'_>, other: &[f32], mut visit: Visit, stack: &mut Vec<Visit>) -> Visit {
     loop {
         let node = &game.forest.nodes[visit.node as usize];
         if node.is_leaf() {
-            return (node.value, visit);
+            return visit;
         }
-        let place = game.places[node.feature as usize];
-        let bit = if place == NONE { 0 } else { 1 << place };
+        let bit = game.bits(&[node.feature]);
         let left = if visit.background & bit != 0 {
             game.left(1, other, visit.node)
         } else {
@@ -282,13 +314,39 @@ pub fn some(
             let margins = &mut scratch.margins[output as usize * count..][..count];
             scratch.sets.push((root, all));
             while let Some((n, set)) = scratch.sets.pop() {
-                let (value, set) = descend(game, members, other, n, set, &mut scratch.sets);
-                for (word, mut set) in set.into_iter().enumerate() {
-                    while set != 0 {
-                        margins[64 * word + set.trailing_zeros() as usize] += value;
-                        set &= set - 1;
+                let (n, set) = descend(game, members, other, n, set, &mut scratch.sets);
+                let mut pay = |value: f64, set: [u64; WORDS]| {
+                    for (word, mut set) in set.into_iter().enumerate() {
+                        while set != 0 {
+                            margins[64 * word + set.trailing_zeros() as usize] += value;
+                            set &= set - 1;
+                        }
                     }
-                }
+                };
+                let value = game.forest.nodes[n as usize].value;
+                let Some(leaf) = game.forest.linear_leaf(n) else {
+                    pay(value, set);
+                    continue;
+                };
+                let cells = [game.row, other];
+                leaf.games(
+                    value,
+                    cells,
+                    &mut scratch.players,
+                    |value, with, without| {
+                        let mut set = set;
+                        for (players, flip) in [(with, 0), (without, u64::MAX)] {
+                            let places = players.iter().map(|p| game.places[*p as usize]);
+                            for place in places.filter(|place| *place != NONE) {
+                                let members = members[place as usize];
+                                for (set, members) in set.iter_mut().zip(members) {
+                                    *set &= members ^ flip;
+                                }
+                            }
+                        }
+                        pay(value, set);
+                    },
+                );
             }
         }
         game.response
@@ -297,7 +355,7 @@ pub fn some(
     debug_assert_eq!(worth.len(), count * game.response.outputs(outputs));
 }
 
-/// The value of a leaf and the coalitions that come to it; the others go on the stack.
+/// A leaf and the coalitions that come to it; the others go on the stack.
 #[inline]
 fn descend(
     game: Game<'_>,
@@ -306,11 +364,11 @@ fn descend(
     mut n: u32,
     mut set: [u64; WORDS],
     stack: &mut Vec<(u32, [u64; WORDS])>,
-) -> (f64, [u64; WORDS]) {
+) -> (u32, [u64; WORDS]) {
     loop {
         let node = &game.forest.nodes[n as usize];
         if node.is_leaf() {
-            return (node.value, set);
+            return (n, set);
         }
         let left = game.left(0, game.row, n);
         let child = |left| if left { node.left } else { node.right };

@@ -1,7 +1,11 @@
 //! Trees as the kernels read them: one test per node on a float32 column, and the fraction of the
 //! parent's cover that each node keeps.
 
+mod linear;
+
 use crate::legendre::Index;
+
+pub use linear::{LinearLeaf, Players, Term};
 
 /// Marks a leaf in [`Node::feature`].
 pub const LEAF: u32 = u32::MAX;
@@ -26,6 +30,11 @@ pub struct Forest {
     pub outputs: u32,
     /// How a value weighs what a feature adds to each coalition.
     pub index: Index,
+    /// Leaves that are linear in some cells, of trees that [`crate::tree_pairs`] and
+    /// [`crate::coalition_trees`] take on the CPU, and no other kernel.
+    pub linear: Vec<LinearLeaf>,
+    /// By node, its place in [`Forest::linear`], or a number beyond; may end before the last node.
+    pub linear_of: Vec<u32>,
 }
 
 /// A node: a split, or a leaf if `feature` is [`LEAF`].
@@ -114,6 +123,13 @@ impl Forest {
         self.roots.len()
     }
 
+    /// What a leaf is linear in, if it is.
+    #[inline]
+    pub fn linear_leaf(&self, n: u32) -> Option<&LinearLeaf> {
+        let place = self.linear_of.get(n as usize)?;
+        self.linear.get(*place as usize)
+    }
+
     /// The expected value of each output under the path-dependent value function: every leaf's
     /// value times the product of the cover fractions on its path (Lundberg et al. 2020,
     /// Algorithm 1, with no feature known).
@@ -161,7 +177,19 @@ impl Forest {
             if node.is_leaf() {
                 shape.leaves += 1;
                 shape.depth = shape.depth.max(depth as u32);
-                shape.path_features = shape.path_features.max(distinct);
+                let mut all = distinct;
+                if let Some(leaf) = self.linear_leaf(n) {
+                    shape.is_linear = true;
+                    for term in &leaf.terms {
+                        let on_path = &mut on_path[term.feature as usize];
+                        all += u32::from(*on_path == 0);
+                        *on_path += 1;
+                    }
+                    for term in &leaf.terms {
+                        on_path[term.feature as usize] -= 1;
+                    }
+                }
+                shape.path_features = shape.path_features.max(all);
             } else {
                 distinct += u32::from(on_path[node.feature as usize] == 0);
                 on_path[node.feature as usize] += 1;
@@ -184,6 +212,8 @@ pub struct Shape {
     pub depth: u32,
     /// Number of leaves.
     pub leaves: u32,
-    /// Largest number of distinct features on a path.
+    /// Largest number of distinct features on a path, those that its leaf is linear in included.
     pub path_features: u32,
+    /// Whether a leaf is linear in some cells.
+    pub is_linear: bool,
 }

@@ -19,7 +19,17 @@ pub enum Link {
     Softplus,
     /// `m |m|` of each output.
     SignedSquare,
+    /// 1 where `m > 0`, else 0, of each output.
+    Step,
+    /// A mean, and variances from the logarithms of deviations: the first margin, and `exp(2 m)` of the
+    /// others.
+    Variance,
+    /// The first margin, and from each output to the next what [`EXPECTILE_GAP`] and `ln(1 + exp(m))` add.
+    Expectiles,
 }
+
+/// XGBoost's least distance between two expectiles.
+pub const EXPECTILE_GAP: f64 = 1e-6_f32 as f64;
 
 /// The links as the shader knows them; any other number is the identity.
 pub const LOGISTIC: u32 = 1;
@@ -31,6 +41,12 @@ pub const EXP: u32 = 3;
 pub const SOFTPLUS: u32 = 4;
 /// See [`LOGISTIC`].
 pub const SIGNED_SQUARE: u32 = 5;
+/// See [`LOGISTIC`].
+pub const STEP: u32 = 6;
+/// See [`LOGISTIC`].
+pub const VARIANCE: u32 = 7;
+/// See [`LOGISTIC`].
+pub const EXPECTILES: u32 = 8;
 
 impl Link {
     /// The number that the shader knows it by, and what it multiplies the margin with.
@@ -42,6 +58,9 @@ impl Link {
             Link::Exp => (EXP, 1.0),
             Link::Softplus => (SOFTPLUS, 1.0),
             Link::SignedSquare => (SIGNED_SQUARE, 1.0),
+            Link::Step => (STEP, 1.0),
+            Link::Variance => (VARIANCE, 1.0),
+            Link::Expectiles => (EXPECTILES, 1.0),
         }
     }
 }
@@ -91,6 +110,20 @@ impl Response {
             (Link::Exp, _) => each(sums, margins, &f64::exp),
             (Link::Softplus, _) => each(sums, margins, &softplus),
             (Link::SignedSquare, _) => each(sums, margins, &|m| m * m.abs()),
+            (Link::Step, _) => each(sums, margins, &|m| f64::from(u8::from(m > 0.0))),
+            (Link::Variance, _) => {
+                let first = count.min(margins.len());
+                let ((mean, others), (to, to_others)) =
+                    (margins.split_at(first), sums.split_at_mut(first));
+                each(to, mean, &|m| m);
+                each(to_others, others, &|m| (2.0 * m).exp());
+            }
+            (Link::Expectiles, _) => {
+                for at in count..margins.len() {
+                    margins[at] = margins[at - count] + EXPECTILE_GAP + softplus(margins[at]);
+                }
+                each(sums, margins, &|m| m);
+            }
             (Link::Softmax, loss) => {
                 for at in 0..count {
                     let outputs = || (at..margins.len()).step_by(count);

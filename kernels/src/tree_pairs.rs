@@ -7,6 +7,9 @@
 //! background row alone gives `value (k−1)! t! / (k+t)!` to each of the k and `−value k! (t−1)! /
 //! (k+t)!` to each of the t (Lundberg et al. 2020, Algorithm 3); the sums over the leaves below are
 //! shared, so a pair costs the nodes that it visits. [`interactions`] gives the pairs of features.
+//!
+//! A leaf that is linear in some cells is a sum of such games ([`crate::forest::LinearLeaf::games`]),
+//! some over more features than its path; the shader does not know these.
 //! Twin: `shaders/tree_pairs.wgsl`
 
 pub mod interactions;
@@ -17,7 +20,7 @@ use crate::binding::{bindings, params};
 use crate::block::{Block, ROWS};
 use crate::forest::Forest;
 use crate::legendre::Index;
-use walk::{Given, Walk, Working};
+use walk::{Given, Gives, Walk, Working};
 
 bindings! {
     members: Read, nodes: Read, sets: Read, shares: Read, others: Read, cells: Read,
@@ -178,9 +181,19 @@ pub fn run(
     for &tree in trees {
         for row in 0..block.rows() {
             walk.take(block, row);
-            walk.against_all(tree, |weight, parting, _, [first, second]| {
-                let value_of = &mut values[parting.feature as usize];
-                value_of[row] += weight * (first.row - second.background);
+            walk.against_all(tree, |weight, gives| match gives {
+                Gives::Parted(parting, _, [first, second]) => {
+                    let value_of = &mut values[parting.feature as usize];
+                    value_of[row] += weight * (first.row - second.background);
+                }
+                Gives::Beyond(_, with, without, given) => {
+                    for &feature in with {
+                        values[feature as usize][row] += weight * given.row;
+                    }
+                    for &feature in without {
+                        values[feature as usize][row] -= weight * given.background;
+                    }
+                }
             });
         }
     }

@@ -46,6 +46,9 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("EXP", crate::response::EXP),
     ("SOFTPLUS", crate::response::SOFTPLUS),
     ("SIGNED_SQUARE", crate::response::SIGNED_SQUARE),
+    ("STEP", crate::response::STEP),
+    ("VARIANCE", crate::response::VARIANCE),
+    ("EXPECTILES", crate::response::EXPECTILES),
     ("NO_PLACE", crate::coalition_trees::NONE),
     ("MOST_OUTPUTS", crate::coalition_trees::MOST_OUTPUTS as u32),
 ];

@@ -229,6 +229,7 @@ impl Arrays<'_> {
             values: Vec::new(),
             output: self.output.map_or(Output::All, Output::One),
             iteration: self.iteration,
+            linear: Vec::new(),
         };
         let mut leaves = 0;
         for n in 0..nodes {

@@ -110,6 +110,29 @@ def test_catboost_objectives_add_up(rows, target, targets, grades, durations, lo
     adds_up(TreeExplainer(model, device="cpu")(rows), margin)
 
 
+@pytest.mark.parametrize(("loss", "prediction"), [("Cox", "Exponent"), ("RMSEWithUncertainty", "RMSEWithUncertainty")])
+def test_catboost_responses_are_its_predictions(rows, target, durations, loss, prediction):
+    catboost = pytest.importorskip("catboost")
+    settings = {"iterations": 5, "depth": 3, "verbose": False, "allow_writing_files": False, "loss_function": loss}
+    model = catboost.CatBoost(settings).fit(rows, durations if loss == "Cox" else target)
+    e = TreeExplainer(model, rows[:20], output="response", device="cpu")(rows[:30])
+    adds_up(e, model.predict(rows[:30], prediction_type=prediction))
+
+
+@pytest.mark.parametrize("objective", ["binary:hinge", "reg:expectileerror"])
+def test_xgboost_responses_are_its_predictions(rows, target, objective):
+    xgboost = pytest.importorskip("xgboost")
+    if objective == "reg:expectileerror" and tuple(map(int, xgboost.__version__.split(".")[:2])) < (3, 4):
+        pytest.skip("expectiles came with XGBoost 3.4")
+    settings = {"objective": objective, "max_depth": 3}
+    if objective == "reg:expectileerror":
+        settings["expectile_alpha"] = ALPHAS
+    label = target > 0 if objective == "binary:hinge" else target
+    booster = xgboost.train(settings, xgboost.DMatrix(rows, label), 5)
+    e = TreeExplainer(booster, rows[:20], output="response", device="cpu")(rows[:30])
+    adds_up(e, booster.predict(xgboost.DMatrix(rows[:30])).astype(float), 5e-6)
+
+
 @pytest.mark.parametrize("family", ["GradientBoostingRegressor", "HistGradientBoostingRegressor"])
 def test_scikit_learn_quantiles_add_up(complete, target, family):
     ensemble = pytest.importorskip("sklearn.ensemble")

@@ -6,9 +6,23 @@ from .errors import UnsupportedError
 from .linear import LinearExplainer
 from .tree import TreeExplainer
 
+
+def _trees(model, background, **options):
+    """Path-dependent values where the model has them; LightGBM's linear trees have values against the background."""
+    try:
+        return TreeExplainer(model, **options)
+    except UnsupportedError as refused:
+        if background is None:
+            raise
+        try:
+            return TreeExplainer(model, background, **options)
+        except UnsupportedError:
+            raise refused from None
+
+
 #: The methods in the order in which they are tried: a new one is a line here.
 METHODS = {
-    "Tree SHAP": lambda model, background, **options: TreeExplainer(model, **options),
+    "Tree SHAP": _trees,
     "Linear SHAP": LinearExplainer,
 }
 

@@ -129,6 +129,16 @@ impl TreeShap {
             };
             return Self::interventional(&model, narrowed, &background, options);
         }
+        if trees.has_linear_leaves() {
+            return Err(refused(
+                &format!(
+                    "path-dependent values of this {} model, whose leaves are linear in features \
+                     (linear_tree=true): the file holds no distribution of these",
+                    trees.format
+                ),
+                "give a background, for interventional values",
+            ));
+        }
         let background = background.map(rows).transpose()?;
         let mut cover = "model".to_owned();
         let mut notes = Vec::new();
@@ -394,6 +404,7 @@ impl Method for TreeShap {
 impl TreeShap {
     /// The values of the trees' own players, and their standard errors.
     fn of_players(&self, rows: &Rows<'_>, out: &mut [f32], errors: &mut [f32]) -> Result<Found> {
+        self.compiled.check_linear(rows.batch, rows.before)?;
         if let Some(responses) = &self.responses {
             return responses.values(&self.compiled, rows.batch, rows.before, out, errors);
         }

@@ -63,6 +63,7 @@ impl Trees {
             return Err((0, "the tree has no nodes".to_owned()));
         }
         let leaves = tree.values.len() / width;
+        self.check_linear(tree, leaves)?;
         let mut parents = vec![0_u32; tree.nodes.len()];
         for (n, node) in tree.nodes.iter().enumerate() {
             let cover = match node {
@@ -137,6 +138,41 @@ impl Trees {
                     tree.nodes.len()
                 ),
             ));
+        }
+        Ok(())
+    }
+}
+
+impl Trees {
+    /// The first fault of the linear leaves of a tree.
+    fn check_linear(&self, tree: &Tree, leaves: usize) -> Result<(), (usize, String)> {
+        let fits = matches!(tree.output, Output::One(_)) && tree.linear.len() == leaves;
+        if !tree.linear.is_empty() && !fits {
+            return Err((
+                0,
+                format!("{} linear leaves of {leaves}", tree.linear.len()),
+            ));
+        }
+        for (leaf, linear) in tree.linear.iter().enumerate() {
+            let reason = if !linear.constant.is_finite() {
+                format!("its constant {} is not a finite number", linear.constant)
+            } else if let Some((feature, _)) =
+                (linear.terms.iter()).find(|(feature, _)| *feature as usize >= self.features.len())
+            {
+                format!(
+                    "it is linear in feature {feature}, but the model has {} features",
+                    self.features.len()
+                )
+            } else if let Some((_, weight)) =
+                (linear.terms.iter()).find(|(_, weight)| !weight.is_finite())
+            {
+                format!("its coefficient {weight} is not a finite number")
+            } else {
+                continue;
+            };
+            let is_its =
+                |node: &Node| matches!(node, Node::Leaf { leaf: of, .. } if *of as usize == leaf);
+            return Err((tree.nodes.iter().position(is_its).unwrap_or(0), reason));
         }
         Ok(())
     }

@@ -31,8 +31,8 @@ impl Trees {
         self.trees.retain(|tree| kept.contains(&tree.iteration));
         if self.averaged {
             let scale = f64::from(total) / f64::from(kept.end - kept.start);
-            for value in self.trees.iter_mut().flat_map(|tree| &mut tree.values) {
-                *value *= scale;
+            for tree in &mut self.trees {
+                tree.scale(|number| *number *= scale);
             }
         }
         for tree in &mut self.trees {
@@ -61,6 +61,7 @@ mod tests {
             values: vec![f64::from(iteration + 1)],
             output: Output::One(0),
             iteration,
+            linear: Vec::new(),
         };
         Trees {
             format: "test",

@@ -7,6 +7,7 @@
 //! the sums). Covers are `leaf_count`, as in the library's own path-dependent values.
 
 mod category;
+mod linear;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -35,8 +36,8 @@ pub(super) fn recognises(bytes: &[u8]) -> bool {
 /// Reads a model from the bytes of its file.
 ///
 /// # Errors
-/// [`Error::Model`] for a damaged file, [`Error::Unsupported`] for linear trees and for data frame
-/// categories that cannot be given to columns.
+/// [`Error::Model`] for a damaged file, [`Error::Unsupported`] for data frame categories that cannot be
+/// given to columns.
 pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Trees> {
     let fault = |(at, reason): Fault| Error::Model {
         path: path.to_owned(),
@@ -52,29 +53,7 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Trees> {
     })?;
     let file = File::split(text).map_err(fault)?;
     let header = Header::read(&file).map_err(fault)?;
-    for (t, fields) in file.trees.iter().enumerate() {
-        if fields
-            .get("is_linear")
-            .is_some_and(|value| value.trim() != "0")
-        {
-            return Err(Error::Unsupported {
-                what: format!(
-                    "{}: tree {t} has linear models in its leaves (linear_tree=true), which",
-                    path.display()
-                ),
-                by: "Tree SHAP".to_owned(),
-                instead: "train with linear_tree=false, or explain the model's predictions with a \
-                          method for black boxes"
-                    .to_owned(),
-            });
-        }
-    }
     let iterations = file.trees.len() / header.outputs;
-    let divisor = if header.averaged {
-        iterations as f64
-    } else {
-        1.0
-    };
     let mut has_cover = true;
     let mut trees = Vec::with_capacity(file.trees.len());
     for (t, fields) in file.trees.iter().enumerate() {
@@ -83,8 +62,8 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Trees> {
         has_cover &= counted;
         tree.output = super::trees::Output::One((t % header.outputs) as u32);
         tree.iteration = (t / header.outputs) as u32;
-        for value in &mut tree.values {
-            *value /= divisor;
+        if header.averaged {
+            tree.scale(|number| *number /= iterations as f64);
         }
         trees.push(tree);
     }

@@ -25,7 +25,18 @@ pub enum Link {
     Softplus,
     /// `m |m|` of each output.
     SignedSquare,
+    /// 1 where `m > 0`, else 0 (XGBoost `binary:hinge`): no probability.
+    Step,
+    /// A mean, and a variance from the logarithm of a deviation: the first margin, and `exp(2 m)` of the
+    /// others (CatBoost `RMSEWithUncertainty`).
+    Variance,
+    /// Expectiles in ascending order: the first margin, and from each output to the next `ln(1 + exp(m))`
+    /// and a least distance (XGBoost `reg:expectileerror`).
+    Expectiles,
 }
+
+/// XGBoost's `kRtEps`, the least distance between two expectiles.
+const EXPECTILE_GAP: f64 = 1e-6_f32 as f64;
 
 impl Link {
     /// Whether the predictions are probabilities.
@@ -41,14 +52,21 @@ impl Link {
             Link::Identity | Link::Probability => margins.to_vec(),
             Link::Logistic { scale } => each(&|m| 1.0 / (1.0 + (-scale * m).exp())),
             Link::Exp => each(&f64::exp),
-            Link::Softplus => each(&|m| {
-                if m > 30.0 {
-                    m + (-m).exp()
-                } else {
-                    m.exp().ln_1p()
-                }
-            }),
+            Link::Softplus => each(&softplus),
             Link::SignedSquare => each(&|m| m.signum() * m * m),
+            Link::Step => each(&|m| if m > 0.0 { 1.0 } else { 0.0 }),
+            Link::Variance => {
+                let rest = margins.iter().skip(1).map(|m| (2.0 * m).exp());
+                margins.iter().take(1).copied().chain(rest).collect()
+            }
+            Link::Expectiles => {
+                let mut expectiles: Vec<f64> = margins.iter().take(1).copied().collect();
+                for &m in margins.iter().skip(1) {
+                    let last = expectiles.last().copied().unwrap_or_default();
+                    expectiles.push(last + EXPECTILE_GAP + softplus(m));
+                }
+                expectiles
+            }
             Link::Softmax => {
                 let total = log_sum(margins);
                 each(&|m| (m - total).exp())
@@ -71,6 +89,15 @@ impl Link {
             }
             _ => None,
         }
+    }
+}
+
+/// `ln(1 + exp(m))`
+fn softplus(m: f64) -> f64 {
+    if m > 30.0 {
+        m + (-m).exp()
+    } else {
+        m.exp().ln_1p()
     }
 }
 
@@ -109,6 +136,8 @@ impl Trees {
                 "count:poisson" | "reg:gamma" | "reg:tweedie" | "survival:cox" | "survival:aft" => {
                     Some(Link::Exp)
                 }
+                "binary:hinge" => Some(Link::Step),
+                "reg:expectileerror" => Some(Link::Expectiles),
                 "binary:logitraw"
                 | "reg:linear"
                 | "reg:squarederror"
@@ -136,7 +165,9 @@ impl Trees {
                 "Logloss" | "CrossEntropy" | "Focal" | "MultiClassOneVsAll" | "MultiLogloss"
                 | "MultiCrossEntropy" => Some(logistic),
                 "MultiClass" => Some(Link::Softmax),
-                "Poisson" | "Tweedie" => Some(Link::Exp),
+                // Of Cox what prediction_type="Exponent" gives, a hazard; the default are the margins.
+                "Poisson" | "Tweedie" | "Cox" => Some(Link::Exp),
+                "RMSEWithUncertainty" => Some(Link::Variance),
                 "RMSE" | "MAE" | "Quantile" | "MultiQuantile" | "MAPE" | "Huber" | "Expectile"
                 | "Lq" | "LogCosh" | "MultiRMSE" | "YetiRank" | "YetiRankPairwise"
                 | "PairLogit" | "PairLogitPairwise" | "QueryRMSE" | "LambdaMart"

@@ -71,6 +71,32 @@ impl Node {
 }
 
 impl Tree {
+    /// What a leaf of a tree of [`Output::One`] predicts for a row, which has one cell per feature.
+    pub fn prediction(&self, leaf: usize, row: &[f64]) -> f64 {
+        let value = self.values[leaf];
+        let Some(linear) = self.linear.get(leaf).filter(|leaf| !leaf.terms.is_empty()) else {
+            return value;
+        };
+        let mut sum = linear.constant;
+        for &(feature, weight) in &linear.terms {
+            let cell = row[feature as usize];
+            if cell.is_nan() {
+                return value;
+            }
+            sum += weight * cell;
+        }
+        sum
+    }
+
+    /// Applies a multiplication, or a division, to all numbers that the leaves predict from.
+    pub(super) fn scale(&mut self, by: impl Fn(&mut f64)) {
+        self.values.iter_mut().for_each(&by);
+        for leaf in &mut self.linear {
+            by(&mut leaf.constant);
+            leaf.terms.iter_mut().for_each(|(_, weight)| by(weight));
+        }
+    }
+
     /// Sets all covers to zero.
     pub(super) fn clear_covers(&mut self) {
         for node in &mut self.nodes {
@@ -80,6 +106,11 @@ impl Tree {
 }
 
 impl Trees {
+    /// Whether the leaves of some tree are linear in features.
+    pub fn has_linear_leaves(&self) -> bool {
+        self.trees.iter().any(|tree| !tree.linear.is_empty())
+    }
+
     /// The index in [`super::Tree::nodes`] of the leaf of tree `t` that a row reaches. `row` has
     /// one cell per feature.
     pub fn leaf(&self, t: usize, row: &[f64]) -> usize {
@@ -137,7 +168,7 @@ impl Trees {
                     continue;
                 };
                 match tree.output {
-                    Output::One(k) => margins[k as usize] += tree.values[leaf as usize],
+                    Output::One(k) => margins[k as usize] += tree.prediction(leaf as usize, cells),
                     Output::All => {
                         let values = &tree.values[leaf as usize * outputs..];
                         for (margin, value) in margins.iter_mut().zip(values) {

@@ -99,6 +99,20 @@ pub struct Tree {
     pub output: Output,
     /// The boosting iteration that this tree belongs to.
     pub iteration: u32,
+    /// By row of [`Tree::values`], what leaves predict that are linear in some features; empty where
+    /// every leaf is its value alone. Only of trees of [`Output::One`].
+    pub linear: Vec<LinearLeaf>,
+}
+
+/// A leaf that is linear in some features (LightGBM `linear_tree`): it predicts `constant + Σ weight ·
+/// cell`, but for a row where one of these cells is NaN, or without terms, its value in
+/// [`Tree::values`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LinearLeaf {
+    /// What the cells are added to.
+    pub constant: f64,
+    /// Index into [`Trees::features`], and weight. Cells are read as float64.
+    pub terms: Vec<(u32, f64)>,
 }
 
 /// Where a tree's leaf values go.

@@ -2,7 +2,7 @@
 
 use whylight_kernels::Forest;
 use whylight_kernels::coalition_trees::{self, CHUNK, Game, NONE, Scratch};
-use whylight_kernels::response::{Link, Response};
+use whylight_kernels::response::{EXPECTILE_GAP, Link, Response};
 
 use crate::support::forest::{Spec, forest, row, rows};
 use crate::support::random::Random;
@@ -118,6 +118,18 @@ fn answer(Response { link, loss }: Response, margins: &[f64]) -> Vec<f64> {
         Link::Exp => each(&f64::exp),
         Link::Softplus => each(&|m| (1.0 + m.exp()).ln()),
         Link::SignedSquare => each(&|m| if m < 0.0 { -m * m } else { m * m }),
+        Link::Step => each(&|m| if m > 0.0 { 1.0 } else { 0.0 }),
+        Link::Variance => (margins.iter().enumerate())
+            .map(|(k, m)| if k == 0 { *m } else { m.exp().powi(2) })
+            .collect(),
+        Link::Expectiles => (0..margins.len())
+            .map(|k| {
+                let gaps = margins[1..=k]
+                    .iter()
+                    .map(|m| EXPECTILE_GAP + (1.0 + m.exp()).ln());
+                margins[0] + gaps.sum::<f64>()
+            })
+            .collect(),
     }
 }
 
@@ -130,6 +142,9 @@ pub(crate) fn responses() -> Vec<Response> {
         Link::Exp,
         Link::Softplus,
         Link::SignedSquare,
+        Link::Step,
+        Link::Variance,
+        Link::Expectiles,
     ];
     let plain = links.into_iter().map(|link| Response { link, loss: false });
     let losses = [Link::Logistic { scale: 0.7 }, Link::Softmax];
@@ -234,7 +249,7 @@ fn some_coalitions_are_worth_what_they_are_among_all() {
 fn losses_and_probabilities_of_large_margins_are_finite() {
     for margin in [-800.0, 800.0] {
         for response in responses() {
-            if matches!(response.link, Link::Exp) {
+            if matches!(response.link, Link::Exp | Link::Variance) {
                 continue;
             }
             let mut sums = vec![0.0; response.outputs(2)];

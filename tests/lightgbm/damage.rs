@@ -22,7 +22,8 @@ fn line(text: &str, key: &str) -> String {
     line.to_owned()
 }
 
-const SAMPLE: [&str; 6] = [
+const SAMPLE: [&str; 7] = [
+    "linear_4_7",
     "regression_nan_2_3",
     "binary_categorical_3_3",
     "multiclass_absent_4_7",
@@ -55,7 +56,7 @@ fn changed_bytes_never_panic_and_what_is_read_can_be_routed() {
         let alphabet = b"0123456789-+.e= \n:[]\"Tinfa";
         read += changed_bytes(text(name).as_bytes(), alphabet, 250, seed as u64);
     }
-    assert!((100..1400).contains(&read), "{read} of 1500 read");
+    assert!((100..1600).contains(&read), "{read} of 1750 read");
 }
 
 #[test]
@@ -138,7 +139,18 @@ fn a_fault_of_a_tree_names_file_tree_node_and_reason() {
         ),
         ("cat_boundaries", 0, "1", "tree 1, cat_boundaries"),
         ("cat_threshold", 0, "4294967296", "tree 1, cat_threshold"),
-        ("is_linear", 0, "1", "tree 1 has linear models"),
+        (
+            "is_linear",
+            0,
+            "1",
+            "tree 1, leaf_const: the line is missing",
+        ),
+        (
+            "is_linear",
+            0,
+            "yes",
+            "tree 1, is_linear: \"yes\" is not a number",
+        ),
     ] {
         let old = line(&model[tree..], key);
         let mut words: Vec<&str> = old[key.len() + 1..].split(' ').collect();
@@ -149,6 +161,81 @@ fn a_fault_of_a_tree_names_file_tree_node_and_reason() {
             &model[..tree],
             model[tree..].replacen(&old, &new, 1)
         );
+        let error = complaint(bad.as_bytes(), "bad.txt");
+        assert!(error.contains("bad.txt"), "{error}");
+        assert!(error.contains(expected), "{new}: {error}");
+    }
+}
+
+#[test]
+fn a_fault_of_a_linear_leaf_names_its_line_or_node() {
+    let model = text("linear_4_7");
+    let tree = model.find("Tree=1").unwrap();
+    for (key, new, expected) in [
+        (
+            "leaf_const",
+            None,
+            "tree 1, leaf_const: the line is missing",
+        ),
+        (
+            "leaf_const",
+            Some("1 2"),
+            "tree 1, leaf_const: 2 numbers, expected 6",
+        ),
+        (
+            "leaf_const",
+            Some("inf 0 0 0 0 0"),
+            "its constant inf is not a finite number",
+        ),
+        (
+            "num_features",
+            None,
+            "tree 1, num_features: the line is missing",
+        ),
+        (
+            "num_features",
+            Some("0 0 0 0 0 -1"),
+            "tree 1, num_features: \"-1\"",
+        ),
+        (
+            "num_features",
+            Some("18446744073709551615 1 0 0 0 0"),
+            "tree 1, num_features: its sum",
+        ),
+        (
+            "num_features",
+            Some("4000000000 0 0 0 0 0"),
+            "tree 1, leaf_features: 14 numbers, expected 4000000000",
+        ),
+        (
+            "leaf_features",
+            None,
+            "tree 1, leaf_features: the line is missing",
+        ),
+        (
+            "leaf_features",
+            Some("0 0 0 0 0 0 0 0 0 0 0 0 0 4"),
+            "it is linear in feature 4, but the model has 4 features",
+        ),
+        (
+            "leaf_features",
+            Some("-1 0 0 0 0 0 0 0 0 0 0 0 0 0"),
+            "tree 1, leaf_features: \"-1\"",
+        ),
+        (
+            "leaf_coeff",
+            Some("nan 0 0 0 0 0 0 0 0 0 0 0 0 0"),
+            "its coefficient NaN is not a finite number",
+        ),
+        (
+            "leaf_coeff",
+            Some("1"),
+            "tree 1, leaf_coeff: 1 numbers, expected 14",
+        ),
+    ] {
+        let old = line(&model[tree..], key);
+        let new = new.map_or(String::new(), |new| format!("{key}={new}"));
+        let bad = [&model[..tree], &model[tree..].replacen(&old, &new, 1)].concat();
         let error = complaint(bad.as_bytes(), "bad.txt");
         assert!(error.contains("bad.txt"), "{error}");
         assert!(error.contains(expected), "{new}: {error}");

@@ -45,7 +45,12 @@ pub(crate) fn magnitude(trees: &Trees, row: &[f64], k: usize) -> f64 {
     let width = trees.outputs.len();
     let leaves = (trees.trees.iter().enumerate()).map(|(t, tree)| match tree.output {
         Output::One(output) if output as usize != k => 0.0,
-        Output::One(_) => tree.values[leaf(trees, t, row)].abs(),
+        Output::One(_) => {
+            let leaf = leaf(trees, t, row);
+            tree.values[leaf]
+                .abs()
+                .max(tree.prediction(leaf, row).abs())
+        }
         Output::All => tree.values[leaf(trees, t, row) * width + k].abs(),
     });
     trees.base[k].abs() + leaves.sum::<f64>()

@@ -141,6 +141,7 @@ fn stump(feature: u32) -> Tree {
         values: vec![-1e-5, 1e-5],
         output: Output::One(0),
         iteration: feature,
+        linear: Vec::new(),
     }
 }
 

@@ -7,7 +7,9 @@ use ndarray::{ArrayView1, Axis};
 use whylight::explain::ValueFunction;
 use whylight::{Device, Error, Explainer, Explanation, Options};
 
-use super::subject::{AMOUNTS, LIBRARIES, Subject, explain, options, subject, subjects, together};
+use super::subject::{
+    AMOUNTS, LIBRARIES, Subject, against_background, explain, options, subject, together,
+};
 use crate::onnx::game;
 use crate::reference::{interventional, shapley};
 use crate::support::native;
@@ -124,8 +126,11 @@ fn walked(explanation: &Explanation) -> usize {
 #[test]
 fn interactions_of_every_model_are_as_defined() {
     let (mut defined, mut walked) = (0, 0);
-    for subject in LIBRARIES.into_iter().flat_map(subjects) {
+    for subject in LIBRARIES.into_iter().flat_map(against_background) {
         for value_function in [ValueFunction::PathDependent, ValueFunction::Interventional] {
+            if subject.trees.has_linear_leaves() && value_function == ValueFunction::PathDependent {
+                continue;
+            }
             let (is_defined, walks) = check(&subject, value_function);
             defined += usize::from(is_defined);
             walked += usize::from(walks > 0);

@@ -10,7 +10,7 @@ use whylight::{Device, Error, Explainer, Explanation, Options, Table};
 
 use super::agreement::{ENGINES, reference, values_add_up, worst};
 use super::stable::{assert_same_bits, stream};
-use super::subject::{AMOUNTS, LIBRARIES, Subject, explain, subject, subjects, together};
+use super::subject::{AMOUNTS, LIBRARIES, Subject, against_background, explain, subject, together};
 use crate::reference::interventional::{self, Other};
 use crate::reference::shapley;
 use crate::support::native;
@@ -79,7 +79,7 @@ fn is_defined(subject: &Subject, values: &Array3<f32>, others: &[Other<f64>]) {
 fn values_of_every_model_are_as_defined_on_every_engine() {
     let mut engines = BTreeMap::new();
     let mut checked = 0;
-    for subject in LIBRARIES.into_iter().flat_map(subjects) {
+    for subject in LIBRARIES.into_iter().flat_map(against_background) {
         let (table, weights, others) = background(&subject, &spread(&subject, 5));
         let explainer = weighted(&subject, &table, &weights, options());
         let header = explainer.header();

@@ -13,7 +13,7 @@ use whylight::{Device, Error, Explainer, Options};
 use self::chosen::{Chosen, KINDS, chosen};
 use self::table::{Line, Outcome, document};
 use super::outputs::answer;
-use super::subject::{LIBRARIES, Subject, subjects};
+use super::subject::{LIBRARIES, Subject, against_background, subjects};
 use crate::onnx::game;
 use crate::reference::{interventional, shapley};
 use crate::support::native;
@@ -30,6 +30,9 @@ const OUTPUT_ROUNDING: f64 = 2e-6;
 const WEIGHTS: [f64; 5] = [1.0, 2.0, 0.0, 3.0, 2.0];
 
 const NAMES: [&str; 5] = ["XGBoost", "LightGBM", "CatBoost", "ONNX", "treelite"];
+
+/// Models whose leaves are linear, which are a library's, but have fewer games.
+const LINEAR: &str = "LightGBM, linear trees";
 
 const GAMES: [(ValueFunction, &str); 2] = [
     (ValueFunction::PathDependent, "path-dependent"),
@@ -161,7 +164,7 @@ impl Question {
     }
 }
 
-fn line(library: usize, subjects: &[Subject], question: Question, gpu: Option<&Device>) -> Line {
+fn line(library: &str, subjects: &[Subject], question: Question, gpu: Option<&Device>) -> Line {
     let mut line = Line::default();
     for kind in KINDS {
         let mut cell = Outcome::NoModel;
@@ -177,7 +180,7 @@ fn line(library: usize, subjects: &[Subject], question: Question, gpu: Option<&D
             cell = cell.with(&values);
         }
         if cell == Outcome::NoModel {
-            cell = chosen::refused_by_the_loader(LIBRARIES[library], kind);
+            cell = chosen::refused_by_the_loader(library, kind);
         }
         line.kinds.push(cell);
     }
@@ -196,8 +199,14 @@ fn gpu() -> Option<Device> {
 fn every_cell_of_the_matrix_is_exact_or_refused_by_name_and_the_table_says_which() {
     let gpu = gpu();
     let mut lines = Vec::new();
-    for (library, name) in NAMES.into_iter().enumerate() {
-        let subjects = subjects(LIBRARIES[library]);
+    let models = NAMES.into_iter().zip(LIBRARIES);
+    let mut models: Vec<_> = models
+        .map(|(name, library)| (name, library, subjects(library)))
+        .collect();
+    let mut linear = against_background("lightgbm");
+    linear.retain(|subject| subject.trees.has_linear_leaves());
+    models.insert(2, (LINEAR, "lightgbm", linear));
+    for (name, library, subjects) in models {
         for (game, game_name) in GAMES {
             for (output, output_name) in OUTPUTS {
                 let question = Question { game, output };

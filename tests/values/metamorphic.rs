@@ -192,6 +192,7 @@ fn tree(t: u32, depth: usize, features: usize, trees: usize, random: &mut Random
         values,
         output: Leaves::One(0),
         iteration: t,
+        linear: Vec::new(),
     }
 }
 

@@ -7,7 +7,7 @@ use ndarray::{Array3, Axis};
 use whylight::explain::{Group, Index, ValueFunction};
 use whylight::{Device, Error, Explainer, Options, Table};
 
-use super::subject::{AMOUNTS, LIBRARIES, Subject, explain, subject, subjects, together};
+use super::subject::{AMOUNTS, LIBRARIES, Subject, explain, subject, subjects_of, together};
 use crate::onnx::game;
 use crate::reference::{interventional, shapley};
 use crate::support::native;
@@ -116,6 +116,7 @@ fn sweep(
     of_game: &dyn Fn(&[f64], usize) -> Vec<f64>,
 ) -> (usize, BTreeMap<String, usize>) {
     let (mut checked, mut engines) = (0, BTreeMap::new());
+    let subjects = |library| subjects_of(library, options.value_function);
     for subject in LIBRARIES.into_iter().flat_map(subjects) {
         let count = subject.trees.features.len();
         if count > features {

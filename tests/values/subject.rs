@@ -44,9 +44,23 @@ pub(super) struct Subject {
     is_rounded: bool,
 }
 
+/// The cases of a library that have path-dependent values.
 pub(super) fn subjects(library: &str) -> Vec<Subject> {
+    subjects_of(library, ValueFunction::PathDependent)
+}
+
+/// The cases of a library that have values against a background: all.
+pub(super) fn against_background(library: &str) -> Vec<Subject> {
+    subjects_of(library, ValueFunction::Interventional)
+}
+
+/// The cases of a library that have values by a value function.
+pub(super) fn subjects_of(library: &str, value_function: ValueFunction) -> Vec<Subject> {
     let mut cases = cases(library);
     cases.retain(|case| case.facts["refused"].is_null());
+    if value_function != ValueFunction::Interventional {
+        cases.retain(|case| case.facts["linear"] != true);
+    }
     cases.into_iter().map(Subject::new).collect()
 }
 

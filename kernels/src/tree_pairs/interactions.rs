@@ -17,7 +17,7 @@
 //! feature with those of the partings above it, and a pair of rows costs the nodes that it visits
 //! plus, for each parting, the partings above.
 
-use super::walk::{Given, Walk, Working};
+use super::walk::{Given, Gives, Walk, Working};
 use super::{Background, Shares};
 use crate::block::{Block, ROWS};
 use crate::forest::Forest;
@@ -53,6 +53,18 @@ impl Given for Pairs {
     }
 }
 
+impl Pairs {
+    /// What goes to a pair of features, by whether each follows the row or the background row.
+    #[inline]
+    fn to(&self, rows: [bool; 2]) -> f64 {
+        match rows {
+            [true, true] => self.both_row,
+            [false, false] => self.both_background,
+            _ => -self.each,
+        }
+    }
+}
+
 /// Working memory of [`run`], reused from block to block.
 #[derive(Debug, Default)]
 pub struct Scratch {
@@ -82,18 +94,36 @@ pub fn run(
         sums.resize(pairs.len(), 0.0);
         walk.take(block, row);
         for &tree in trees {
-            walk.against_all(tree, |weight, parting, above, [first, second]| {
+            walk.against_all(tree, |weight, gives| {
                 let half = 0.5 * weight;
-                let with_row = half * (first.both_row - second.each);
-                let with_background = half * (second.both_background - first.each);
-                for other in above {
-                    let (i, j) = (parting.feature, other.feature);
+                let mut add = |i: u32, j: u32, value: f64| {
                     let cell = pair_cell(i.min(j), i.max(j), forest.features);
-                    sums[cell as usize] += if other.follows_row() {
-                        with_row
-                    } else {
-                        with_background
-                    };
+                    sums[cell as usize] += value;
+                };
+                match gives {
+                    Gives::Parted(parting, above, [first, second]) => {
+                        let with_row = half * (first.both_row - second.each);
+                        let with_background = half * (second.both_background - first.each);
+                        for other in above {
+                            let value = if other.follows_row() {
+                                with_row
+                            } else {
+                                with_background
+                            };
+                            add(parting.feature, other.feature, value);
+                        }
+                    }
+                    Gives::Beyond(path, with, without, given) => {
+                        let with = with.iter().map(|&feature| (feature, true));
+                        let without = without.iter().map(|&feature| (feature, false));
+                        let beyond = with.chain(without);
+                        let on_path = path.iter().map(|p| (p.feature, p.follows_row()));
+                        for (at, (i, of_row)) in beyond.clone().enumerate() {
+                            for (j, other) in beyond.clone().take(at).chain(on_path.clone()) {
+                                add(i, j, half * given.to([of_row, other]));
+                            }
+                        }
+                    }
                 }
             });
         }

@@ -67,6 +67,7 @@ impl BackgroundRows {
                 weights.iter().map(share).collect()
             }
         };
+        compiled.check_linear(&batch, 0)?;
         let scale = compiled.scale(&batch);
         let block = compiled.columns.len() * ROWS;
         let mut cells = vec![0.0; rows.div_ceil(ROWS) * block];

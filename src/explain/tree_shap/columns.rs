@@ -119,6 +119,8 @@ impl Compiled {
                         }
                     }
                     Kind::Present => 0.0,
+                    Kind::High => x as f32,
+                    Kind::Low => (x - f64::from(x as f32)) as f32,
                 }
             };
         }

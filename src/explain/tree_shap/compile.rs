@@ -1,7 +1,10 @@
 //! Native semantics → kernel semantics: thresholds that compare with `<` on float32, columns that
 //! hold NaN for what the model calls missing, one scalar tree per output.
 
-use std::collections::HashMap;
+mod columns;
+mod linear;
+
+use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
 use std::sync::OnceLock;
 
@@ -12,6 +15,7 @@ use whylight_kernels::{
     tree_quadrature,
 };
 
+use self::columns::Columns;
 use super::background::BackgroundRows;
 use super::plan::{self, PairPlan};
 use crate::error::{Error, Result};
@@ -41,6 +45,10 @@ pub(super) enum Kind {
     Position(Vec<f64>),
     /// 0.
     Present,
+    /// The number rounded to float32.
+    High,
+    /// What is left of the number after that.
+    Low,
 }
 
 /// A forest for the kernels and the columns that it reads.
@@ -64,6 +72,8 @@ pub(super) struct Compiled {
     pub(super) players: Players,
     /// The engines of the interactions, if these are wanted.
     pub(super) interactions: Option<PairPlan>,
+    /// By feature that leaves are linear in, their absolute coefficients, summed.
+    linear: BTreeMap<u32, f64>,
 }
 
 /// Thresholds for columns that hold, instead of each number, how many of the model's thresholds it
@@ -96,6 +106,7 @@ impl Compiled {
             fraction: trees.fraction,
             background: None,
             interactions: None,
+            linear: BTreeMap::new(),
             players,
         };
         let nodes = trees.trees.iter().map(|tree| tree.nodes.len()).sum();
@@ -132,6 +143,11 @@ impl Compiled {
         self.forest.roots.push(first);
         self.forest.tree_outputs.push(output);
         for node in &tree.nodes {
+            if let Node::Leaf { leaf, .. } = node
+                && let Some(linear) = tree.linear.get(*leaf as usize)
+            {
+                self.push_linear(linear, columns);
+            }
             let (node, threshold) = match node {
                 Node::Leaf { leaf, .. } => (
                     KernelNode {
@@ -251,7 +267,9 @@ impl Compiled {
     pub(super) fn largest(&self) -> f64 {
         let forest = &self.forest;
         if !self.grows || self.background.is_some() {
-            return forest.nodes.iter().map(|node| node.value.abs()).sum();
+            let values = forest.nodes.iter().map(|node| node.value);
+            let constants = forest.linear.iter().map(|leaf| leaf.constant);
+            return values.chain(constants).map(f64::abs).sum();
         }
         let mut sum = 0.0;
         let mut stack: Vec<(u32, f64)> = forest.roots.iter().map(|&root| (root, 1.0)).collect();
@@ -337,80 +355,5 @@ fn round_up(t: f64) -> f32 {
         near.next_up()
     } else {
         near
-    }
-}
-
-/// The columns so far, and where to find them.
-struct Columns {
-    list: Vec<Column>,
-    /// By feature and missing rule, the column of numbers.
-    numbers: Vec<[Option<u32>; 3]>,
-    others: HashMap<(u32, Missing, u8), u32>,
-    /// By feature, the values that any split tests for equality, ascending.
-    values: HashMap<u32, Vec<f64>>,
-    /// Where in [`Forest::sets`] the words of a set begin.
-    sets: HashMap<Vec<u32>, u32>,
-}
-
-impl Columns {
-    fn new(trees: &Trees) -> Self {
-        let mut values: HashMap<u32, Vec<f64>> = HashMap::new();
-        for node in trees.trees.iter().flat_map(|tree| &tree.nodes) {
-            if let Node::Split(Split {
-                feature,
-                test: Test::OneOf(of),
-                ..
-            }) = node
-            {
-                // −0 equals 0 and has one position with it.
-                let of = of.iter().map(|&value| value + 0.0);
-                values.entry(*feature).or_default().extend(of);
-            }
-        }
-        #[expect(clippy::iter_over_hash_type, reason = "each entry is sorted by itself")]
-        for values in values.values_mut() {
-            values.sort_by(f64::total_cmp);
-            values.dedup();
-        }
-        Self {
-            list: Vec::new(),
-            numbers: vec![[None; 3]; trees.features.len()],
-            others: HashMap::new(),
-            values,
-            sets: HashMap::new(),
-        }
-    }
-
-    fn of(&mut self, feature: u32, missing: Missing, test: &Test) -> u32 {
-        let next = self.list.len() as u32;
-        let (kind, known) = match test {
-            Test::Below(_) => {
-                let known = &mut self.numbers[feature as usize][missing as usize];
-                if let Some(known) = known {
-                    return *known;
-                }
-                (Kind::Number, known.insert(next))
-            }
-            Test::Category(_) => (
-                Kind::Category,
-                self.others.entry((feature, missing, 0)).or_insert(next),
-            ),
-            Test::OneOf(_) => (
-                Kind::Position(self.values.get(&feature).cloned().unwrap_or_default()),
-                self.others.entry((feature, missing, 1)).or_insert(next),
-            ),
-            Test::Always => (
-                Kind::Present,
-                self.others.entry((feature, missing, 2)).or_insert(next),
-            ),
-        };
-        if *known == next {
-            self.list.push(Column {
-                feature,
-                missing,
-                kind,
-            });
-        }
-        *known
     }
 }

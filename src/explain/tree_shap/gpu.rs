@@ -16,6 +16,9 @@ use crate::gpu_trees::{GpuTrees, Pairs, Plan};
 use crate::model::Precision;
 use whylight_kernels::tree_tables::Lanes;
 
+/// Why the CPU explains some trees.
+const LINEAR: &str = "leaves that are linear in features have no GPU kernel";
+
 /// The trees on a GPU for many rows and for some, made when first needed.
 #[derive(Debug)]
 pub(super) struct GpuPacks {
@@ -261,6 +264,12 @@ impl GpuPack {
                 *engine = Engine::Pairs;
             }
         }
+        let is_linear = |tree: &u32| compiled.shapes[*tree as usize].is_linear;
+        let (linear, plan): (Vec<_>, Vec<_>) =
+            plan.into_iter().partition(|(tree, _)| is_linear(tree));
+        if plan.is_empty() && !linear.is_empty() {
+            return Ok(Self::on_cpu(compiled, amount, LINEAR));
+        }
         let is_path = |engine: &Engine| matches!(engine, Engine::Quadrature | Engine::Few);
         let (mut paths, others): (Vec<_>, Vec<_>) =
             plan.into_iter().partition(|(_, engine)| is_path(engine));
@@ -300,7 +309,7 @@ impl GpuPack {
             ("quadrature".to_owned(), quadrature.len() - paths.len()),
             ("quadrature_on_cpu".to_owned(), paths.len()),
             ("pairs".to_owned(), pairs.len() - pairs_left.len()),
-            ("pairs_on_cpu".to_owned(), pairs_left.len()),
+            ("pairs_on_cpu".to_owned(), pairs_left.len() + linear.len()),
         ];
         engines.retain(|(_, trees)| *trees > 0);
         let layout = trees.layout();
@@ -319,6 +328,13 @@ impl GpuPack {
                 left.len()
             ));
         }
+        if !linear.is_empty() {
+            notes.push(format!(
+                "{LINEAR}; the CPU explained {} trees with such leaves",
+                linear.len()
+            ));
+        }
+        left.extend(linear);
         Ok(Self {
             left: Packs::new(compiled, left),
             trees: Some(trees),

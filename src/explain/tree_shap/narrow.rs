@@ -53,6 +53,11 @@ pub(super) fn narrow(trees: &Trees, groups: &[Group], used_only: bool) -> Result
             is_used[split.feature as usize] = true;
         }
     }
+    for leaf in trees.trees.iter().flat_map(|tree| &tree.linear) {
+        for (feature, _) in &leaf.terms {
+            is_used[*feature as usize] = true;
+        }
+    }
     // Trees without splits have one feature that plays and gets nothing.
     if !is_used.contains(&true) {
         is_used
@@ -117,6 +122,11 @@ pub(super) fn narrow(trees: &Trees, groups: &[Group], used_only: bool) -> Result
         if let Node::Split(split) = node {
             let new = place[split.feature as usize];
             split.feature = new.map_or(0, |new| new as u32);
+        }
+    }
+    for leaf in trees.trees.iter_mut().flat_map(|tree| &mut tree.linear) {
+        for (feature, _) in &mut leaf.terms {
+            *feature = place[*feature as usize].map_or(0, |new| new as u32);
         }
     }
     Ok(Narrowed {

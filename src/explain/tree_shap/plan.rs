@@ -124,8 +124,9 @@ fn against(
             // To find a division, to count the background and to compute the tables, in nanoseconds
             // as measured on one AVX2 core.
             let build = f64::from(shape.leaves) * (2000.0 + 0.5 * background as f64);
+            let pays = build < pairs && !shape.is_linear;
             let cover = || tree_tables::cover(forest, compiled.identities(), tree as usize, limits);
-            let cover = (build < pairs).then(cover).flatten();
+            let cover = pays.then(cover).flatten();
             let leaves = leaves(compiled, tree, rows, background);
             (cover, leaves < pairs)
         })
@@ -147,7 +148,8 @@ fn against(
 /// What rows cost in a tree whose leaves are looked at one by one, in nanoseconds.
 fn leaves(compiled: &Compiled, tree: u32, rows: f64, background: usize) -> f64 {
     let shape = &compiled.shapes[tree as usize];
-    if shape.path_features as usize > tree_leaves::MOST_FEATURES || shape.depth > MOST_LEVELS {
+    let is_long = shape.path_features as usize > tree_leaves::MOST_FEATURES;
+    if shape.is_linear || is_long || shape.depth > MOST_LEVELS {
         return f64::INFINITY;
     }
     tree_leaves::cost(&compiled.forest, tree as usize, rows, background)
@@ -158,7 +160,9 @@ fn leaves(compiled: &Compiled, tree: u32, rows: f64, background: usize) -> f64 {
 /// 1.5 children of every split.
 pub(super) fn pairs(shape: &Shape, background: usize) -> f64 {
     let visits = 2.0 * f64::from(shape.leaves).powf(1.5_f64.log2());
-    6.0 * visits * background as f64
+    // A linear leaf is a game for each of its terms.
+    let visit = if shape.is_linear { 14.0 } else { 6.0 };
+    visit * visits * background as f64
 }
 
 /// The engines of the interactions, each with its trees by output.
@@ -199,7 +203,11 @@ pub(super) fn interactions(compiled: &Compiled, format: &str, result: usize) -> 
     order.sort_by_key(|&tree| forest.tree_outputs[tree as usize]);
     let cover = |&tree: &u32| {
         // Of the patterns of a larger group, most of the pairs of a leaf would be computed again.
-        let bits = (compiled.shapes[tree as usize].depth as usize).clamp(1, tree_tables::MAX_BITS);
+        let shape = &compiled.shapes[tree as usize];
+        if shape.is_linear {
+            return None;
+        }
+        let bits = (shape.depth as usize).clamp(1, tree_tables::MAX_BITS);
         let limits = tree_tables::Limits {
             bits,
             ..tree_tables::Limits::default()

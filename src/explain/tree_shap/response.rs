@@ -17,7 +17,7 @@ use whylight_kernels::response::{self, Response};
 use whylight_kernels::{ROWS, tree_pairs};
 
 use self::cpu::Against;
-use self::varying::{Sides, Solved, Varying, sides};
+use self::varying::{Sides, Solved, Varying, shared, sides};
 use super::compile::Compiled;
 use super::{columns, refused};
 use crate::data::Batch;
@@ -94,6 +94,9 @@ impl Answer {
             Link::Exp => response::Link::Exp,
             Link::Softplus => response::Link::Softplus,
             Link::SignedSquare => response::Link::SignedSquare,
+            Link::Step => response::Link::Step,
+            Link::Variance => response::Link::Variance,
+            Link::Expectiles => response::Link::Expectiles,
             _ => response::Link::Identity,
         };
         Response {
@@ -113,6 +116,8 @@ pub(super) struct Responses {
     background: Vec<f32>,
     /// By node.
     sides: Vec<Sides>,
+    /// By column.
+    shared: Vec<Option<f32>>,
     shares: tree_pairs::Shares,
     /// The margins of the background rows, for rescaled values.
     margins: Vec<Vec<f64>>,
@@ -155,9 +160,15 @@ impl Responses {
                 "take the exact estimator, or Shapley values",
             ));
         }
-        if estimator == Estimator::Rescaled && answer.link == Link::Softmax {
+        let cannot_rescale = match answer.link {
+            Link::Softmax => Some("a softmax, whose outputs depend on every margin"),
+            Link::Expectiles => Some("expectiles, which depend on those before them"),
+            Link::Step => Some("a step, which has no slope"),
+            _ => None,
+        };
+        if let Some(what) = cannot_rescale.filter(|_| estimator == Estimator::Rescaled) {
             return Err(refused(
-                "rescaled values of a softmax, whose outputs depend on every margin",
+                &format!("rescaled values of {what}"),
                 "take the estimator auto",
             ));
         }
@@ -183,6 +194,7 @@ impl Responses {
             },
             base: trees.base.clone(),
             sides: sides(compiled, &background),
+            shared: shared(compiled, &background),
             background,
             shares: tree_pairs::Shares::new(options.index, longest.unwrap_or(0) as usize),
             margins: Vec::new(),
@@ -204,7 +216,9 @@ impl Responses {
     pub(super) fn is_exact(&self, compiled: &Compiled) -> bool {
         match self.estimator {
             Estimator::Exact => true,
-            Estimator::Auto => Varying::of(compiled, |_| true).players.len() <= MOST_PLAYERS,
+            Estimator::Auto => {
+                Varying::of(compiled, |_| true, |_| true).players.len() <= MOST_PLAYERS
+            }
             _ => false,
         }
     }

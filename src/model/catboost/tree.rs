@@ -131,6 +131,7 @@ impl Oblivious {
             values: self.leaf_values.clone(),
             output: Output::One(0),
             iteration: t as u32,
+            linear: Vec::new(),
         };
         Ok(((self.leaf_values.len() / leaves, tree), counted))
     }
@@ -213,6 +214,7 @@ impl Branch {
             values,
             output: Output::One(0),
             iteration: t as u32,
+            linear: Vec::new(),
         };
         Ok(((width.unwrap_or(1), tree), counted))
     }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::{Fault, Fields};
+use super::{Fault, Fields, linear};
 use crate::model::trees::{CategorySet, Missing, Node, Output, Split, Test, Tree};
 
 /// The library's `kZeroThreshold`: cells up to here, in absolute value, are zeros.
@@ -25,7 +25,8 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<(Tree, bool), Fault> {
             ));
         }
     };
-    let values: Vec<f64> = list(fields, "leaf_value", leaves, "num_leaves")?;
+    let mut values: Vec<f64> = list(fields, "leaf_value", leaves, "num_leaves")?;
+    let linear = linear::read(fields, &mut values)?;
     let splits = leaves - 1;
     let counted = splits == 0
         || fields
@@ -97,6 +98,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<(Tree, bool), Fault> {
         values,
         output: Output::One(0),
         iteration: 0,
+        linear,
     };
     Ok((tree, counted))
 }
@@ -252,7 +254,7 @@ impl Sets {
 }
 
 /// The numbers of a line; `by` says what sets how many there must be.
-fn list<T: FromStr>(
+pub(super) fn list<T: FromStr>(
     fields: &Fields<'_>,
     key: &str,
     expected: usize,

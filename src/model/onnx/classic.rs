@@ -146,6 +146,7 @@ pub(super) fn read(file: File<'_>, node: &NodeMessage, reading: Reading) -> Resu
             values,
             output,
             iteration: 0,
+            linear: Vec::new(),
         });
     }
 

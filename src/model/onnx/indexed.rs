@@ -92,6 +92,7 @@ pub(super) fn read(file: File<'_>, node: &NodeMessage, reading: Reading) -> Resu
             values,
             output: if one { Output::One(first) } else { Output::All },
             iteration: 0,
+            linear: Vec::new(),
         });
     }
     let features = builder.features;

@@ -106,6 +106,7 @@ pub(super) fn read(
             Place::All => Output::All,
         },
         iteration: 0,
+        linear: Vec::new(),
     };
     Ok((tree, n == 1 || lists.covers.is_some()))
 }

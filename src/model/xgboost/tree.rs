@@ -151,6 +151,7 @@ pub(super) fn read(tree: &Section, frame: &Frame, words: &mut usize) -> Result<(
         values: values.into_iter().map(|v| weight * f64::from(v)).collect(),
         output,
         iteration: frame.iteration,
+        linear: Vec::new(),
     };
     Ok((tree, arrays.covers.is_some()))
 }

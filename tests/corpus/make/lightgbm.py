@@ -114,8 +114,9 @@ def write(out, name, booster, x, about, categorical=(), rows=None, extra=None, l
     np.save(os.path.join(folder, "margin.npy"), np.ascontiguousarray(margin))
     leaves = np.asarray(booster.predict(rows, pred_leaf=True)).reshape(n, -1)
     np.save(os.path.join(folder, "leaves.npy"), np.ascontiguousarray(leaves, np.int32))
-    values = np.asarray(booster.predict(rows, pred_contrib=True), np.float64).reshape(n, -1, width + 1)
-    np.save(os.path.join(folder, "values.npy"), np.ascontiguousarray(values))
+    if case["value_source"]:
+        values = np.asarray(booster.predict(rows, pred_contrib=True), np.float64).reshape(n, -1, width + 1)
+        np.save(os.path.join(folder, "values.npy"), np.ascontiguousarray(values))
     write_case(folder, case)
 
 
@@ -206,15 +207,13 @@ def newest(out):
     write(out, "refit", booster.refit(*table(9)), x, "refitted to other data: the counts are those of the first fit")
     write(out, "constant", train({"objective": "regression"}, x, np.full(len(y), 2.5), 3), x[:40],
           "a constant target: single-leaf trees only")
-    write(out, "linear",
-          train({"objective": "regression", "linear_tree": True, "num_leaves": 4}, np.nan_to_num(x), y, 3),
-          np.nan_to_num(x[:40]), "linear_tree=true", extra={"refused": "linear"})
     tiny = np.random.RandomState(10).choice([-1.0, -1e-34, -ZERO, -1e-36, 0.0, 1e-36, ZERO, 1e-34, 1.0], size=(600, 4))
     target = np.sign(tiny[:, 0]) * (np.abs(tiny[:, 0]) > ZERO) + 2 * (tiny[:, 1] > ZERO) - 2 * (tiny[:, 2] < -ZERO)
     for name, params in (("tiny_none", {"use_missing": False}), ("tiny_zero", {"zero_as_missing": True})):
         write(out, name, train(dict(params, objective="regression"), tiny, target, 3), tiny[:60],
               "values around 1e-35, below which LightGBM reads a zero: thresholds at its edges")
     objective_cases(out)
+    linear_cases(out)
     frame_case(out)
     x, y = table(13)
     write(out, "every_threshold", train({"objective": "regression"}, x, y, 4), x,
@@ -232,6 +231,27 @@ def objective_cases(out):
     write(out, "quantile_forest",
           train({"objective": "quantile", "alpha": 0.2, "num_leaves": 6, "boosting": "rf", "bagging_fraction": 0.6,
                  "bagging_freq": 1}, x, y, 3), x, "boosting=rf of the 0.2 quantile", rows=rows)
+
+
+def linear_cases(out):
+    """Leaves that are linear in features: LightGBM predicts with them, but computes no values."""
+    x, y = table(15, n=400, f=4)
+    target = y + 1.5 * np.nan_to_num(x[:, 1])
+    classes = np.digitize(target, np.quantile(target, [0.33, 0.66]))
+    for name, params, labels, rounds, about in (
+        ("linear", {"objective": "regression", "num_leaves": 6}, target, 4, "regression"),
+        ("linear_none", {"objective": "regression", "use_missing": False}, target, 3,
+         "use_missing=false: NaN is zero to splits, and missing to leaves"),
+        ("linear_binary", {"objective": "binary"}, (target > 0).astype(float), 3, "binary"),
+        ("linear_multiclass", {"objective": "multiclass", "num_class": 3, "num_leaves": 3}, classes, 2,
+         "softmax of 3 classes"),
+        ("linear_forest", {"objective": "regression", "boosting": "rf", "bagging_fraction": 0.6, "bagging_freq": 1},
+         target, 3, "boosting=rf: the mean of linear trees"),
+    ):
+        booster = train(dict({"num_leaves": 4, "linear_tree": True}, **params), x, labels, rounds)
+        rows = special_rows(booster, np.ascontiguousarray(x[:24]), set(), 11, 4)
+        write(out, name, booster, x, "linear_tree=true; " + about, rows=rows[~np.isinf(rows).any(1)],
+              extra={"linear": True, "value_source": None})
 
 
 def frame_case(out):

@@ -48,6 +48,11 @@ impl OnGpu {
             .background
             .as_ref()
             .map_or(&[][..], |rows| rows.weights());
+        if !compiled.forest.linear.is_empty() {
+            let reason = "leaves that are linear in features have no GPU kernel; the CPU evaluated \
+                          the coalitions";
+            return Ok(Self::Cpu(reason.to_owned()));
+        }
         let background = background(compiled, &responses.background);
         let made = GpuCoalitions::new(
             gpu,

@@ -131,7 +131,11 @@ impl Responses {
                 let left = node.test.left(cell, thresholds[n], &forest.sets);
                 n = if left { node.left } else { node.right } as usize;
             }
-            margins[output as usize] += forest.nodes[n].value;
+            let value = forest.nodes[n].value;
+            margins[output as usize] += match forest.linear_leaf(n as u32) {
+                Some(leaf) => leaf.value(value, cells),
+                None => value,
+            };
         }
         margins
     }

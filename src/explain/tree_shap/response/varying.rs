@@ -18,7 +18,7 @@ pub(super) enum Sides {
     Both,
 }
 
-/// The players that some split tells apart between a row and some background row.
+/// The players that some split, or some linear leaf, tells apart between a row and some background row.
 #[derive(Debug)]
 pub(super) struct Varying {
     /// By player, its place among them, or [`NONE`].
@@ -46,12 +46,21 @@ impl Solved {
 }
 
 impl Varying {
-    /// The players of the nodes that tell them apart.
-    pub(super) fn of(compiled: &Compiled, parts: impl Fn(usize) -> bool) -> Self {
+    /// The players of the nodes that tell them apart, and of the columns of linear leaves that do.
+    pub(super) fn of(
+        compiled: &Compiled,
+        parts: impl Fn(usize) -> bool,
+        differs: impl Fn(usize) -> bool,
+    ) -> Self {
         let mut places = vec![NONE; compiled.players.len()];
         for (n, node) in compiled.forest.nodes.iter().enumerate() {
             if !node.is_leaf() && places[node.feature as usize] == NONE && parts(n) {
                 places[node.feature as usize] = 0;
+            }
+        }
+        for (player, column) in compiled.linear_columns() {
+            if differs(column) {
+                places[player as usize] = 0;
             }
         }
         let mut players = Vec::new();
@@ -106,7 +115,7 @@ impl Responses {
     /// The players that vary between a row and the background.
     pub(super) fn varying(&self, compiled: &Compiled, row: Row<'_>) -> Varying {
         let forest = &compiled.forest;
-        Varying::of(compiled, |n| {
+        let parts = |n: usize| {
             let node = &forest.nodes[n];
             let side = match self.sides[n] {
                 Sides::None => return false,
@@ -116,7 +125,12 @@ impl Responses {
             };
             let cell = row.cells[node.column as usize];
             side != node.test.left(cell, row.thresholds[n], &forest.sets)
-        })
+        };
+        let differs = |column: usize| {
+            let shared = self.shared[column];
+            shared.is_none_or(|shared| !is_same(shared, row.cells[column]))
+        };
+        Varying::of(compiled, parts, differs)
     }
 }
 
@@ -150,4 +164,29 @@ pub(super) fn sides(compiled: &Compiled, background: &[f32]) -> Vec<Sides> {
         sides
     };
     (0..forest.nodes.len()).into_par_iter().map(side).collect()
+}
+
+/// By column that linear leaves read, the cell of all background rows of any weight; `None` if they
+/// differ.
+pub(super) fn shared(compiled: &Compiled, background: &[f32]) -> Vec<Option<f32>> {
+    let columns = compiled.columns.len();
+    let mut shared = vec![None; columns];
+    let Some(rows) = &compiled.background else {
+        return shared;
+    };
+    for (_, column) in compiled.linear_columns() {
+        let cells = background.iter().skip(column).step_by(columns);
+        let counted = cells
+            .zip(rows.weights())
+            .filter(|(_, weight)| **weight != 0.0);
+        let mut cells = counted.map(|(&cell, _)| cell);
+        let first = cells.next();
+        shared[column] = first.filter(|&first| cells.all(|cell| is_same(first, cell)));
+    }
+    shared
+}
+
+/// Whether two cells are equal, or both missing.
+fn is_same(a: f32, b: f32) -> bool {
+    a == b || (a.is_nan() && b.is_nan())
 }
