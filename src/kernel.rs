@@ -47,8 +47,8 @@ kernels! {
     predict_trees: work cell sum;
     tree_patterns: work cell;
     tree_tables: work sum;
-    tree_quadrature: work cell sum;
-    tree_pairs: work cell sum;
+    tree_quadrature: work cell path sum;
+    tree_pairs: work cell sum pair_walks;
     kmeans_assign: work;
     coalition_trees: work cell sum;
 }
