@@ -6,11 +6,11 @@
 //! there on. A leaf that is reached with k features following the row alone and t following the
 //! background row alone gives `value (k−1)! t! / (k+t)!` to each of the k and `−value k! (t−1)! /
 //! (k+t)!` to each of the t (Lundberg et al. 2020, Algorithm 3); the sums over the leaves below are
-//! shared, so a pair costs the nodes that it visits. [`interactions`] gives the pairs of features.
+//! shared, so a pair costs the nodes that it visits. [`super::tree_pairs_interactions`] gives the
+//! pairs of features.
 //! Twin: `shaders/tree_pairs.wgsl`
 
-pub mod interactions;
-mod walk;
+pub(crate) mod walk;
 pub mod words;
 
 use crate::binding::{bindings, params};
@@ -43,7 +43,7 @@ params! {
         named,
         /// Number of these features.
         names,
-        /// Tiles of these features.
+        /// Tiles of these features, or of their pairs.
         tiles,
         /// Where the root of the first pair's tree is.
         root,
@@ -112,7 +112,7 @@ impl Shares {
 
     /// The share for k ≥ 1, and 0 for k = 0.
     #[inline]
-    fn of(&self, k: usize, t: usize) -> f64 {
+    pub(crate) fn of(&self, k: usize, t: usize) -> f64 {
         if k < KNOWN && t < KNOWN {
             self.known[k * KNOWN + t]
         } else if k == 0 {

@@ -5,7 +5,7 @@ use crate::block::Block;
 use crate::forest::Forest;
 
 /// What leaves give to the features on their path, summed over the leaves below a parting.
-pub(super) trait Given: Copy {
+pub(crate) trait Given: Copy {
     /// What one leaf gives with so many features following the row alone, and the background row
     /// alone.
     fn of(value: f64, row: usize, background: usize, shares: &Shares) -> Self;
@@ -25,8 +25,8 @@ enum Follows {
 
 /// A node at which the two part.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Parting<G> {
-    pub(super) feature: u32,
+pub(crate) struct Parting<G> {
+    pub(crate) feature: u32,
     /// The child that the background row goes to.
     child: u32,
     /// Features that follow the row alone, and the background row alone, above.
@@ -38,14 +38,14 @@ pub(super) struct Parting<G> {
 
 impl<G> Parting<G> {
     /// Whether the walk is below the row's child, where the feature follows the row alone.
-    pub(super) fn follows_row(&self) -> bool {
+    pub(crate) fn follows_row(&self) -> bool {
         self.done.is_none()
     }
 }
 
 /// Working memory of a walk.
 #[derive(Debug)]
-pub(super) struct Working<G> {
+pub(crate) struct Working<G> {
     follows: Vec<Follows>,
     partings: Vec<Parting<G>>,
     row: Vec<f32>,
@@ -62,7 +62,7 @@ impl<G> Default for Working<G> {
 }
 
 /// What all pairs share.
-pub(super) struct Walk<'a, G> {
+pub(crate) struct Walk<'a, G> {
     forest: &'a Forest,
     /// For the cells of the row and of the background row.
     thresholds: [&'a [f32]; 2],
@@ -73,7 +73,7 @@ pub(super) struct Walk<'a, G> {
 }
 
 impl<'a, G: Given> Walk<'a, G> {
-    pub(super) fn new(
+    pub(crate) fn new(
         forest: &'a Forest,
         thresholds: &'a [f32],
         background: Background<'a>,
@@ -92,7 +92,7 @@ impl<'a, G: Given> Walk<'a, G> {
     }
 
     /// Takes a row of a block.
-    pub(super) fn take(&mut self, block: Block<'_>, row: usize) {
+    pub(crate) fn take(&mut self, block: Block<'_>, row: usize) {
         self.row.clear();
         let columns = 0..self.forest.columns;
         self.row
@@ -103,7 +103,7 @@ impl<'a, G: Given> Walk<'a, G> {
     /// parting, the weight, the parting, those above it, and what the leaves below the row's child
     /// and below the background row's child give.
     #[inline]
-    pub(super) fn against_all(
+    pub(crate) fn against_all(
         &mut self,
         tree: u32,
         mut add: impl FnMut(f64, &Parting<G>, &[Parting<G>], [G; 2]),
