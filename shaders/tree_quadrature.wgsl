@@ -30,31 +30,6 @@ struct Segment {
     end: u32,
 }
 
-struct Leaf {
-    first: u32,
-    end: u32,
-    value: f32,
-    rule: u32,
-    chunks: u32,
-}
-
-// A condition of a feature; LAST in `test` where it is the feature's last one. Numbers meet it
-// from `low` up to below `high`; categories by membership in the set at `low`.
-struct Condition {
-    test: u32,
-    low: u32,
-    high: u32,
-    feature: u32,
-    z: f32,
-}
-
-// Four points of a rule.
-struct Points {
-    u: vec4<f32>,
-    rest: vec4<f32>,
-    weight: vec4<f32>,
-}
-
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> segments: array<Segment>;
 @group(0) @binding(2) var<storage, read> leaves: array<Leaf>;
@@ -71,16 +46,6 @@ var<workgroup> sums: array<f32, SUMS>;
 
 // Features whose conditions are remembered; those beyond are evaluated again.
 const REMEMBERED: u32 = 32u;
-
-fn is_met(condition: Condition, cell: u32) -> bool {
-    if cell == MISSING {
-        return (condition.test & MISSING_LEFT) != 0u;
-    }
-    if (condition.test & CATEGORY) != 0u {
-        return is_member(condition.low, cell) == ((condition.test & MEMBERS_LEFT) != 0u);
-    }
-    return condition.low <= cell && cell < condition.high;
-}
 
 fn add_leaf(leaf: Leaf, column_0: u32, first_feature: u32, end_feature: u32, local: u32) {
     var met = 0u;

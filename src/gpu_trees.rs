@@ -6,16 +6,21 @@
 
 mod pairs;
 mod part;
+mod path_pairs;
 mod stream;
 
 use std::sync::Mutex;
 
+use whylight_kernels::tree_tables::Lanes;
 use whylight_kernels::words::{COLUMN, Sets};
-use whylight_kernels::{Forest, ROWS, predict_trees, tree_quadrature, tree_tables};
+use whylight_kernels::{
+    Forest, ROWS, predict_trees, tree_quadrature, tree_quadrature_interactions, tree_tables,
+};
 
 use self::pairs::PairWalks;
 pub use self::pairs::Pairs;
 use self::part::{Paths, Tables, Walks};
+use self::path_pairs::PathPairs;
 use self::stream::{Job, Workspace};
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu};
@@ -40,7 +45,7 @@ pub struct Plan<'a> {
     /// One or more kinds of thresholds, each with one number per node: which one holds is told
     /// with the rows. Equal thresholds of one kind are equal in all.
     pub thresholds: &'a [&'a [f32]],
-    /// The trees that are explained by tables.
+    /// The trees that are explained by tables; all give to the lanes of these, features or pairs of them.
     pub tables: &'a tree_tables::Pack,
     /// The numbers of the trees that are explained by quadrature.
     pub quadrature: &'a [u32],
@@ -71,13 +76,15 @@ pub struct Layout {
 pub struct GpuTrees {
     gpu: Gpu,
     columns: u32,
-    /// Values of a row and output: the features, or their pairs.
     features: u32,
+    /// Values of a row and output: the features, or their pairs.
+    values: u32,
     outputs: u32,
     kinds: usize,
     sets: Buffer,
     tables: Vec<Tables>,
     paths: Vec<Paths>,
+    path_pairs: Vec<PathPairs>,
     walks: Vec<Walks>,
     pairs: Option<PairWalks>,
     left: Vec<u32>,
@@ -104,7 +111,8 @@ impl GpuTrees {
             instead: instead.to_owned(),
         };
         let sets = Sets::new(forest);
-        let values = plan.tables.lanes.values(forest.features);
+        let lanes = plan.tables.lanes;
+        let values = lanes.values(forest.features);
         let width = u64::from(values) * u64::from(forest.outputs);
         let block = 4 * ROWS as u64 * width.max(u64::from(forest.columns)).max(1);
         if block > limit || forest.columns > COLUMN || sets.words.len() as u64 * 4 > limit {
@@ -133,9 +141,17 @@ impl GpuTrees {
             bytes: limit,
             conditions: MOST_CONDITIONS,
             work: iterations / 4,
+            features: match lanes {
+                Lanes::Features => u32::MAX,
+                Lanes::Pairs => tree_quadrature_interactions::MOST_FEATURES,
+            },
         };
         let (paths, mut left) =
             tree_quadrature::words::divide(forest, kinds, &sets, plan.quadrature, path_limits);
+        let (paths, path_pairs) = match lanes {
+            Lanes::Features => (paths, Vec::new()),
+            Lanes::Pairs => (Vec::new(), paths),
+        };
         let mut walks = Vec::new();
         if plan.margins {
             let (parts, too_large) =
@@ -146,14 +162,16 @@ impl GpuTrees {
             walks = parts;
         }
         let pairs = plan.pairs.map(|pairs| {
-            let (pairs, too_deep) = PairWalks::new(gpu, forest, kinds, &sets, &pairs, limit);
+            let (pairs, too_deep) =
+                PairWalks::new(gpu, forest, kinds, &sets, &pairs, (lanes, limit));
             left.extend(too_deep);
             pairs
         });
         let groups = tables.iter().map(|part| part.groups).max().unwrap_or(0);
         let mut trees = Self {
             columns: forest.columns,
-            features: values,
+            features: forest.features,
+            values,
             outputs: forest.outputs,
             kinds: kinds.len(),
             sets: gpu.upload("sets", &sets.words),
@@ -161,6 +179,9 @@ impl GpuTrees {
                 .map(|part| Tables::new(gpu, part))
                 .collect(),
             paths: paths.iter().map(|part| Paths::new(gpu, part)).collect(),
+            path_pairs: (path_pairs.iter())
+                .map(|part| PathPairs::new(gpu, part))
+                .collect(),
             walks: (walks.into_iter())
                 .map(|part| Walks::new(gpu, part))
                 .collect(),
@@ -179,7 +200,7 @@ impl GpuTrees {
     /// Blocks of a batch under a memory limit, at least one.
     fn blocks_within(&self, memory: u64, limit: u64) -> u64 {
         let cells = 4 * ROWS as u64 * u64::from(self.columns);
-        let values = 4 * ROWS as u64 * u64::from(self.features) * u64::from(self.outputs);
+        let values = 4 * ROWS as u64 * u64::from(self.values) * u64::from(self.outputs);
         let patterns = ROWS as u64 * u64::from(self.groups);
         // Cells are staged on their way in, values on their way out, two batches at a time; the
         // values are pairs.
@@ -199,14 +220,15 @@ impl GpuTrees {
     /// How the model lies on the GPU.
     pub fn layout(&self) -> Layout {
         let tables = self.tables.iter().map(Tables::bytes).sum::<u64>();
-        let paths = self.paths.iter().map(Paths::bytes).sum::<u64>();
+        let paths = self.paths.iter().map(Paths::bytes).sum::<u64>()
+            + self.path_pairs.iter().map(PathPairs::bytes).sum::<u64>();
         let walks = self.walks.iter().map(Walks::bytes).sum::<u64>();
         let pairs = self.pairs.as_ref().map_or(0, PairWalks::bytes);
         let [nodes, others] = self.pairs.as_ref().map_or([0; 2], PairWalks::parts);
         Layout {
             parts: [
                 self.tables.len(),
-                self.paths.len(),
+                self.paths.len() + self.path_pairs.len(),
                 self.walks.len(),
                 nodes,
                 others,
@@ -216,7 +238,8 @@ impl GpuTrees {
         }
     }
 
-    /// Writes the values of `rows` rows to `out`, laid out (row, feature, output).
+    /// Writes the values of `rows` rows to `out`, laid out (row, feature, output), or those of the pairs of
+    /// features (row, pair, output).
     ///
     /// `kind` is a position in [`Plan::thresholds`]. `fill` writes the prepared cells of a block:
     /// it is given the first row, the number of rows (at most [`ROWS`]) and the cells to write,
@@ -229,7 +252,7 @@ impl GpuTrees {
     where
         F: Fn(usize, usize, &mut [f32]) -> Result<()> + Sync,
     {
-        let width = self.features as usize * self.outputs as usize;
+        let width = self.values as usize * self.outputs as usize;
         self.expect(kind, "values", rows * width, out.len())?;
         let job = Job {
             doing: "explaining rows",
@@ -247,6 +270,9 @@ impl GpuTrees {
                     part.launch(self, kind, batch, space, blocks)?;
                 }
                 for part in &self.paths {
+                    part.launch(self, kind, batch, space, blocks)?;
+                }
+                for part in &self.path_pairs {
                     part.launch(self, kind, batch, space, blocks)?;
                 }
                 if let Some(pairs) = &self.pairs {

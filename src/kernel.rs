@@ -47,8 +47,10 @@ kernels! {
     predict_trees: work cell sum;
     tree_patterns: work cell;
     tree_tables: work sum;
-    tree_quadrature: work cell sum;
-    tree_pairs: work cell sum;
+    tree_quadrature: work cell path sum;
+    tree_quadrature_interactions: work cell path sum;
+    tree_pairs: work cell sum pair_walks;
+    tree_pairs_interactions: work cell sum pair_walks;
     kmeans_assign: work;
     coalition_trees: work cell sum;
 }
@@ -89,7 +91,8 @@ impl Kernel {
     }
 }
 
-/// Features that one workgroup of `tree_quadrature` and of `tree_pairs` holds partial sums of.
+/// Features, or pairs of them, that one workgroup holds partial sums of: those of `tree_quadrature`,
+/// `tree_pairs` and `tree_pairs_interactions`.
 pub(crate) const fn tile() -> u32 {
     whylight_kernels::tree_quadrature::words::SUMS / WORKGROUP
 }

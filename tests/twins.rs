@@ -2,6 +2,7 @@
 //! unless `WHYLIGHT_REQUIRE_GPU=1`.
 
 mod coalitions;
+mod interactions;
 mod nearest;
 mod pairs;
 mod run;

@@ -8,10 +8,10 @@
 //! |---|---|---|
 //! | [`tree_tables`] | the values of every decision pattern | shallow and oblivious trees, many rows |
 //! | [`tree_quadrature`] | the factors of every edge at the quadrature points | deep trees; few rows |
-//! | [`tree_quadrature::interactions`] | nothing | interactions of trees too deep for tables |
+//! | [`tree_quadrature_interactions`] | nothing | interactions of trees too deep for tables |
 //! | [`tree_leaves`] | nothing | interventional values of deep trees against many rows |
 //! | [`tree_pairs`] | nothing | interventional values of few pairs of rows |
-//! | [`tree_pairs::interactions`] | nothing | interventional interactions of trees too deep for tables |
+//! | [`tree_pairs_interactions`] | nothing | interventional interactions of trees too deep for tables |
 //! | [`predict_trees`] | nothing | margins |
 //! | [`coalition_trees`] | nothing | outputs that are no sum over trees |
 //!
@@ -29,8 +29,10 @@ pub mod response;
 mod simd;
 pub mod tree_leaves;
 pub mod tree_pairs;
+pub mod tree_pairs_interactions;
 pub mod tree_patterns;
 pub mod tree_quadrature;
+pub mod tree_quadrature_interactions;
 pub mod tree_tables;
 pub mod words;
 

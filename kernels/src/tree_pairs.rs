@@ -6,14 +6,14 @@
 //! there on. A leaf that is reached with k features following the row alone and t following the
 //! background row alone gives `value (k−1)! t! / (k+t)!` to each of the k and `−value k! (t−1)! /
 //! (k+t)!` to each of the t (Lundberg et al. 2020, Algorithm 3); the sums over the leaves below are
-//! shared, so a pair costs the nodes that it visits. [`interactions`] gives the pairs of features.
+//! shared, so a pair costs the nodes that it visits. [`super::tree_pairs_interactions`] gives the
+//! pairs of features.
 //!
 //! A leaf that is linear in some cells is a sum of such games ([`crate::forest::LinearLeaf::games`]),
 //! some over more features than its path; the shader does not know these.
 //! Twin: `shaders/tree_pairs.wgsl`
 
-pub mod interactions;
-mod walk;
+pub(crate) mod walk;
 pub mod words;
 
 use crate::binding::{bindings, params};
@@ -46,7 +46,7 @@ params! {
         named,
         /// Number of these features.
         names,
-        /// Tiles of these features.
+        /// Tiles of these features, or of their pairs.
         tiles,
         /// Where the root of the first pair's tree is.
         root,

@@ -18,11 +18,10 @@
 //! [0, 1], and the rule is exact for the features of the longest path.
 //!
 //! [`run`] walks with rows in the lanes and needs a [`Pack`]; [`few`] walks with the points in the
-//! lanes, straight from the forest, for too few rows to pay for a pack. [`interactions`] gives the
-//! pairs of features.
+//! lanes, straight from the forest, for too few rows to pay for a pack. The pairs of features are in
+//! [`super::tree_quadrature_interactions`].
 
 pub mod few;
-pub mod interactions;
 mod pack;
 mod walk;
 pub mod words;
@@ -73,7 +72,7 @@ params! {
 }
 
 /// Most points of one pass; rules with more points take several.
-const POINTS: usize = 8;
+pub(crate) const POINTS: usize = 8;
 
 /// Number of points that a tree takes whose longest path has `features` features: the fewest that
 /// are exact, rounded up to passes of equal size.

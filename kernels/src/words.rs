@@ -41,6 +41,10 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("SUMS", crate::tree_quadrature::words::SUMS),
     ("PARTINGS", crate::tree_pairs::words::PARTINGS),
     ("REMEMBERED", crate::tree_quadrature::words::REMEMBERED),
+    (
+        "MOST_FEATURES",
+        crate::tree_quadrature_interactions::MOST_FEATURES,
+    ),
     ("LOGISTIC", crate::response::LOGISTIC),
     ("SOFTMAX", crate::response::SOFTMAX),
     ("EXP", crate::response::EXP),

@@ -381,21 +381,13 @@ impl Method for TreeShap {
         notes.extend(more);
         let mut engines = engines;
         if let Some(plan) = &self.compiled.interactions {
-            let walks = match self.engines {
-                Engines::Cpu(_) => "walks_of_pairs",
+            let of_pairs = match &self.engines {
+                Engines::Cpu(_) => plan.account(),
                 #[cfg(feature = "gpu")]
-                Engines::Gpu(_) => "walks_of_pairs_on_cpu",
+                Engines::Gpu(gpu) => gpu.account_of_pairs(&self.compiled, plan)?,
             };
-            let counts = [
-                ("tables_of_pairs", plan.tables.len()),
-                (walks, plan.walks.len()),
-            ];
-            let counts = counts.into_iter().filter(|(_, trees)| *trees > 0);
-            engines.extend(counts.map(|(engine, trees)| (engine.to_owned(), trees)));
-            #[cfg(feature = "gpu")]
-            if let Engines::Gpu(gpu) = &self.engines {
-                notes.extend(gpu.pair_notes());
-            }
+            engines.extend(of_pairs.engines);
+            notes.extend(of_pairs.notes);
         }
         Ok(Account { engines, notes })
     }

@@ -51,10 +51,15 @@ pub struct Limits {
     pub storage_buffers: u32,
     /// Loop iterations of one invocation, all of its loops together.
     pub iterations: u64,
+    /// Invocations that keep it busy, roughly.
+    pub busy: u64,
 }
 
 /// Mesa's llvmpipe silently leaves all loops of an invocation after 65,535 iterations altogether.
 const SOFTWARE_ITERATIONS: u64 = 60_000;
+
+/// Invocations that keep a large GPU busy, and a CPU that plays one.
+const BUSY: [u64; 2] = [1 << 16, 1 << 10];
 
 impl fmt::Display for AdapterKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -100,6 +105,7 @@ impl Adapter {
                 } else {
                     u64::MAX
                 },
+                busy: BUSY[usize::from(is_software)],
             },
         }
     }

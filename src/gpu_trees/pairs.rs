@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use whylight_kernels::Forest;
 use whylight_kernels::tree_pairs::{self, words};
+use whylight_kernels::tree_tables::Lanes;
 use whylight_kernels::words::Sets;
 
 use super::GpuTrees;
@@ -31,9 +32,15 @@ const CLEAR: u64 = kernel::tile() as u64;
 /// Iterations that add the sums of a workgroup up after each walk.
 const UNIT: u64 = kernel::WORKGROUP as u64 + 2;
 
+/// Features of a segment of several trees, whose pairs every tile of them walks again: those of four tiles.
+const NAMES_OF_PAIRS: u32 = 23;
+
 /// Nodes, and the background rows that they are walked with.
 #[derive(Debug)]
 pub(super) struct PairWalks {
+    lanes: Lanes,
+    /// Iterations before the first walk.
+    begin: u64,
     parts: Vec<Part>,
     shares: Buffer,
     /// Background rows and their number.
@@ -75,14 +82,20 @@ impl PairWalks {
         thresholds: &[&[f32]],
         sets: &Sets,
         pairs: &Pairs<'_>,
-        limit: u64,
+        (lanes, limit): (Lanes, u64),
     ) -> (Self, Vec<u32>) {
         let most = gpu.adapter().limits.iterations;
+        let (features, begin) = match lanes {
+            Lanes::Features => (kernel::tile(), CLEAR),
+            // The features of a pair are found one by one.
+            Lanes::Pairs => (NAMES_OF_PAIRS, CLEAR + u64::from(forest.features)),
+        };
         let limits = words::Limits {
             bytes: limit,
             // The sums of the workgroup are cleared, and then added up.
-            steps: most.saturating_sub(CLEAR + UNIT),
-            features: kernel::tile(),
+            steps: most.saturating_sub(begin + UNIT),
+            features,
+            lanes,
         };
         let others = pairs.background.thresholds;
         let (parts, left) = words::divide(forest, thresholds, others, sets, pairs.trees, limits);
@@ -98,6 +111,8 @@ impl PairWalks {
         };
         let upload = |(rows, words): (u32, Vec<u32>)| (rows, gpu.upload("others", &words));
         let walks = Self {
+            lanes,
+            begin,
             parts: parts.into_iter().map(part).collect(),
             shares: gpu.upload("shares", &words::shares(pairs.background.shares)),
             others: others.into_iter().map(upload).collect(),
@@ -162,23 +177,31 @@ impl PairWalks {
     /// All pairs of some trees and background rows, in launches that no driver takes for a hang.
     fn run(&self, target: &Target<'_>, task: &Task<'_>, batch: &mut Batch) -> Result<()> {
         let Target { model, space, .. } = target;
+        let kernel = match self.lanes {
+            Lanes::Features => kernel::tree_pairs,
+            Lanes::Pairs => kernel::tree_pairs_interactions,
+        };
         let (backgrounds, others) = task.others;
         let workgroup = u64::from(kernel::WORKGROUP);
         let names = task.segment.features.len() as u32;
-        let tiles = names.div_ceil(kernel::tile());
+        let tiles = self.lanes.values(names).div_ceil(kernel::tile());
+        if tiles == 0 {
+            // One feature has no pairs.
+            return Ok(());
+        }
         let lanes = u64::from(tiles) * workgroup;
         let unit = task.segment.steps + UNIT;
         let pairs = task.roots.len() as u64 * u64::from(*backgrounds);
         let rows_at_once = (WORK / (lanes * unit)).clamp(1, u64::from(target.rows)) as u32;
         let invocations = u64::from(rows_at_once) * lanes;
-        let most = (self.most - CLEAR).min(WORK / invocations) / unit;
+        let most = (self.most - self.begin).min(WORK / invocations) / unit;
         let pairs_at_once = (most.max(1) * workgroup).min(MOST_PAIRS);
         for first_row in (0..target.rows).step_by(rows_at_once as usize) {
             let rows = rows_at_once.min(target.rows - first_row);
             let mut done = 0;
             while done < pairs {
                 let count = pairs_at_once.min(pairs - done);
-                kernel::tree_pairs.launch(
+                kernel.launch(
                     &model.gpu,
                     batch,
                     tree_pairs::Params {

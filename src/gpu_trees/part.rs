@@ -80,7 +80,7 @@ impl Tables {
                 tree_tables::Params {
                     blocks,
                     groups: self.groups,
-                    cells: model.features * model.outputs,
+                    cells: model.values * model.outputs,
                     first,
                     lists,
                     zero: 0,

@@ -2,7 +2,9 @@
 //! rows, against the definition.
 
 use whylight_kernels::tree_tables::pair_cell;
-use whylight_kernels::{Block, Forest, Level, ROWS, tree_pairs, tree_quadrature};
+use whylight_kernels::{
+    Block, Forest, Level, ROWS, tree_pairs, tree_pairs_interactions, tree_quadrature_interactions,
+};
 
 use super::interventional::{Others, in_order};
 use crate::reference::{interventional, path_dependent, shapley};
@@ -35,9 +37,9 @@ fn per_output(forest: &Forest, mut run: impl FnMut(&[(u32, u32)], &mut [[f64; RO
 }
 
 fn by_quadrature(level: Level, forest: &Forest, thresholds: &[f32], block: Block<'_>) -> Pairs {
-    let mut scratch = tree_quadrature::interactions::Scratch::default();
+    let mut scratch = tree_quadrature_interactions::Scratch::default();
     per_output(forest, |trees, pairs| {
-        tree_quadrature::interactions::run(
+        tree_quadrature_interactions::run(
             level,
             forest,
             thresholds,
@@ -59,10 +61,10 @@ fn by_pairs(forest: &Forest, thresholds: &[f32], block: Block<'_>, others: &Othe
         weights: &others.weights,
         shares: &shares,
     };
-    let mut scratch = tree_pairs::interactions::Scratch::default();
+    let mut scratch = tree_pairs_interactions::Scratch::default();
     per_output(forest, |trees, pairs| {
         let trees: Vec<u32> = trees.iter().map(|(tree, _)| *tree).collect();
-        tree_pairs::interactions::run(
+        tree_pairs_interactions::run(
             forest,
             thresholds,
             &trees,

@@ -5,7 +5,7 @@ use whylight_kernels::coalition_trees::{self, CHUNK, Game};
 use whylight_kernels::forest::{LinearLeaf, Term};
 use whylight_kernels::legendre::Index;
 use whylight_kernels::response::{Link, Response};
-use whylight_kernels::{Block, Forest, ROWS, tree_pairs};
+use whylight_kernels::{Block, Forest, ROWS, tree_pairs, tree_pairs_interactions};
 
 use super::coalitions::members;
 use super::interventional::in_order;
@@ -211,13 +211,13 @@ fn values_and_interactions_of_linear_leaves_are_as_defined() {
                 &mut tree_pairs::Scratch::default(),
                 &mut values,
             );
-            tree_pairs::interactions::run(
+            tree_pairs_interactions::run(
                 forest,
                 &case.thresholds,
                 &trees,
                 block,
                 background,
-                &mut tree_pairs::interactions::Scratch::default(),
+                &mut tree_pairs_interactions::Scratch::default(),
                 &mut pairs,
             );
             for row in 0..3 {

@@ -1,6 +1,6 @@
 //! Interventional values pair by pair, on a GPU.
 
-mod against;
+pub(super) mod against;
 
 use whylight::gpu_trees::{GpuTrees, Pairs, Plan};
 use whylight_kernels::{Node, ROWS, Test, forest::LEAF, tree_pairs, tree_tables};
@@ -96,34 +96,48 @@ fn pairs_of_paths_over_many_features_agree() {
     eprintln!("largest difference: {worst:.1e} by pairs over long paths");
 }
 
-/// On the side of the background row, too: all of its features part, one below the other.
+/// By level of a path, whether the row stays on it and the background row does not, or the other way
+/// round; `None` where both stay. If all levels part, what the lowest leaves give is next to nothing.
+pub(super) const STAYS: [fn(usize) -> Option<bool>; 3] = [
+    |_| Some(true),
+    |_| Some(false),
+    |level| (level % 9 == 5).then_some(level % 2 == 0),
+];
+
+/// A path of 64 features, on which a row and a background row part where they are told.
+pub(super) fn parting(row_stays: fn(usize) -> Option<bool>) -> Against {
+    let (forest, thresholds, mut blocks) = chain(9, 64, 64, 1);
+    let mut others = blocks.clone();
+    for (n, node) in forest
+        .nodes
+        .iter()
+        .enumerate()
+        .filter(|(_, n)| !n.is_leaf())
+    {
+        let stays_left = !forest.nodes[node.left as usize].is_leaf();
+        let column = node.column as usize * ROWS;
+        let far = |left: bool| thresholds[n] + if left { -1.0 } else { 1.0 };
+        // A leaf stands beside every split.
+        let row_stays = row_stays(n / 2);
+        let row = far(stays_left == row_stays.unwrap_or(true));
+        let other = far(stays_left == row_stays.is_none_or(|stays| !stays));
+        blocks[0][column..column + ROWS].fill(row);
+        others[0][column..column + ROWS].fill(other);
+    }
+    let case = Case {
+        forest,
+        thresholds,
+        rows: 2,
+        blocks,
+    };
+    Against::new(case, &others, 3, 1)
+}
+
 #[test]
-fn a_path_on_which_every_feature_parts_agrees() {
+fn paths_on_which_rows_part_agree() {
     let Some(gpu) = gpu() else { return };
-    for row_stays in [true, false] {
-        let (forest, thresholds, mut blocks) = chain(9, 64, 64, 1);
-        let mut others = blocks.clone();
-        for (n, node) in forest
-            .nodes
-            .iter()
-            .enumerate()
-            .filter(|(_, n)| !n.is_leaf())
-        {
-            let stays_left = !forest.nodes[node.left as usize].is_leaf();
-            let column = node.column as usize * ROWS;
-            let far = |left: bool| thresholds[n] + if left { -1.0 } else { 1.0 };
-            let (row, other) = (far(stays_left == row_stays), far(stays_left != row_stays));
-            blocks[0][column..column + ROWS].fill(row);
-            others[0][column..column + ROWS].fill(other);
-        }
-        let case = Case {
-            forest,
-            thresholds,
-            rows: 2,
-            blocks,
-        };
-        let against = Against::new(case, &others, 3, 1);
-        against.check(gpu, &format!("the row stays: {row_stays}"));
+    for (i, row_stays) in STAYS.into_iter().enumerate() {
+        parting(row_stays).check(gpu, &format!("case {i}"));
     }
 }
 

@@ -2,6 +2,7 @@
 //! a model that no GPU holds.
 
 mod games;
+mod interactions;
 mod pairs;
 
 use std::collections::BTreeMap;

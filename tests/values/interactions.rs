@@ -172,50 +172,6 @@ fn neither_threads_nor_the_amount_of_rows_change_a_bit_of_the_pairs() {
     }
 }
 
-#[cfg(feature = "gpu")]
-#[test]
-fn interactions_on_a_gpu_are_the_cpus() {
-    let Some(gpu) = crate::twins::gpu() else {
-        return;
-    };
-    let gpu: Device = format!("gpu:{}", gpu.adapter().index).parse().unwrap();
-    let mut with_walks = 0;
-    for (library, name) in [
-        ("xgboost", "softprob_3_4"),
-        ("lightgbm", "regression_nan_4_7"),
-        ("catboost", "oblivious_1_2"),
-        ("onnx", "forest_double_5"),
-        ("lightgbm", "deep_4_7"),
-        ("xgboost", "chain_3_2"),
-    ] {
-        let subject = subject(library, name);
-        for value_function in [ValueFunction::PathDependent, ValueFunction::Interventional] {
-            let of = |device: &Device| {
-                let explainer = with(&subject, value_function, device.clone()).unwrap();
-                explain(&explainer, &subject.table, AMOUNTS[1])
-            };
-            let (on_gpu, on_cpu) = (of(&gpu), of(&Device::cpu()));
-            let walks = walked(&on_gpu[0]);
-            assert_eq!(walks, walked(&on_cpu[0]), "{name}");
-            let notes = on_gpu[0].trailer.notes.join("; ");
-            assert_eq!(
-                notes.contains("tables of pairs"),
-                walks > 0,
-                "{name}: {notes}"
-            );
-            with_walks += usize::from(walks > 0);
-            let (on_gpu, on_cpu) = (together(&on_gpu), together(&on_cpu));
-            for (gpu, cpu) in on_gpu.outer_iter().zip(on_cpu.outer_iter()) {
-                let largest = cpu.iter().fold(1e-3_f32, |a, v| a.max(v.abs()));
-                for (gpu, cpu) in gpu.iter().zip(&cpu) {
-                    assert!((gpu - cpu).abs() <= 1e-5 * largest, "{name}: {gpu}, {cpu}");
-                }
-            }
-        }
-    }
-    assert_eq!(with_walks, 4);
-}
-
 #[test]
 fn interactions_of_very_many_features_are_refused_before_they_are_computed() {
     let names: Vec<String> = (0..600).map(|f| format!("f{f}")).collect();

@@ -5,7 +5,7 @@ use crate::block::Block;
 use crate::forest::{Forest, Players};
 
 /// What leaves give to the features on their path, summed over the leaves below a parting.
-pub(super) trait Given: Copy {
+pub(crate) trait Given: Copy {
     /// What one leaf gives with so many features following the row alone, and the background row
     /// alone.
     fn of(value: f64, row: usize, background: usize, shares: &Shares) -> Self;
@@ -25,8 +25,8 @@ enum Follows {
 
 /// A node at which the two part.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Parting<G> {
-    pub(super) feature: u32,
+pub(crate) struct Parting<G> {
+    pub(crate) feature: u32,
     /// The child that the background row goes to.
     child: u32,
     /// Features that follow the row alone, and the background row alone, above.
@@ -38,13 +38,13 @@ pub(super) struct Parting<G> {
 
 impl<G> Parting<G> {
     /// Whether the walk is below the row's child, where the feature follows the row alone.
-    pub(super) fn follows_row(&self) -> bool {
+    pub(crate) fn follows_row(&self) -> bool {
         self.done.is_none()
     }
 }
 
 /// What is given to features in a walk.
-pub(super) enum Gives<'a, G> {
+pub(crate) enum Gives<'a, G> {
     /// To the feature of a parting, and to its pairs with those above: what the leaves below the row's
     /// child, and below the background row's, give.
     Parted(&'a Parting<G>, &'a [Parting<G>], [G; 2]),
@@ -55,7 +55,7 @@ pub(super) enum Gives<'a, G> {
 
 /// Working memory of a walk.
 #[derive(Debug)]
-pub(super) struct Working<G> {
+pub(crate) struct Working<G> {
     follows: Vec<Follows>,
     partings: Vec<Parting<G>>,
     row: Vec<f32>,
@@ -83,7 +83,7 @@ impl<G> Default for Working<G> {
 }
 
 /// What all pairs share.
-pub(super) struct Walk<'a, G> {
+pub(crate) struct Walk<'a, G> {
     forest: &'a Forest,
     /// For the cells of the row and of the background row.
     thresholds: [&'a [f32]; 2],
@@ -95,7 +95,7 @@ pub(super) struct Walk<'a, G> {
 }
 
 impl<'a, G: Given> Walk<'a, G> {
-    pub(super) fn new(
+    pub(crate) fn new(
         forest: &'a Forest,
         thresholds: &'a [f32],
         background: Background<'a>,
@@ -115,7 +115,7 @@ impl<'a, G: Given> Walk<'a, G> {
     }
 
     /// Takes a row of a block.
-    pub(super) fn take(&mut self, block: Block<'_>, row: usize) {
+    pub(crate) fn take(&mut self, block: Block<'_>, row: usize) {
         self.row.clear();
         let columns = 0..self.forest.columns;
         self.row
@@ -125,7 +125,7 @@ impl<'a, G: Given> Walk<'a, G> {
     /// Walks the row through a tree with every background row of any weight. `add` gets the weight, and
     /// what is given to features against this row.
     #[inline]
-    pub(super) fn against_all(&mut self, tree: u32, mut add: impl FnMut(f64, Gives<'_, G>)) {
+    pub(crate) fn against_all(&mut self, tree: u32, mut add: impl FnMut(f64, Gives<'_, G>)) {
         let root = self.forest.roots[tree as usize];
         let Background { cells, weights, .. } = self.background;
         let others = cells.chunks(self.forest.columns.max(1) as usize);

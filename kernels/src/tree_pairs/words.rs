@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use super::{Background, Shares};
 use crate::forest::Forest;
+use crate::tree_tables::Lanes;
 use crate::words::{LAST, Sets, bound, key, test};
 
 /// Features of a path at most: the shader remembers on which side of each it is.
@@ -62,6 +63,8 @@ pub struct Limits {
     pub steps: u64,
     /// Features of a segment of several trees.
     pub features: u32,
+    /// What the walks give to: for pairs of features, a parting goes through those above.
+    pub lanes: Lanes,
 }
 
 /// A node on its way into the shader's form.
@@ -73,6 +76,8 @@ struct Step {
     left: u32,
     /// The place of its feature on the path.
     place: u32,
+    /// Other features on the path above.
+    others: u32,
     /// The nearest split above that is the first of its feature on the path.
     above: Option<usize>,
 }
@@ -105,8 +110,10 @@ pub fn divide(
     let mut part = Part::new(thresholds.len());
     for tree in trees {
         let steps = steps(forest, forest.roots[tree as usize]);
-        let steps = steps.filter(|tree| tree.len() <= most && walk(tree.len()) <= limits.steps);
-        let Some(steps) = steps else {
+        let steps = steps.filter(|tree| tree.len() <= most);
+        let walked = |tree: Vec<Step>| (walk(&tree, limits.lanes), tree);
+        let steps = steps.map(walked).filter(|(walk, _)| *walk <= limits.steps);
+        let Some((walk, steps)) = steps else {
             left.push(tree);
             continue;
         };
@@ -119,7 +126,7 @@ pub fn divide(
             parts.push(full.finish());
         }
         part.begin(forest, tree, &steps, limits.features);
-        part.push(forest, (thresholds, others), sets, &steps);
+        part.push(forest, (thresholds, others), sets, &steps, walk);
     }
     if part.nodes() > 0 {
         parts.push(part.finish());
@@ -127,10 +134,14 @@ pub fn divide(
     (parts, left)
 }
 
-/// Steps of a walk through a tree of so many nodes, at most: down from every split, up from every
-/// leaf, and up from every parting twice.
-fn walk(nodes: usize) -> u64 {
-    2 * nodes as u64
+/// Steps of a walk through a tree, at most: down from every split, up from every leaf, and up from every
+/// parting twice; for pairs of features, once past the partings above it, and to the end of these.
+fn walk(tree: &[Step], lanes: Lanes) -> u64 {
+    let above = |step: &Step| match lanes {
+        Lanes::Pairs if step.left > 0 => u64::from(step.others) + 1,
+        _ => 0,
+    };
+    2 * tree.len() as u64 + tree.iter().map(above).sum::<u64>()
 }
 
 /// The nodes of a tree, level by level; `None` if a path has too many features.
@@ -139,6 +150,7 @@ fn steps(forest: &Forest, root: u32) -> Option<Vec<Step>> {
         node,
         left: 0,
         place: 0,
+        others: 0,
         above,
     };
     let mut steps = vec![step(root, None)];
@@ -150,21 +162,23 @@ fn steps(forest: &Forest, root: u32) -> Option<Vec<Step>> {
         if !node.is_leaf() {
             let mut path = successors(above, |&first| firsts[first].above);
             let known = path.find(|&first| firsts[first].feature == node.feature);
+            let on_path = above.map_or(0, |first| firsts[first].place + 1);
+            let others = on_path - u32::from(known.is_some());
             let (place, above) = if let Some(first) = known {
                 (firsts[first].place, above)
             } else {
-                let place = above.map_or(0, |first| firsts[first].place + 1);
                 firsts.push(First {
                     feature: node.feature,
-                    place,
+                    place: on_path,
                     above,
                 });
-                (place, Some(firsts.len() - 1))
+                (on_path, Some(firsts.len() - 1))
             };
             if place >= PARTINGS {
                 return None;
             }
             (steps[next].left, steps[next].place) = (steps.len() as u32, place);
+            steps[next].others = others;
             steps.extend([step(node.left, above), step(node.right, above)]);
         }
         next += 1;
@@ -235,11 +249,12 @@ impl Part {
         (thresholds, others): (&[&[f32]], &[f32]),
         sets: &Sets,
         steps: &[Step],
+        walk: u64,
     ) {
         let first = self.nodes() as u32;
         self.roots.push(first);
         if let Some(segment) = self.words.segments.last_mut() {
-            segment.steps = segment.steps.max(walk(steps.len()));
+            segment.steps = segment.steps.max(walk);
         }
         let centre = centre(forest, steps);
         for (words, thresholds) in self.words.nodes.iter_mut().zip(thresholds) {

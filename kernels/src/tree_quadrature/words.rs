@@ -101,6 +101,8 @@ pub struct Limits {
     pub conditions: u64,
     /// [`Leaf::work`] of one path.
     pub work: u64,
+    /// Features of one path.
+    pub features: u32,
 }
 
 /// Lays the paths of the given trees out, in as many parts as the limits demand. The second result
@@ -230,6 +232,7 @@ mod tests {
         bytes: 1 << 20,
         conditions: 1 << 20,
         work: 1 << 20,
+        features: 64,
     };
 
     fn node(feature: u32, left: u32, fraction: f64, value: f64) -> Node {

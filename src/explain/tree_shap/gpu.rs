@@ -11,6 +11,7 @@ use super::plan::{self, Engine, PairPlan};
 use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::explain::amount::Amount;
+use crate::explain::method::Account;
 use crate::gpu::Gpu;
 use crate::gpu_trees::{GpuTrees, Pairs, Plan};
 use crate::model::Precision;
@@ -28,10 +29,10 @@ pub(super) struct GpuPacks {
     pairs: OnceLock<GpuPairs>,
 }
 
-/// The engines of the interactions, by whether the GPU can hold the tables.
+/// The engines of the interactions, by whether the GPU can hold any.
 #[derive(Debug)]
 enum GpuPairs {
-    /// The tables, if any, and the trees that the CPU walks within the same call.
+    /// The trees, if there are any, and those of them that the CPU walks within the same call.
     Gpu(Option<Box<GpuTrees>>, Box<Interactions>),
     /// What explains all on the CPU, and why.
     Cpu(Box<(Packs, Interactions)>, String),
@@ -74,23 +75,38 @@ impl GpuPacks {
             return Ok(known);
         }
         let pairs = Interactions::new(compiled, plan);
-        let walks = || {
+        let is_linear = |tree: u32| compiled.shapes[tree as usize].is_linear;
+        let walks: Vec<u32> = (plan.walks.iter().copied())
+            .filter(|&tree| !is_linear(tree))
+            .collect();
+        let on_cpu = |keep: &dyn Fn(u32) -> bool| {
+            let mut walks = Walks::new(compiled, plan);
+            walks.retain(keep);
             Box::new(Interactions {
-                walks: Walks::new(compiled, plan),
+                walks,
                 ..Interactions::default()
             })
         };
-        if plan.tables.is_empty() {
-            return Ok(self.pairs.get_or_init(|| GpuPairs::Gpu(None, walks())));
+        if plan.tables.is_empty() && walks.is_empty() {
+            let linear = on_cpu(&is_linear);
+            return Ok(self.pairs.get_or_init(|| GpuPairs::Gpu(None, linear)));
         }
+        let (paths, against) = match &compiled.background {
+            None => (&walks[..], None),
+            Some(background) => {
+                let trees = &walks;
+                let background = background.pairwise(compiled);
+                (&[][..], Some(Pairs { trees, background }))
+            }
+        };
         let trees = GpuTrees::new(
             &self.gpu,
             &Plan {
                 forest: &compiled.forest,
                 thresholds: &kinds(compiled),
                 tables: &pairs.tables,
-                quadrature: &[],
-                pairs: None,
+                quadrature: paths,
+                pairs: against,
                 margins: false,
                 memory_limit: self.memory_limit,
                 buffer_limit: None,
@@ -102,21 +118,49 @@ impl GpuPacks {
                 let reason = format!("{by} cannot hold {what}; the CPU explained all trees");
                 GpuPairs::Cpu(Box::new((packs, pairs)), reason)
             }
-            trees => GpuPairs::Gpu(Some(Box::new(trees?)), walks()),
+            trees => {
+                let trees = trees?;
+                let too_deep: HashSet<u32> = trees.left().iter().copied().collect();
+                let left = on_cpu(&|tree| is_linear(tree) || too_deep.contains(&tree));
+                GpuPairs::Gpu(Some(Box::new(trees)), left)
+            }
         };
         Ok(self.pairs.get_or_init(|| pairs))
     }
 
-    /// How the interactions were computed, beyond what holds for the values.
-    pub(super) fn pair_notes(&self) -> Vec<String> {
-        match self.pairs.get() {
-            Some(GpuPairs::Cpu(_, reason)) => vec![reason.clone()],
-            Some(GpuPairs::Gpu(_, left)) if left.walks.len() > 0 => vec![format!(
-                "{} trees have no tables of pairs; the CPU explained their interactions",
-                left.walks.len()
-            )],
-            _ => Vec::new(),
-        }
+    /// How the interactions are computed: the trees of each engine, and what is to be said of them.
+    pub(super) fn account_of_pairs(&self, compiled: &Compiled, plan: &PairPlan) -> Result<Account> {
+        let (tables, walks) = (plan.tables.len(), plan.walks.len());
+        let (engines, notes) = match self.pairs(compiled, plan)? {
+            GpuPairs::Cpu(_, reason) => {
+                let on_cpu = [
+                    ("tables_of_pairs_on_cpu", tables),
+                    ("walks_of_pairs_on_cpu", walks),
+                ];
+                (on_cpu.to_vec(), vec![reason.clone()])
+            }
+            GpuPairs::Gpu(_, left) => {
+                let left = left.walks.len();
+                let engines = [
+                    ("tables_of_pairs", tables),
+                    ("walks_of_pairs", walks - left),
+                    ("walks_of_pairs_on_cpu", left),
+                ];
+                // What the values say of linear leaves holds here, too.
+                let is_linear = |tree: &&u32| compiled.shapes[**tree as usize].is_linear;
+                let deep = left - plan.walks.iter().filter(is_linear).count();
+                let note = format!(
+                    "{deep} trees are too deep for the GPU and their interactions were explained by \
+                     the CPU"
+                );
+                let notes = if deep > 0 { vec![note] } else { Vec::new() };
+                (engines.to_vec(), notes)
+            }
+        };
+        Ok(Account {
+            engines: plan::named(&engines),
+            notes,
+        })
     }
 
     /// Writes the values of a batch to `out`, laid out (rows, features, outputs), or the interactions

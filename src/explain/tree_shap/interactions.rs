@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use whylight_kernels::tree_tables::{self, Lanes};
-use whylight_kernels::{Block, Level, ROWS, tree_pairs, tree_quadrature};
+use whylight_kernels::{Block, Level, ROWS, tree_pairs_interactions, tree_quadrature_interactions};
 
 use super::compile::Compiled;
 use super::plan::PairPlan;
@@ -27,8 +27,8 @@ pub(super) struct Walks(Vec<(u32, u32)>);
 /// Working memory of [`Walks`].
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    quadrature: tree_quadrature::interactions::Scratch,
-    pairs: tree_pairs::interactions::Scratch,
+    quadrature: tree_quadrature_interactions::Scratch,
+    pairs: tree_pairs_interactions::Scratch,
 }
 
 impl Interactions {
@@ -54,6 +54,12 @@ impl Walks {
         Self(plan.walks.iter().map(features).collect())
     }
 
+    /// Keeps some of the trees.
+    #[cfg(feature = "gpu")]
+    pub(super) fn retain(&mut self, keep: impl Fn(u32) -> bool) {
+        self.0.retain(|&(tree, _)| keep(tree));
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
@@ -76,7 +82,7 @@ impl Walks {
             return;
         }
         let Some(background) = &compiled.background else {
-            tree_quadrature::interactions::run(
+            tree_quadrature_interactions::run(
                 Level::detect(),
                 forest,
                 thresholds,
@@ -88,7 +94,7 @@ impl Walks {
             return;
         };
         let trees: Vec<u32> = trees.iter().map(|(tree, _)| *tree).collect();
-        tree_pairs::interactions::run(
+        tree_pairs_interactions::run(
             forest,
             thresholds,
             &trees,

@@ -7,6 +7,7 @@ use whylight_kernels::{tree_leaves, tree_quadrature, tree_tables};
 use super::compile::Compiled;
 use crate::error::{Error, Result};
 use crate::explain::amount::Amount;
+use crate::explain::method::Account;
 
 /// Bytes of all tables, and of all factors, for an amount of rows. Trees beyond take the next engine,
 /// which needs less.
@@ -171,6 +172,27 @@ pub(super) struct PairPlan {
     pub(super) tables: Vec<(u32, tree_tables::Cover)>,
     /// Trees that are walked for every row.
     pub(super) walks: Vec<u32>,
+}
+
+impl PairPlan {
+    /// How the CPU computes the interactions.
+    pub(super) fn account(&self) -> Account {
+        Account {
+            engines: named(&[
+                ("tables_of_pairs", self.tables.len()),
+                ("walks_of_pairs", self.walks.len()),
+            ]),
+            notes: Vec::new(),
+        }
+    }
+}
+
+/// The engines that have trees.
+pub(super) fn named(engines: &[(&str, usize)]) -> Vec<(String, usize)> {
+    let engines = engines.iter().filter(|(_, trees)| *trees > 0);
+    engines
+        .map(|&(name, trees)| (name.to_owned(), trees))
+        .collect()
 }
 
 /// The engine of each tree for interactions: tables, as far as their bytes go, and walks of trees

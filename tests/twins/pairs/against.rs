@@ -13,16 +13,16 @@ use crate::twins::run::{Case, Limits};
 
 /// A forest, rows, and background rows.
 #[derive(Debug, Clone)]
-pub(super) struct Against {
-    pub(super) case: Case,
+pub(in crate::twins) struct Against {
+    pub(in crate::twins) case: Case,
     /// Prepared cells of the background, (row, column).
-    pub(super) cells: Vec<f32>,
-    pub(super) weights: Vec<f64>,
+    pub(in crate::twins) cells: Vec<f32>,
+    pub(in crate::twins) weights: Vec<f64>,
 }
 
 impl Against {
     /// The cells of the background are in blocks; some rows have no weight.
-    pub(super) fn new(case: Case, blocks: &[Vec<f32>], count: usize, seed: u64) -> Self {
+    pub(in crate::twins) fn new(case: Case, blocks: &[Vec<f32>], count: usize, seed: u64) -> Self {
         let mut random = Random(seed ^ 0x77);
         let row = |i: usize| forest::row(&blocks[i / ROWS], i % ROWS);
         let weight = |i: usize| match random.unit() {
@@ -41,18 +41,18 @@ impl Against {
         }
     }
 
-    pub(super) fn random(spec: Spec, seed: u64, rows: usize, count: usize) -> Self {
+    pub(in crate::twins) fn random(spec: Spec, seed: u64, rows: usize, count: usize) -> Self {
         let blocks: Vec<_> = (0..count.div_ceil(ROWS) as u64)
             .map(|b| forest::rows(spec, seed + 7777 + 1000 * b))
             .collect();
         Self::new(Case::random(spec, seed, rows), &blocks, count, seed)
     }
 
-    pub(super) fn forest(&self) -> &Forest {
+    pub(in crate::twins) fn forest(&self) -> &Forest {
         &self.case.forest
     }
 
-    pub(super) fn background<'a>(
+    pub(in crate::twins) fn background<'a>(
         &'a self,
         shares: &'a tree_pairs::Shares,
     ) -> tree_pairs::Background<'a> {
@@ -64,16 +64,16 @@ impl Against {
         }
     }
 
-    pub(super) fn shares(&self) -> tree_pairs::Shares {
+    pub(in crate::twins) fn shares(&self) -> tree_pairs::Shares {
         tree_pairs::Shares::new(self.forest().index, self.forest().features as usize)
     }
 
-    pub(super) fn width(&self) -> usize {
+    pub(in crate::twins) fn width(&self) -> usize {
         self.forest().features as usize * self.forest().outputs as usize
     }
 
     /// Values (row, feature, output).
-    pub(super) fn on_cpu(&self) -> Output {
+    pub(in crate::twins) fn on_cpu(&self) -> Output {
         let (forest, shares) = (self.forest(), self.shares());
         let features = forest.features as usize;
         let mut values = Vec::new();
@@ -100,7 +100,7 @@ impl Against {
     }
 
     /// Values (row, feature, output) by their definition.
-    pub(super) fn as_defined(&self) -> Output {
+    pub(in crate::twins) fn as_defined(&self) -> Output {
         let forest = self.forest();
         let others = self.cells.chunks(forest.columns as usize);
         let others: Vec<_> = (others.zip(&self.weights))
@@ -117,7 +117,7 @@ impl Against {
         self.output("definition", values)
     }
 
-    pub(super) fn output(&self, device: &str, values: Vec<f64>) -> Output {
+    pub(in crate::twins) fn output(&self, device: &str, values: Vec<f64>) -> Output {
         assert_eq!(values.len(), self.case.rows * self.width());
         Output {
             device: device.to_owned(),
@@ -126,7 +126,7 @@ impl Against {
         }
     }
 
-    pub(super) fn upload(&self, gpu: &Gpu, limits: Limits) -> GpuTrees {
+    pub(in crate::twins) fn upload(&self, gpu: &Gpu, limits: Limits) -> GpuTrees {
         let trees: Vec<u32> = (0..self.forest().trees() as u32).collect();
         let shares = self.shares();
         let plan = Plan {
@@ -145,7 +145,7 @@ impl Against {
         GpuTrees::new(gpu, &plan).unwrap()
     }
 
-    pub(super) fn run(&self, trees: &GpuTrees) -> Output {
+    pub(in crate::twins) fn run(&self, trees: &GpuTrees) -> Output {
         assert!(trees.left().is_empty());
         let mut values = vec![f32::NAN; self.case.rows * self.width()];
         let fill = |start, rows, cells: &mut [f32]| {
@@ -156,12 +156,12 @@ impl Against {
         self.output("gpu", values.into_iter().map(f64::from).collect())
     }
 
-    pub(super) fn on_gpu(&self, gpu: &Gpu) -> Output {
+    pub(in crate::twins) fn on_gpu(&self, gpu: &Gpu) -> Output {
         self.run(&self.upload(gpu, Limits::default()))
     }
 
     /// The largest difference of the devices.
-    pub(super) fn check(&self, gpu: &Gpu, name: &str) -> f64 {
+    pub(in crate::twins) fn check(&self, gpu: &Gpu, name: &str) -> f64 {
         let worst = agree(&self.on_cpu(), &self.on_gpu(gpu), TOLERANCE);
         worst.unwrap_or_else(|e| panic!("{name}: {e}"))
     }

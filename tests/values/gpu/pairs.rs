@@ -26,7 +26,7 @@ fn explainer(model: &Arc<Model>, background: &Table, options: &Options) -> Expla
     Explainer::new(model.clone(), Some(background), options).unwrap()
 }
 
-fn trees(explanation: &Explanation, engine: &str) -> usize {
+pub(super) fn trees(explanation: &Explanation, engine: &str) -> usize {
     let engines = explanation.trailer.engines.iter();
     let of = |(name, trees): &(String, usize)| (name == engine).then_some(*trees);
     engines.into_iter().find_map(of).unwrap_or_default()
@@ -91,7 +91,7 @@ fn batches_change_no_bit() {
 }
 
 /// A LightGBM regression of two trees: a path over all features, and one over some of them.
-fn paths(features: usize, some: usize) -> Arc<Model> {
+pub(super) fn paths(features: usize, some: usize) -> Arc<Model> {
     let names: Vec<String> = (0..features).map(|f| format!("x{f}")).collect();
     let mut text = format!(
         "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nmax_feature_idx={}\n\

@@ -4,12 +4,14 @@ use super::{Limits, Node, PARTINGS, divide, others, shares};
 use crate::forest::{self, Forest, LEAF, Test};
 use crate::legendre::Index;
 use crate::tree_pairs::{Background, Shares};
+use crate::tree_tables::Lanes;
 use crate::words::{LAST, MISSING, Sets, key};
 
 const LIMITS: Limits = Limits {
     bytes: 1 << 20,
     steps: 1 << 20,
     features: 64,
+    lanes: Lanes::Features,
 };
 
 fn node(feature: u32, left: u32, value: f64) -> forest::Node {
@@ -120,6 +122,14 @@ fn trees_beyond_the_limits_are_left_to_the_caller() {
     };
     assert!(of(&path(&[0, 1]), steps).1.is_empty());
     assert_eq!(of(&path(&[0, 1, 2]), steps).1, [0]);
+    // Past nobody above the first split, one feature above the second, another above its repetition.
+    let pairs = |steps| Limits {
+        steps,
+        lanes: Lanes::Pairs,
+        ..LIMITS
+    };
+    assert!(of(&path(&[0, 1, 0]), pairs(14 + 1 + 2 + 2)).1.is_empty());
+    assert_eq!(of(&path(&[0, 1, 0]), pairs(14 + 1 + 2 + 1)).1, [0]);
     let bytes = Limits {
         bytes: 119,
         ..LIMITS

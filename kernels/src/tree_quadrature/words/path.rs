@@ -56,7 +56,8 @@ pub(super) fn paths(forest: &Forest, root: u32, limits: Limits) -> Option<Vec<Pa
                 features: elements(forest, &path),
                 splits: path.len(),
             };
-            if path.work(forest.index) > limits.work {
+            let is_long = path.features.len() > limits.features as usize;
+            if is_long || path.work(forest.index) > limits.work {
                 return None;
             }
             paths.push(path);

@@ -1,4 +1,5 @@
-//! Interventional interactions of the pairs of features, by the walk of [`super`].
+//! Interventional interactions of the pairs of features, by the walk of [`super::tree_pairs`].
+//! Twin: `shaders/tree_pairs_interactions.wgsl`
 //!
 //! At a leaf that is reached with k features X following the row alone and t features B following
 //! the background row alone, a coalition is paid the leaf's value if it has all of X and none of B:
@@ -12,16 +13,23 @@
 //! | both in B | `∫ u^k (1 − u)^(t−2) du` | share of t − 1 against k |
 //! | one in each | `−∫ u^(k−1) (1 − u)^(t−1) du` | share of k against t − 1 |
 //!
-//! with the [`super::Shares`] of the values. None depends on which features of X and B the two are,
+//! with the [`Shares`] of the values. None depends on which features of X and B the two are,
 //! so the sums over the leaves below a parting are shared: a parting gives to the pairs of its
 //! feature with those of the partings above it, and a pair of rows costs the nodes that it visits
 //! plus, for each parting, the partings above.
 
-use super::walk::{Given, Gives, Walk, Working};
-use super::{Background, Shares};
+use crate::binding::bindings;
 use crate::block::{Block, ROWS};
 use crate::forest::Forest;
+pub use crate::tree_pairs::Params;
+use crate::tree_pairs::walk::{Given, Gives, Walk, Working};
+use crate::tree_pairs::{Background, Shares};
 use crate::tree_tables::pair_cell;
+
+bindings! {
+    members: Read, nodes: Read, sets: Read, shares: Read, others: Read, cells: Read,
+    high: Write, low: Write,
+}
 
 /// What leaves give to each pair of features, by whom the two follow.
 #[derive(Debug, Clone, Copy)]

@@ -1,5 +1,6 @@
-//! Path-dependent interactions of the pairs of features, by the walk of [`super`], in float64 and
-//! straight from the forest.
+//! Path-dependent interactions of the pairs of features, by the walk of [`super::tree_quadrature`], in
+//! float64 and straight from the forest.
+//! Twin: `shaders/tree_quadrature_interactions.wgsl`
 //!
 //! The interaction that a leaf gives to features i and j (Grabisch & Roubens 1999, and half of it
 //! for each of the two cells, as Lundberg et al. 2020 have it) is
@@ -14,16 +15,57 @@
 //! As a path goes on, an edge changes the effect of its own feature alone, by Δg from g = 0 of a
 //! feature that has no test yet. So `g_i g_j` of a leaf is the sum of `Δg · g` over the edges of
 //! its path, with the effect g that the other feature has there, and the sum over the leaves below
-//! an edge is shared: an edge costs the features above it times the points, not a leaf its pairs.
+//! an edge is shared: an edge costs the features above it times the points, not a leaf its pairs. The
+//! shader reads the paths of [`super::tree_quadrature::words`], and a leaf costs its pairs.
 
 use std::collections::BTreeMap;
 
-use super::POINTS;
+use crate::binding::{bindings, params};
 use crate::block::{Block, ROWS};
 use crate::forest::{Forest, Node};
 use crate::legendre::Rule;
 use crate::simd::{Simd, instances};
+use crate::tree_quadrature::POINTS;
 use crate::tree_tables::pair_cell;
+
+bindings! {
+    leaves: Read,
+    conditions: Read,
+    rules: Read,
+    sets: Read,
+    cells: Read,
+    high: Write,
+    low: Write,
+}
+
+params! {
+    /// What one launch works on: some leaves of one output.
+    {
+        /// Blocks of rows.
+        blocks,
+        /// Prepared columns.
+        columns,
+        /// Features.
+        features,
+        /// Outputs.
+        outputs,
+        /// The output.
+        output,
+        /// First leaf.
+        first,
+        /// End of the leaves.
+        end,
+        /// Tiles of features.
+        tiles,
+        /// Features of a tile.
+        width,
+        /// 0; see shaders/common/sum.wgsl.
+        zero,
+    }
+}
+
+/// Features of a path at most in the shader, which keeps the effect of each.
+pub const MOST_FEATURES: u32 = 64;
 
 /// Rows that walk together.
 const LANES: usize = 8;
