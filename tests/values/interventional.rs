@@ -166,6 +166,7 @@ fn the_order_of_background_rows_threads_and_batches_do_not_matter() {
         ("xgboost", "softprob_3_4"),
         ("catboost", "oblivious_1_2"),
         ("onnx", "forest_reg"),
+        ("lightgbm", "deep_4_7"),
     ] {
         let subject = subject(library, name);
         let rows: Vec<usize> = (0..700).map(|i| (i * 31) % subject.table.rows()).collect();
@@ -199,6 +200,35 @@ fn the_order_of_background_rows_threads_and_batches_do_not_matter() {
         let few = together(&explain(&one, &subject.table, AMOUNTS[0]));
         assert_close(&subject, &few, &expected);
     }
+}
+
+#[test]
+fn deep_trees_against_many_background_rows_are_explained_leaf_by_leaf() {
+    let subject = subject("lightgbm", "deep_4_7");
+    let rows: Vec<usize> = (0..200).map(|i| (i * 7) % subject.table.rows()).collect();
+    let (table, weights, others) = background(&subject, &rows);
+    let explainer = weighted(&subject, &table, &weights, options());
+    let few = together(&explain(&explainer, &subject.table, AMOUNTS[0]));
+    let parts = many(&subject, &explainer);
+    let by_leaves = (parts[0].trailer.engines.iter()).find(|(engine, _)| engine == "leaves");
+    assert!(by_leaves.is_some(), "{:?}", parts[0].trailer.engines);
+    let values = together(&parts);
+    is_defined(&subject, &values, &others);
+    assert_close(&subject, &few, &values);
+    let one_thread = Options {
+        threads: 1,
+        ..options()
+    };
+    let one = weighted(&subject, &table, &weights, one_thread);
+    assert_same_bits("one thread", &together(&many(&subject, &one)), &values);
+    // More rows than are walked at once.
+    let repeats = 64 * 256 / subject.table.rows() + 1;
+    let all: Vec<usize> = (0..repeats).flat_map(|_| 0..subject.table.rows()).collect();
+    let long = subject.table.select(&all).unwrap();
+    let long = together(&[explainer.explain(&long).unwrap()]);
+    let last = long.slice(ndarray::s![-(subject.table.rows() as isize).., .., ..]);
+    let first = values.slice(ndarray::s![..subject.table.rows(), .., ..]);
+    assert_same_bits("rows at the end", &last.to_owned(), &first.to_owned());
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub(super) enum Kind {
     /// Enters a child that is a split.
     Down { left: bool },
     /// Comes back from it.
-    Up { left: bool },
+    Up,
     /// Both, for a child whose children are leaves: the step of its twig is the next one.
     Limb { left: bool },
     /// Does both for a child that is a leaf.
@@ -271,7 +271,7 @@ impl Walk<'_> {
                     } else {
                         let down = self.step(Kind::Down { left }, n, inner);
                         todo.push(Todo::Return(Step {
-                            kind: Kind::Up { left },
+                            kind: Kind::Up,
                             ..down
                         }));
                     }

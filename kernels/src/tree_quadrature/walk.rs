@@ -13,26 +13,26 @@ use crate::forest::{Forest, Test};
 use crate::simd::Simd;
 
 /// Vectors that one step works on together: enough to hide the latency of the arithmetic.
-const WIDTH: usize = 4;
+const WIDTH: usize = 2;
 
 /// Rows that walk together. What a step is cannot be predicted, so many rows share it; the levels of
 /// too many would not stay in the first-level cache.
 const TOGETHER: usize = 128;
 
-type Rows<V, const W: usize> = [V; W];
-type Points<V, const Q: usize, const W: usize> = [Rows<V, W>; Q];
+type Rows<V> = [V; WIDTH];
+type Points<V, const Q: usize> = [Rows<V>; Q];
 
-/// What the walk keeps per depth, for `W` vectors of rows.
+/// What the walk keeps per depth, for [`WIDTH`] vectors of rows.
 #[derive(Clone, Copy)]
-struct Level<S: Simd, const Q: usize, const W: usize> {
+struct Level<S: Simd, const Q: usize> {
     /// Product of the factors above, at every point.
-    down: Points<S::V, Q, W>,
+    down: Points<S::V, Q>,
     /// Sum over the leaves below, of value times all factors of the path.
-    whole: Points<S::V, Q, W>,
+    whole: Points<S::V, Q>,
     /// Rows that the split's test sends left.
-    left: Rows<S::M, W>,
+    left: Rows<S::M>,
     /// Rows that meet all splits so far on the feature of this depth's split.
-    met: Rows<S::M, W>,
+    met: Rows<S::M>,
 }
 
 /// A packed tree and the rows that walk it.
@@ -71,59 +71,35 @@ pub(super) fn tree<S: Simd, const Q: usize>(walk: Walk<'_>, sums: &mut [[f32; RO
 fn together<S: Simd, const Q: usize>(walk: Walk<'_>, rows: Range<usize>, sums: &mut [[f32; ROWS]]) {
     let pack = walk.pack;
     let parts = pack.parts(walk.tree);
-    let depth = parts.tree.depth as usize;
-    let vectors = rows.len().div_ceil(S::LANES);
-    let mut wide = Levels::<S, Q, WIDTH>::new(depth, rows.start, vectors / WIDTH);
-    let rest = rows.start + vectors / WIDTH * WIDTH * S::LANES;
-    let mut narrow = Levels::<S, Q, 1>::new(depth, rest, vectors % WIDTH);
+    let groups = rows.len().div_ceil(WIDTH * S::LANES);
+    let mut levels = Levels::<S, Q>::new(parts.tree.depth as usize, rows.start, groups);
     for (points, weights) in
         (parts.rule.points.chunks_exact(Q)).zip(parts.rule.weights.chunks_exact(Q))
     {
         let rule = Rule::<S>::new(points);
-        wide.begin(weights);
-        narrow.begin(weights);
+        levels.begin(weights);
         let mut steps = parts.steps.iter();
         while let Some(step) = steps.next() {
             match step.kind {
                 Kind::Open => {
-                    wide.open(walk, step);
-                    narrow.open(walk, step);
+                    levels.open(walk, step);
                 }
                 Kind::Down { left } => {
                     let inner = inner(pack, step);
                     let edge = (step, rule.factors(inner), inner.unmet);
-                    if left {
-                        wide.down::<false>(edge);
-                        narrow.down::<false>(edge);
-                    } else {
-                        wide.down::<true>(edge);
-                        narrow.down::<true>(edge);
-                    }
+                    levels.down(edge, left);
                 }
-                Kind::Up { left } => {
+                Kind::Up => {
                     let edge = (step, rule.effects(inner(pack, step)));
-                    if left {
-                        wide.up::<false>(walk, edge, sums);
-                        narrow.up::<false>(walk, edge, sums);
-                    } else {
-                        wide.up::<true>(walk, edge, sums);
-                        narrow.up::<true>(walk, edge, sums);
-                    }
+                    levels.up(walk, edge, sums);
                 }
                 Kind::Leaf { left } => {
                     let edge = Last::new(rule, pack, step);
-                    if left {
-                        wide.leaf::<false>(walk, edge, sums);
-                        narrow.leaf::<false>(walk, edge, sums);
-                    } else {
-                        wide.leaf::<true>(walk, edge, sums);
-                        narrow.leaf::<true>(walk, edge, sums);
-                    }
+                    levels.leaf(walk, edge, sums, left);
                 }
                 Kind::Twig => {
                     let edge = Last::new(rule, pack, step);
-                    wide.twig(walk, edge, sums);
-                    narrow.twig(walk, edge, sums);
+                    levels.twig(walk, edge, sums);
                 }
                 Kind::Limb { left } => {
                     let Some(next) = steps.next() else {
@@ -132,13 +108,7 @@ fn together<S: Simd, const Q: usize>(walk: Walk<'_>, rows: Range<usize>, sums: &
                     let twig = Last::new(rule, pack, next);
                     let inner = inner(pack, step);
                     let edge = (step, rule.factors(inner), inner.unmet, rule.effects(inner));
-                    if left {
-                        wide.limb::<false>(walk, edge, twig, sums);
-                        narrow.limb::<false>(walk, edge, twig, sums);
-                    } else {
-                        wide.limb::<true>(walk, edge, twig, sums);
-                        narrow.limb::<true>(walk, edge, twig, sums);
-                    }
+                    levels.limb(walk, edge, twig, sums, left);
                 }
             }
         }
@@ -229,23 +199,23 @@ impl<S: Simd> Rule<S> {
     }
 }
 
-/// The levels of groups of `W` vectors of rows, laid out (depth, group). The first depth stands above
+/// The levels of groups of [`WIDTH`] vectors of rows, laid out (depth, group). The first depth stands above
 /// the root: there everything is met.
-struct Levels<S: Simd, const Q: usize, const W: usize> {
-    by_depth: Vec<Level<S, Q, W>>,
+struct Levels<S: Simd, const Q: usize> {
+    by_depth: Vec<Level<S, Q>>,
     groups: usize,
     first_row: usize,
 }
 
-impl<S: Simd, const Q: usize, const W: usize> Levels<S, Q, W> {
+impl<S: Simd, const Q: usize> Levels<S, Q> {
     #[inline(always)]
     fn new(depth: usize, first_row: usize, groups: usize) -> Self {
         let zero = S::splat(0.0);
-        let empty = Level::<S, Q, W> {
-            down: [[zero; W]; Q],
-            whole: [[zero; W]; Q],
-            left: [S::below_or_nan(zero, S::splat(1.0)); W],
-            met: [S::below_or_nan(zero, S::splat(1.0)); W],
+        let empty = Level::<S, Q> {
+            down: [[zero; WIDTH]; Q],
+            whole: [[zero; WIDTH]; Q],
+            left: [S::below_or_nan(zero, S::splat(1.0)); WIDTH],
+            met: [S::below_or_nan(zero, S::splat(1.0)); WIDTH],
         };
         Self {
             by_depth: vec![empty; (depth + 2) * groups],
@@ -260,19 +230,19 @@ impl<S: Simd, const Q: usize, const W: usize> Levels<S, Q, W> {
         for g in 0..self.groups {
             let level = &mut self.by_depth[self.groups + g];
             for q in 0..Q {
-                level.down[q] = [S::splat(weights[q] as f32); W];
+                level.down[q] = [S::splat(weights[q] as f32); WIDTH];
             }
         }
     }
 
     #[inline(always)]
     fn row(&self, g: usize) -> usize {
-        self.first_row + g * W * S::LANES
+        self.first_row + g * WIDTH * S::LANES
     }
 
     /// The level of a step's split, and the one below.
     #[inline(always)]
-    fn at(&mut self, step: &Step, g: usize) -> (&mut Level<S, Q, W>, &mut Level<S, Q, W>) {
+    fn at(&mut self, step: &Step, g: usize) -> (&mut Level<S, Q>, &mut Level<S, Q>) {
         let at = step.depth as usize * self.groups + g;
         let (above, below) = self.by_depth[at..].split_at_mut(self.groups);
         (&mut above[0], &mut below[0])
@@ -280,29 +250,31 @@ impl<S: Simd, const Q: usize, const W: usize> Levels<S, Q, W> {
 
     /// Rows that met all splits above an edge on its feature.
     #[inline(always)]
-    fn before(&self, step: &Step, g: usize) -> Rows<S::M, W> {
+    fn before(&self, step: &Step, g: usize) -> Rows<S::M> {
         self.by_depth[step.previous as usize * self.groups + g].met
     }
 
     #[inline(always)]
     fn open(&mut self, walk: Walk<'_>, step: &Step) {
         for g in 0..self.groups {
-            let left = test::<S, W>(walk, step.node, self.row(g));
-            self.at(step, g).0.left = left;
+            let left = test::<S>(walk, step.node, self.row(g));
+            let (level, _) = self.at(step, g);
+            level.left = left;
+            level.whole = [[S::splat(0.0); WIDTH]; Q];
         }
     }
 
     #[inline(always)]
-    fn down<const RIGHT: bool>(&mut self, (step, factors, unmet): (&Step, [Factors; 2], f32)) {
+    fn down(&mut self, (step, factors, unmet): (&Step, [Factors; 2], f32), left: bool) {
         let unmet = S::splat(unmet);
         for g in 0..self.groups {
             let before = self.before(step, g);
             let (level, below) = self.at(step, g);
-            enter::<S, Q, W, RIGHT>(level, before);
+            enter::<S, Q>(level, before, left);
             let met = level.met;
             for q in 0..Q {
                 let (yes, no) = pair::<S>(&factors, q);
-                for v in 0..W {
+                for v in 0..WIDTH {
                     let factor = S::select(met[v], yes, no);
                     let factor = S::select(before[v], factor, unmet);
                     below.down[q][v] = S::mul(level.down[q][v], factor);
@@ -313,7 +285,7 @@ impl<S: Simd, const Q: usize, const W: usize> Levels<S, Q, W> {
 
     /// Comes back over an inner edge.
     #[inline(always)]
-    fn up<const RIGHT: bool>(
+    fn up(
         &mut self,
         walk: Walk<'_>,
         (step, effects): (&Step, [Factors; 2]),
@@ -324,38 +296,29 @@ impl<S: Simd, const Q: usize, const W: usize> Levels<S, Q, W> {
             let row = self.row(g);
             let (level, below) = self.at(step, g);
             let met = level.met;
-            let mut values = [S::splat(0.0); W];
+            let mut values = [S::splat(0.0); WIDTH];
             for q in 0..Q {
                 let (yes, no) = pair::<S>(&effects, q);
-                for v in 0..W {
+                for v in 0..WIDTH {
                     let whole = below.whole[q][v];
                     let effect = S::select(met[v], yes, no);
                     values[v] = S::mul_add(whole, effect, values[v]);
-                    level.whole[q][v] = if RIGHT {
-                        S::add(whole, level.whole[q][v])
-                    } else {
-                        whole
-                    };
+                    level.whole[q][v] = S::add(whole, level.whole[q][v]);
                 }
             }
-            add::<S, W>(values, before, walk, step.node, row, sums);
+            add::<S>(values, before, walk, step.node, row, sums);
         }
     }
 
     #[inline(always)]
-    fn leaf<const RIGHT: bool>(
-        &mut self,
-        walk: Walk<'_>,
-        last: Last<'_>,
-        sums: &mut [[f32; ROWS]],
-    ) {
+    fn leaf(&mut self, walk: Walk<'_>, last: Last<'_>, sums: &mut [[f32; ROWS]], left: bool) {
         for g in 0..self.groups {
             let before = self.before(last.step, g);
             let row = self.row(g);
             let (level, _) = self.at(last.step, g);
-            enter::<S, Q, W, RIGHT>(level, before);
+            enter::<S, Q>(level, before, left);
             let met = level.met;
-            end::<S, Q, W, RIGHT>(level, walk, last, (met, before), row, sums);
+            end::<S, Q>(level, walk, last, (met, before), row, sums);
         }
     }
 
@@ -364,37 +327,38 @@ impl<S: Simd, const Q: usize, const W: usize> Levels<S, Q, W> {
         for g in 0..self.groups {
             let before = self.before(last.step, g);
             let row = self.row(g);
-            let left = test::<S, W>(walk, last.step.node, row);
+            let left = test::<S>(walk, last.step.node, row);
             let (level, _) = self.at(last.step, g);
-            end::<S, Q, W, false>(level, walk, last, (left, before), row, sums);
+            end::<S, Q>(level, walk, last, (left, before), row, sums);
         }
     }
 
     /// Down an edge, through the twig at its end and back.
     #[inline(always)]
-    fn limb<const RIGHT: bool>(
+    fn limb(
         &mut self,
         walk: Walk<'_>,
         (step, factors, unmet, effects): (&Step, [Factors; 2], f32, [Factors; 2]),
         last: Last<'_>,
         sums: &mut [[f32; ROWS]],
+        is_left: bool,
     ) {
         let (unmet, last_unmet) = (S::splat(unmet), S::splat(last.end.unmet));
         for g in 0..self.groups {
             let row = self.row(g);
-            let left = test::<S, W>(walk, last.step.node, row);
+            let left = test::<S>(walk, last.step.node, row);
             let above = self.before(step, g);
-            enter::<S, Q, W, RIGHT>(self.at(step, g).0, above);
+            enter::<S, Q>(self.at(step, g).0, above, is_left);
             let before = self.before(last.step, g);
             let (level, _) = self.at(step, g);
             let met = level.met;
-            let (mut values, mut integral) = ([S::splat(0.0); W], [S::splat(0.0); W]);
+            let (mut values, mut integral) = ([S::splat(0.0); WIDTH], [S::splat(0.0); WIDTH]);
             for q in 0..Q {
                 let (yes, no) = pair::<S>(&factors, q);
                 let effects = pair::<S>(&effects, q);
                 let ends = pair::<S>(&last.factors, q);
                 let square = S::splat(last.squares[q]);
-                for v in 0..W {
+                for v in 0..WIDTH {
                     let factor = S::select(met[v], yes, no);
                     let factor = S::select(above[v], factor, unmet);
                     let down = S::mul(level.down[q][v], factor);
@@ -404,16 +368,12 @@ impl<S: Simd, const Q: usize, const W: usize> Levels<S, Q, W> {
                     let whole = S::mul(down, end);
                     let effect = S::select(met[v], effects.0, effects.1);
                     values[v] = S::mul_add(whole, effect, values[v]);
-                    level.whole[q][v] = if RIGHT {
-                        S::add(whole, level.whole[q][v])
-                    } else {
-                        whole
-                    };
+                    level.whole[q][v] = S::add(whole, level.whole[q][v]);
                 }
             }
-            add::<S, W>(values, above, walk, step.node, row, sums);
-            let values = last_values::<S, W>(last, integral, left);
-            add::<S, W>(values, before, walk, last.step.node, row, sums);
+            add::<S>(values, above, walk, step.node, row, sums);
+            let values = last_values::<S>(last, integral, left);
+            add::<S>(values, before, walk, last.step.node, row, sums);
         }
     }
 }
@@ -425,60 +385,49 @@ fn pair<S: Simd>(factors: &[Factors; 2], q: usize) -> (S::V, S::V) {
 
 /// Notes the rows that take an edge and met its feature before.
 #[inline(always)]
-fn enter<S: Simd, const Q: usize, const W: usize, const RIGHT: bool>(
-    level: &mut Level<S, Q, W>,
-    before: Rows<S::M, W>,
-) {
-    for v in 0..W {
-        level.met[v] = if RIGHT {
-            S::and_not(level.left[v], before[v])
-        } else {
+fn enter<S: Simd, const Q: usize>(level: &mut Level<S, Q>, before: Rows<S::M>, left: bool) {
+    for v in 0..WIDTH {
+        level.met[v] = if left {
             S::and(level.left[v], before[v])
+        } else {
+            S::and_not(level.left[v], before[v])
         };
     }
 }
 
 /// An edge that ends in a leaf, or the two of a twig.
 #[inline(always)]
-fn end<S: Simd, const Q: usize, const W: usize, const RIGHT: bool>(
-    level: &mut Level<S, Q, W>,
+fn end<S: Simd, const Q: usize>(
+    level: &mut Level<S, Q>,
     walk: Walk<'_>,
     last: Last<'_>,
-    (met, before): (Rows<S::M, W>, Rows<S::M, W>),
+    (met, before): (Rows<S::M>, Rows<S::M>),
     row: usize,
     sums: &mut [[f32; ROWS]],
 ) {
     let unmet = S::splat(last.end.unmet);
-    let mut integral = [S::splat(0.0); W];
+    let mut integral = [S::splat(0.0); WIDTH];
     for q in 0..Q {
         let (yes, no) = pair::<S>(&last.factors, q);
         let square = S::splat(last.squares[q]);
-        for v in 0..W {
+        for v in 0..WIDTH {
             let down = level.down[q][v];
             integral[v] = S::mul_add(down, square, integral[v]);
             let factor = S::select(met[v], yes, no);
             let factor = S::select(before[v], factor, unmet);
-            level.whole[q][v] = if RIGHT {
-                S::mul_add(down, factor, level.whole[q][v])
-            } else {
-                S::mul(down, factor)
-            };
+            level.whole[q][v] = S::mul_add(down, factor, level.whole[q][v]);
         }
     }
-    let values = last_values::<S, W>(last, integral, met);
-    add::<S, W>(values, before, walk, last.step.node, row, sums);
+    let values = last_values::<S>(last, integral, met);
+    add::<S>(values, before, walk, last.step.node, row, sums);
 }
 
 /// The values of a path's end from its integrals.
 #[inline(always)]
-fn last_values<S: Simd, const W: usize>(
-    last: Last<'_>,
-    integral: Rows<S::V, W>,
-    met: Rows<S::M, W>,
-) -> Rows<S::V, W> {
+fn last_values<S: Simd>(last: Last<'_>, integral: Rows<S::V>, met: Rows<S::M>) -> Rows<S::V> {
     let mut values = integral;
     let (yes, no) = (S::splat(last.end.gains[0]), S::splat(last.end.gains[1]));
-    for v in 0..W {
+    for v in 0..WIDTH {
         values[v] = S::mul(integral[v], S::select(met[v], yes, no));
     }
     values
@@ -486,17 +435,17 @@ fn last_values<S: Simd, const W: usize>(
 
 /// Adds to the sums of a node's feature, where it was met before.
 #[inline(always)]
-fn add<S: Simd, const W: usize>(
-    values: Rows<S::V, W>,
-    before: Rows<S::M, W>,
+fn add<S: Simd>(
+    values: Rows<S::V>,
+    before: Rows<S::M>,
     walk: Walk<'_>,
     node: u32,
     row: usize,
     sums: &mut [[f32; ROWS]],
 ) {
     let feature = walk.forest.nodes[node as usize].feature;
-    let sums = &mut sums[feature as usize][row..row + W * S::LANES];
-    for v in 0..W {
+    let sums = &mut sums[feature as usize][row..row + WIDTH * S::LANES];
+    for v in 0..WIDTH {
         let sums = &mut sums[v * S::LANES..];
         let value = S::select_or_zero(before[v], values[v]);
         S::store(S::add(S::load(sums), value), sums);
@@ -505,22 +454,22 @@ fn add<S: Simd, const W: usize>(
 
 /// Rows from `at` that the test of a node sends left.
 #[inline(always)]
-fn test<S: Simd, const W: usize>(walk: Walk<'_>, node: u32, at: usize) -> Rows<S::M, W> {
+fn test<S: Simd>(walk: Walk<'_>, node: u32, at: usize) -> Rows<S::M> {
     let threshold = walk.thresholds[node as usize];
     let node = &walk.forest.nodes[node as usize];
-    let x = &walk.block.column(node.column)[at..at + W * S::LANES];
+    let x = &walk.block.column(node.column)[at..at + WIDTH * S::LANES];
     let t = S::splat(threshold);
-    let mut rows = [S::below(t, t); W];
+    let mut rows = [S::below(t, t); WIDTH];
     match node.test {
         Test::Below {
             missing_left: false,
         } => {
-            for v in 0..W {
+            for v in 0..WIDTH {
                 rows[v] = S::below(S::load(&x[v * S::LANES..]), t);
             }
         }
         Test::Below { missing_left: true } => {
-            for v in 0..W {
+            for v in 0..WIDTH {
                 rows[v] = S::below_or_nan(S::load(&x[v * S::LANES..]), t);
             }
         }
@@ -529,7 +478,7 @@ fn test<S: Simd, const W: usize>(walk: Walk<'_>, node: u32, at: usize) -> Rows<S
             for (left, &x) in left.iter_mut().zip(x) {
                 *left = u8::from(node.test.left(x, threshold, &walk.forest.sets));
             }
-            for v in 0..W {
+            for v in 0..WIDTH {
                 rows[v] = S::mask(&left[v * S::LANES..]);
             }
         }
