@@ -3,6 +3,7 @@
 mod agreement;
 mod degenerate;
 mod edges;
+mod generated;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod interactions;
