@@ -17,3 +17,6 @@ mod responses;
 mod stable;
 mod subject;
 mod wide;
+
+#[cfg(feature = "cli")]
+pub(crate) use generated::file_of_many_trees;

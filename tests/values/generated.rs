@@ -8,10 +8,14 @@
 mod asked;
 mod catboost;
 mod draft;
+mod large;
 mod lightgbm;
 mod onnx;
 mod treelite;
 mod xgboost;
+
+#[cfg(feature = "cli")]
+pub(crate) use large::file_of_many_trees;
 
 use std::collections::BTreeMap;
 use std::path::Path;

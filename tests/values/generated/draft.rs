@@ -120,8 +120,13 @@ impl Draft {
         } else {
             rounds * outputs
         };
+        let depth = |random: &mut Random| match random.below(12) {
+            // Long paths now and then, which tables do not hold.
+            0 if !draft.is_oblivious => 16,
+            _ => random.below(BUSHY + 1),
+        };
         draft.trees = (0..trees)
-            .map(|_| draft.tree(habits.members, random))
+            .map(|_| draft.tree(depth(random), BUSHY, habits.members, random))
             .collect();
         draft
     }
@@ -131,15 +136,17 @@ impl Draft {
         if self.is_vector { self.outputs } else { 1 }
     }
 
-    fn tree(&self, members: usize, random: &mut Random) -> Tree {
-        // Long paths now and then, which tables do not hold.
-        let depth = match random.below(12) {
-            0 if !self.is_oblivious => 16,
-            _ => random.below(BUSHY + 1),
-        };
+    /// A tree of at most so many levels; both sides grow in the last ones, in those before only one.
+    pub(super) fn tree(
+        &self,
+        depth: usize,
+        bushy: usize,
+        members: usize,
+        random: &mut Random,
+    ) -> Tree {
         let levels: Vec<Split> = (0..depth).map(|_| self.split(members, random)).collect();
         let mut tree = Tree::default();
-        self.grow(&mut tree, &levels, members, random);
+        self.grow(&mut tree, &levels, bushy, members, random);
         tree
     }
 
@@ -148,11 +155,12 @@ impl Draft {
         &self,
         tree: &mut Tree,
         levels: &[Split],
+        bushy: usize,
         members: usize,
         random: &mut Random,
     ) -> usize {
         let n = tree.parts.len();
-        let is_chain = levels.len() > BUSHY;
+        let is_chain = levels.len() > bushy;
         let stops = !self.is_oblivious && !is_chain && n > 0 && random.chance(0.2);
         let [level, below @ ..] = levels else {
             tree.parts.push(self.leaf(random));
@@ -175,7 +183,7 @@ impl Draft {
             } else {
                 below
             };
-            self.grow(tree, levels, members, random)
+            self.grow(tree, levels, bushy, members, random)
         });
         if let Part::Split(split) = &mut tree.parts[n] {
             split.next = next;

@@ -1,6 +1,8 @@
 //! Drafts as XGBoost writes them, in JSON.
 
-use serde_json::{Value, json};
+use std::fmt::Display;
+
+use serde_json::json;
 
 use super::Library;
 use super::draft::{Ask, Draft, Habits, Part, Split, Task, Tree};
@@ -18,6 +20,9 @@ pub(super) const XGBOOST: Library = Library {
     yes,
     write,
 };
+
+/// Stands for the trees, which are written as text: ten thousand take long as `Value`s.
+const TREES: &str = "the trees";
 
 /// Below the threshold, or in the set, which does without fractions.
 fn yes(_: &Draft, split: &Split, cell: f64) -> bool {
@@ -37,10 +42,9 @@ fn write(draft: &Draft) -> Vec<u8> {
         Task::Binary => ("binary:logistic", 0, "5E-1"),
         Task::Classes => ("multi:softprob", draft.outputs, "0E0"),
     };
-    let trees = draft.trees.iter().enumerate();
-    let trees: Vec<Value> = trees.map(|(t, it)| tree(t, it)).collect();
-    let groups: Vec<usize> = (0..trees.len()).map(|t| t % draft.outputs).collect();
-    let starts: Vec<usize> = (0..=trees.len()).step_by(draft.outputs).collect();
+    let count = draft.trees.len();
+    let groups: Vec<usize> = (0..count).map(|t| t % draft.outputs).collect();
+    let starts: Vec<usize> = (0..=count).step_by(draft.outputs).collect();
     let model = json!({
         "learner": {
             "feature_names": [],
@@ -57,78 +61,79 @@ fn write(draft: &Draft) -> Vec<u8> {
                 "model": {
                     "gbtree_model_param": {
                         "num_parallel_tree": "1",
-                        "num_trees": trees.len().to_string(),
+                        "num_trees": count.to_string(),
                     },
                     "iteration_indptr": starts,
                     "tree_info": groups,
-                    "trees": trees,
+                    "trees": [TREES],
                 },
             },
         },
         "version": [3, 4, 1],
     });
-    serde_json::to_vec(&model).unwrap()
+    let trees: Vec<String> = (draft.trees.iter().enumerate())
+        .map(|(t, it)| tree(t, it))
+        .collect();
+    let model = serde_json::to_string(&model).unwrap();
+    let place = format!("\"{TREES}\"");
+    model.replace(&place, &trees.join(",")).into_bytes()
 }
 
 /// Members of a set go right, numbers below a threshold left.
-pub(super) fn tree(id: usize, tree: &Tree) -> Value {
-    let mut lists = vec![Vec::new(); 6];
-    let mut covers = Vec::new();
+fn tree(id: usize, tree: &Tree) -> String {
+    let mut lists: [Vec<String>; 7] = Default::default();
     let (mut nodes, mut begins, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
     let mut categories: Vec<u32> = Vec::new();
     for (n, part) in tree.parts.iter().enumerate() {
-        covers.push(json!(tree.cover(n)));
-        let row = match part {
-            Part::Leaf { values, .. } => [
-                json!(-1),
-                json!(-1),
-                json!(0),
-                json!(values[0]),
-                json!(0),
-                json!(0),
-            ],
+        let (left, right, column, condition, missing_left, kind) = match part {
+            Part::Leaf { values, .. } => (-1, -1, 0, values[0] as f32, false, 0),
             Part::Split(split) => {
-                let ([no, yes], missing_yes) = (split.next, split.missing_yes);
-                let (left, right, condition, missing_left, kind) = match &split.ask {
-                    Ask::Threshold(threshold) => (yes, no, *threshold as f32, missing_yes, 0),
+                let ([no, yes], missing_yes) = (split.next.map(|n| n as i32), split.missing_yes);
+                match &split.ask {
+                    Ask::Threshold(threshold) => {
+                        (yes, no, split.column, *threshold as f32, missing_yes, 0)
+                    }
                     Ask::Members(members) => {
                         nodes.push(n);
                         begins.push(categories.len());
                         sizes.push(members.len());
                         categories.extend(members);
-                        (no, yes, 0.0, !missing_yes, 1)
+                        (no, yes, split.column, 0.0, !missing_yes, 1)
                     }
-                };
-                [
-                    json!(left),
-                    json!(right),
-                    json!(split.column),
-                    json!(condition),
-                    json!(u8::from(missing_left)),
-                    json!(kind),
-                ]
+                }
             }
         };
+        let row: [&dyn Display; 7] = [
+            &left,
+            &right,
+            &column,
+            &condition,
+            &u8::from(missing_left),
+            &kind,
+            &tree.cover(n),
+        ];
         for (list, cell) in lists.iter_mut().zip(row) {
-            list.push(cell);
+            list.push(cell.to_string());
         }
     }
-    let [left, right, indices, conditions, default_left, kinds] = &lists[..] else {
-        unreachable!()
-    };
-    json!({
-        "id": id,
-        "tree_param": {"num_nodes": tree.parts.len().to_string(), "size_leaf_vector": "1"},
-        "left_children": left,
-        "right_children": right,
-        "split_indices": indices,
-        "split_conditions": conditions,
-        "default_left": default_left,
-        "split_type": kinds,
-        "sum_hessian": covers,
-        "categories": categories,
-        "categories_nodes": nodes,
-        "categories_segments": begins,
-        "categories_sizes": sizes,
-    })
+    let keys = [
+        "left_children",
+        "right_children",
+        "split_indices",
+        "split_conditions",
+        "default_left",
+        "split_type",
+        "sum_hessian",
+    ];
+    let lists = keys.iter().zip(&lists);
+    let lists: Vec<String> = lists
+        .map(|(key, list)| format!("\"{key}\":[{}]", list.join(",")))
+        .collect();
+    let lists = lists.join(",");
+    format!(
+        "{{{lists},\"id\":{id},\"tree_param\":{{\"num_nodes\":\"{}\",\"size_leaf_vector\":\"1\"}},\
+         \"categories\":{categories:?},\"categories_nodes\":{nodes:?},\
+         \"categories_segments\":{begins:?},\"categories_sizes\":{sizes:?}}}",
+        tree.parts.len()
+    )
 }
