@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Library;
-use super::draft::{Ask, Draft, Habits, Part, Split, Task, Tree};
+use super::draft::{Ask, Average, Draft, Habits, Part, Split, Task, Tree};
 
 pub(super) const CATBOOST: Library = Library {
     name: "catboost",
@@ -13,6 +13,8 @@ pub(super) const CATBOOST: Library = Library {
         is_vector: Some(true),
         can_be_oblivious: true,
         can_lack_cover: true,
+        has_base: true,
+        average: Average::Nothing,
     },
     is_f32: true,
     yes,
@@ -55,7 +57,6 @@ fn write(draft: &Draft) -> Vec<u8> {
     for category in 0..most.unwrap_or(0) {
         hashes.push(json!({"hash": hash(category), "value": category.to_string()}));
     }
-    let bias = vec![0.0; draft.outputs];
     let mut model = json!({
         "features_info": {
             "float_features": floats,
@@ -63,7 +64,7 @@ fn write(draft: &Draft) -> Vec<u8> {
             "cat_features_hash": hashes,
         },
         "model_info": {"params": {"loss_function": {"type": loss}}},
-        "scale_and_bias": [1, bias],
+        "scale_and_bias": [1, draft.base],
     });
     let trees = draft.trees.iter();
     if draft.is_oblivious {

@@ -64,6 +64,10 @@ pub(super) struct Draft {
     pub(super) is_oblivious: bool,
     /// Whether the file has covers.
     pub(super) has_cover: bool,
+    /// What margins begin with, by output.
+    pub(super) base: Vec<f64>,
+    /// What the sums of the trees are divided by, if by anything.
+    pub(super) divisor: Option<usize>,
     pub(super) trees: Vec<Tree>,
 }
 
@@ -76,6 +80,18 @@ pub(super) struct Habits {
     pub(super) is_vector: Option<bool>,
     pub(super) can_be_oblivious: bool,
     pub(super) can_lack_cover: bool,
+    pub(super) has_base: bool,
+    pub(super) average: Average,
+}
+
+/// What a library can divide the sums of trees by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Average {
+    Nothing,
+    /// The number of trees of an output.
+    Rounds,
+    /// The number of all trees.
+    Trees,
 }
 
 impl Draft {
@@ -112,14 +128,28 @@ impl Draft {
             is_vector: is_vector && outputs > 1,
             is_oblivious: habits.can_be_oblivious && random.chance(0.6),
             has_cover: !(habits.can_lack_cover && random.chance(0.3)),
+            base: vec![0.0; outputs],
+            divisor: None,
             trees: Vec::new(),
         };
+        // The base of a probability is one itself in some files.
+        if habits.has_base && task != Task::Binary {
+            let base = |_| random.below(9) as f64 / 4.0 - 1.0;
+            draft.base = (0..outputs).map(base).collect();
+        }
         let rounds = 1 + random.below(4);
         let trees = if draft.is_vector {
             rounds
         } else {
             rounds * outputs
         };
+        if random.chance(0.3) {
+            draft.divisor = match habits.average {
+                Average::Nothing => None,
+                Average::Rounds => Some(rounds),
+                Average::Trees => Some(trees),
+            };
+        }
         let depth = |random: &mut Random| match random.below(12) {
             // Long paths now and then, which tables do not hold.
             0 if !draft.is_oblivious => 16,
@@ -243,7 +273,8 @@ impl Draft {
 
     /// What the trees give to a row, by a library's rule of which cells answer yes.
     pub(super) fn margins(&self, row: &[f64], yes: fn(&Draft, &Split, f64) -> bool) -> Vec<f64> {
-        let mut margins = vec![0.0; self.outputs];
+        let mut margins = self.base.clone();
+        let divisor = self.divisor.unwrap_or(1) as f64;
         for (t, tree) in self.trees.iter().enumerate() {
             let mut n = 0;
             let values = loop {
@@ -256,7 +287,7 @@ impl Draft {
             };
             for (k, value) in values.iter().enumerate() {
                 let k = if self.is_vector { k } else { t % self.outputs };
-                margins[k] += value;
+                margins[k] += value / divisor;
             }
         }
         margins

@@ -49,6 +49,8 @@ fn draft(columns: usize, outputs: usize, trees: usize, depth: [usize; 2], bushy:
         is_vector: false,
         is_oblivious: false,
         has_cover: true,
+        base: vec![0.0; outputs],
+        divisor: None,
         trees: Vec::new(),
     };
     let mut random = Random(7);

@@ -3,7 +3,7 @@
 use std::fmt::{Display, Write};
 
 use super::Library;
-use super::draft::{Ask, Draft, Habits, Part, Split, Task, Tree};
+use super::draft::{Ask, Average, Draft, Habits, Part, Split, Task, Tree};
 
 pub(super) const LIGHTGBM: Library = Library {
     name: "lightgbm",
@@ -13,6 +13,8 @@ pub(super) const LIGHTGBM: Library = Library {
         is_vector: Some(false),
         can_be_oblivious: false,
         can_lack_cover: true,
+        has_base: false,
+        average: Average::Rounds,
     },
     is_f32: false,
     yes,
@@ -56,6 +58,9 @@ fn write(draft: &Draft) -> Vec<u8> {
         words(columns.clone().map(|f| format!("Column_{f}"))),
         words(columns.map(|_| "none")),
     );
+    if draft.divisor.is_some() {
+        text.insert_str("tree\n".len(), "average_output\n");
+    }
     for (t, it) in draft.trees.iter().enumerate() {
         writeln!(text, "Tree={t}").unwrap();
         tree(&mut text, it, draft.has_cover);

@@ -3,7 +3,7 @@
 use prost::Message;
 
 use super::Library;
-use super::draft::{Ask, Draft, Habits, Part, Split, Task};
+use super::draft::{Ask, Average, Draft, Habits, Part, Split, Task};
 
 pub(super) const ONNX: Library = Library {
     name: "onnx",
@@ -13,6 +13,8 @@ pub(super) const ONNX: Library = Library {
         is_vector: None,
         can_be_oblivious: false,
         can_lack_cover: true,
+        has_base: true,
+        average: Average::Trees,
     },
     is_f32: true,
     yes,
@@ -179,6 +181,12 @@ fn write(draft: &Draft) -> Vec<u8> {
         Task::Classes => "SOFTMAX",
     };
     lists.of("post_transform").s = transform.into();
+    for base in &draft.base {
+        lists.float("base_values", *base);
+    }
+    if draft.divisor.is_some() {
+        lists.of("aggregate_function").s = "AVERAGE".into();
+    }
     for (t, tree) in draft.trees.iter().enumerate() {
         for (n, part) in tree.parts.iter().enumerate() {
             lists.int("nodes_treeids", t);

@@ -1,7 +1,7 @@
 //! Drafts as treelite writes its checkpoints.
 
 use super::Library;
-use super::draft::{Ask, Draft, Habits, Part, Split, Task, Tree};
+use super::draft::{Ask, Average, Draft, Habits, Part, Split, Task, Tree};
 
 pub(super) const TREELITE: Library = Library {
     name: "treelite",
@@ -11,6 +11,8 @@ pub(super) const TREELITE: Library = Library {
         is_vector: None,
         can_be_oblivious: false,
         can_lack_cover: true,
+        has_base: true,
+        average: Average::Rounds,
     },
     is_f32: false,
     yes,
@@ -81,7 +83,11 @@ fn write(draft: &Draft) -> Vec<u8> {
     let mut bytes = Bytes::default();
     bytes.put(int(4)).put(int(4)).put(int(1)).put([3, 3]);
     bytes.put((trees as u64).to_le_bytes());
-    bytes.put(int(draft.columns.len())).put([0, 0]).put(int(1));
+    let average = u8::from(draft.divisor.is_some());
+    bytes
+        .put(int(draft.columns.len()))
+        .put([0, average])
+        .put(int(1));
     bytes
         .list([int(outputs)])
         .list([int(1), int(draft.width())]);
@@ -89,7 +95,7 @@ fn write(draft: &Draft) -> Vec<u8> {
     bytes.list((0..trees).map(|t| class(t).to_le_bytes()));
     bytes.list(link.bytes().map(|byte| [byte]));
     bytes.put(1.0_f32.to_le_bytes()).put(1.0_f32.to_le_bytes());
-    bytes.list((0..outputs).map(|_| 0.0_f64.to_le_bytes()));
+    bytes.list(draft.base.iter().map(|base| base.to_le_bytes()));
     bytes.list([*b"{", *b"}"]).put(int(0));
     for it in &draft.trees {
         tree(&mut bytes, it, draft);

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use serde_json::json;
 
 use super::Library;
-use super::draft::{Ask, Draft, Habits, Part, Split, Task, Tree};
+use super::draft::{Ask, Average, Draft, Habits, Part, Split, Task, Tree};
 
 pub(super) const XGBOOST: Library = Library {
     name: "xgboost",
@@ -15,6 +15,8 @@ pub(super) const XGBOOST: Library = Library {
         is_vector: Some(false),
         can_be_oblivious: false,
         can_lack_cover: false,
+        has_base: true,
+        average: Average::Nothing,
     },
     is_f32: true,
     yes,
@@ -38,9 +40,9 @@ fn yes(_: &Draft, split: &Split, cell: f64) -> bool {
 
 fn write(draft: &Draft) -> Vec<u8> {
     let (objective, classes, score) = match draft.task {
-        Task::Number => ("reg:squarederror", 0, "0E0"),
-        Task::Binary => ("binary:logistic", 0, "5E-1"),
-        Task::Classes => ("multi:softprob", draft.outputs, "0E0"),
+        Task::Number => ("reg:squarederror", 0, format!("{:?}", draft.base)),
+        Task::Binary => ("binary:logistic", 0, "5E-1".to_owned()),
+        Task::Classes => ("multi:softprob", draft.outputs, format!("{:?}", draft.base)),
     };
     let count = draft.trees.len();
     let groups: Vec<usize> = (0..count).map(|t| t % draft.outputs).collect();
