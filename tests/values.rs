@@ -3,6 +3,7 @@
 mod agreement;
 mod degenerate;
 mod edges;
+mod generated;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod interactions;
@@ -16,3 +17,6 @@ mod responses;
 mod stable;
 mod subject;
 mod wide;
+
+#[cfg(feature = "cli")]
+pub(crate) use generated::file_of_many_trees;

@@ -9,11 +9,14 @@ use whylight::data::{TableWriter, Width, WriteOptions};
 
 use super::Place;
 use super::explain::cells;
+use crate::values::file_of_many_trees;
 
 /// Columns of the example.
 const COLUMNS: usize = 30;
 /// Bytes of a mebibyte.
 const MIB: u64 = 1 << 20;
+/// What ten thousand trees may take, a file of 11 MiB: about the double of what they do.
+const MOST_OF_MANY_TREES: u64 = 512 * MIB;
 
 /// Writes the example's rows over and over.
 fn repeat(place: &Place, name: &str, rows: usize) {
@@ -99,6 +102,40 @@ fn stays_below(ending: &str, rows: usize, bound: u64) {
 #[test]
 fn a_long_npy_file_takes_no_more_memory_than_the_limit_says() {
     stays_below("npy", 300_000, 24 * MIB);
+}
+
+/// Ten thousand trees: the file is read, and the kernels' tables are built, beside the limit.
+#[test]
+fn a_model_of_ten_thousand_trees_takes_a_bounded_multiple_of_its_file() {
+    let place = Place::new();
+    let model = file_of_many_trees();
+    fs::write(place.path("trees.json"), &model).unwrap();
+    for (name, rows) in [("few.csv", 100), ("many.csv", 500)] {
+        let mut text = String::from("a,b,c,d,e\n");
+        for row in 0..rows {
+            let cells = (0..5).map(|column| f64::from((row * 37 + column * 11) % 61) / 20.0 - 1.5);
+            let cells: Vec<String> = cells.map(|cell| cell.to_string()).collect();
+            text.push_str(&cells.join(","));
+            text.push('\n');
+        }
+        fs::write(place.path(name), text).unwrap();
+    }
+    for options in ["", "--background few.csv"] {
+        let peak = peak(
+            &place,
+            &format!(
+                "explain --model trees.json --data many.csv {options} --device cpu --threads 2 \
+                 --memory-limit 16MiB --out out.npy"
+            ),
+        );
+        let Some(peak) = peak else { return };
+        let megabytes = peak / MIB;
+        eprintln!(
+            "{} MiB of trees {options}: {megabytes} MiB",
+            model.len() as u64 / MIB
+        );
+        assert!(peak < MOST_OF_MANY_TREES, "{options}: {megabytes} MiB");
+    }
 }
 
 #[cfg(feature = "arrow")]

@@ -1,5 +1,6 @@
 //! A model's own library against the loaded model: margins, leaves and values, row by row.
 
+use whylight::Table;
 use whylight::data::{Encoder, ReadOptions, read};
 use whylight::model::{self, Model, Node, Output, Trees};
 
@@ -27,9 +28,16 @@ pub(crate) fn rows(case: &Case, trees: &Trees) -> Matrix {
     if !path.exists() {
         return case.array("rows").unwrap();
     }
-    let table = read(&path, &ReadOptions::for_features(&trees.features)).unwrap();
+    encoded(
+        trees,
+        &read(&path, &ReadOptions::for_features(&trees.features)).unwrap(),
+    )
+}
+
+/// The rows of a table as the model's cells.
+pub(crate) fn encoded(trees: &Trees, table: &Table) -> Matrix {
     let encoder = Encoder::new(&trees.features, table.names.as_deref(), table.columns()).unwrap();
-    let batch = encoder.batch(&table).unwrap();
+    let batch = encoder.batch(table).unwrap();
     let shape = vec![batch.rows(), batch.features()];
     let mut columns = vec![0.0; shape[0] * shape[1]];
     batch.fill(0..shape[0], &mut columns).unwrap();

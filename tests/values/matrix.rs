@@ -187,7 +187,7 @@ fn line(library: &str, subjects: &[Subject], question: Question, gpu: Option<&De
     line
 }
 
-fn gpu() -> Option<Device> {
+pub(super) fn gpu() -> Option<Device> {
     #[cfg(feature = "gpu")]
     if let Some(gpu) = crate::twins::gpu() {
         return Some(format!("gpu:{}", gpu.adapter().index).parse().unwrap());
