@@ -325,7 +325,7 @@ impl Method for TreeShap {
 
     fn seconds(&self) -> f64 {
         match &self.responses {
-            Some(responses) => responses.seconds(&self.compiled),
+            Some(_) => Responses::seconds(&self.compiled),
             None => self.compiled.seconds(),
         }
     }

@@ -29,15 +29,9 @@ pub(super) struct BackgroundRows {
     pub(super) margins: Vec<f64>,
     /// As a result names the rows.
     pub(super) cover: String,
-    /// What [`Self::pairwise`] takes, made when first needed.
-    pairwise: OnceLock<Pairwise>,
-}
-
-/// The cells (row, column), and the shares of the paths of a forest.
-#[derive(Debug)]
-struct Pairwise {
-    cells: Vec<f32>,
-    shares: tree_pairs::Shares,
+    /// What [`Self::by_row`] and [`Self::shares`] give, made when first needed.
+    rows: OnceLock<Vec<f32>>,
+    shares: OnceLock<tree_pairs::Shares>,
 }
 
 impl BackgroundRows {
@@ -87,7 +81,8 @@ impl BackgroundRows {
             weights: shares,
             margins,
             cover: describe(rows, &hashes, weights),
-            pairwise: OnceLock::new(),
+            rows: OnceLock::new(),
+            shares: OnceLock::new(),
         })
     }
 
@@ -121,33 +116,36 @@ impl BackgroundRows {
     }
 
     /// The cells (row, column).
-    pub(super) fn by_row(&self, columns: usize) -> Vec<f32> {
-        let mut cells = Vec::with_capacity(self.rows() * columns);
-        for index in 0..self.rows().div_ceil(ROWS) {
-            let block = self.block(columns, index);
-            for row in 0..block.rows() {
-                cells.extend((0..columns as u32).map(|column| block.column(column)[row]));
+    pub(super) fn by_row(&self, compiled: &Compiled) -> &[f32] {
+        self.rows.get_or_init(|| {
+            let columns = compiled.columns.len();
+            let mut cells = Vec::with_capacity(self.rows() * columns);
+            for block in self.blocks(columns) {
+                for row in 0..block.rows() {
+                    cells.extend((0..columns as u32).map(|column| block.column(column)[row]));
+                }
             }
-        }
-        cells
+            cells
+        })
     }
 
     /// The rows as explained rows are compared with one after the other.
     pub(super) fn pairwise<'a>(&'a self, compiled: &'a Compiled) -> tree_pairs::Background<'a> {
-        let Pairwise { cells, shares } = self.pairwise.get_or_init(|| {
-            let longest = compiled.shapes.iter().map(|shape| shape.path_features);
-            let longest = longest.max().unwrap_or(0) as usize;
-            Pairwise {
-                cells: self.by_row(compiled.columns.len()),
-                shares: tree_pairs::Shares::new(compiled.forest.index, longest),
-            }
-        });
         tree_pairs::Background {
-            cells,
+            cells: self.by_row(compiled),
             thresholds: self.thresholds(compiled),
             weights: &self.weights,
-            shares,
+            shares: self.shares(compiled),
         }
+    }
+
+    /// What leaves give to the conditions of a path, for the longest of the forest.
+    pub(super) fn shares(&self, compiled: &Compiled) -> &tree_pairs::Shares {
+        self.shares.get_or_init(|| {
+            let longest = compiled.shapes.iter().map(|shape| shape.path_features);
+            let longest = longest.max().unwrap_or(0) as usize;
+            tree_pairs::Shares::new(compiled.forest.index, longest)
+        })
     }
 
     /// The weight of the rows by table entry. A thread counts all rows for some trees, so the order

@@ -112,8 +112,8 @@ impl Packs {
             return Ok(());
         }
         if !self.leaves.is_empty() {
-            let rows = out.chunks_mut(leaves::ROWS_AT_ONCE * width);
-            for (first, out) in (0..).step_by(leaves::ROWS_AT_ONCE).zip(rows) {
+            let at_once = leaves::rows_at_once(&compiled.forest);
+            for (first, out) in (0..).step_by(at_once).zip(out.chunks_mut(at_once * width)) {
                 let rows = first..first + out.len() / width;
                 let sums = LeafSums::new(compiled, &self.leaves, batch, rows)?;
                 self.rows(compiled, batch, layout, Some(&sums), first, out)?;

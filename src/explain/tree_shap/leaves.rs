@@ -4,15 +4,27 @@
 use std::ops::Range;
 
 use rayon::prelude::*;
-use whylight_kernels::{Block, Level, ROWS, tree_leaves};
+use whylight_kernels::{Block, Forest, Level, ROWS, tree_leaves};
 
 use super::columns;
 use super::compile::Compiled;
 use crate::data::Batch;
 use crate::error::Result;
 
-/// Rows of one walk: a thread holds their patterns at every level of a tree.
-pub(super) const ROWS_AT_ONCE: usize = 64 * ROWS;
+/// Rows of one walk at most.
+const MOST_ROWS: usize = 64 * ROWS;
+
+/// Bytes of the sums of the rows of one walk: those of all outputs, and of the trees in flight.
+const SUM_BYTES: usize = 256 << 20;
+
+/// Trees in flight, as far as it matters for memory: the choice of an engine must not know the threads.
+const TREES: usize = 4;
+
+/// Rows of one walk.
+pub(super) fn rows_at_once(forest: &Forest) -> usize {
+    let row = 8 * forest.features as usize * (forest.outputs as usize + TREES);
+    (SUM_BYTES / row.max(1)).clamp(1, MOST_ROWS)
+}
 
 /// The values of some rows, summed over trees in their order.
 pub(super) struct LeafSums {
@@ -63,7 +75,7 @@ impl LeafSums {
                     thresholds: background.thresholds(compiled),
                 },
                 weights: background.weights(),
-                shares: background.pairwise(compiled).shares,
+                shares: background.shares(compiled),
             };
             let level = Level::detect();
             let values = |scratch: &mut tree_leaves::Scratch,
@@ -109,6 +121,26 @@ impl LeafSums {
             for (value, sum) in values.iter_mut().zip(&sums[start..]) {
                 *value += sum;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Forest, MOST_ROWS, SUM_BYTES, TREES, rows_at_once};
+
+    #[test]
+    fn the_sums_of_wide_rows_stay_within_their_bytes() {
+        for (features, outputs) in [(0, 1), (28, 1), (28, 1000), (5000, 1), (5000, 100)] {
+            let forest = Forest {
+                features,
+                outputs,
+                ..Forest::default()
+            };
+            let rows = rows_at_once(&forest);
+            assert!((1..=MOST_ROWS).contains(&rows));
+            let bytes = 8 * rows * features as usize * (outputs as usize + TREES);
+            assert!(bytes <= SUM_BYTES, "{features} features, {outputs} outputs");
         }
     }
 }

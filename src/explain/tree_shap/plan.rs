@@ -5,6 +5,7 @@ use whylight_kernels::forest::Shape;
 use whylight_kernels::{tree_leaves, tree_quadrature, tree_tables};
 
 use super::compile::Compiled;
+use super::leaves;
 use crate::error::{Error, Result};
 use crate::explain::amount::Amount;
 use crate::explain::method::Account;
@@ -17,8 +18,9 @@ const PACK_BYTES: usize = 384 << 20;
 /// rows.
 const BACKGROUND_PACK_BYTES: usize = 1 << 30;
 
-/// Depth of a tree whose leaves are looked at one by one: a level holds the patterns of all rows.
-const MOST_LEVELS: u32 = 512;
+/// Bytes of the patterns of all rows that a thread holds, at every level of a tree whose leaves are looked
+/// at one by one.
+const PATTERN_BYTES: usize = 512 << 20;
 
 /// Features of a model whose interactions are computed, at most: a thread holds the sums of all pairs
 /// for a block of rows, 3 KiB per pair.
@@ -128,7 +130,7 @@ fn against(
             let pays = build < pairs && !shape.is_linear;
             let cover = || tree_tables::cover(forest, compiled.identities(), tree as usize, limits);
             let cover = pays.then(cover).flatten();
-            let leaves = leaves(compiled, tree, rows, background);
+            let leaves = leaf_by_leaf(compiled, tree, rows, background);
             (cover, leaves < pairs)
         })
         .collect();
@@ -147,13 +149,17 @@ fn against(
 }
 
 /// What rows cost in a tree whose leaves are looked at one by one, in nanoseconds.
-fn leaves(compiled: &Compiled, tree: u32, rows: f64, background: usize) -> f64 {
+fn leaf_by_leaf(compiled: &Compiled, tree: u32, rows: f64, background: usize) -> f64 {
     let shape = &compiled.shapes[tree as usize];
+    let at_once = leaves::rows_at_once(&compiled.forest);
     let is_long = shape.path_features as usize > tree_leaves::MOST_FEATURES;
-    if shape.is_linear || is_long || shape.depth > MOST_LEVELS {
+    let patterns = 4 * (shape.depth as usize + 1) * (at_once + background);
+    if shape.is_linear || is_long || patterns > PATTERN_BYTES {
         return f64::INFINITY;
     }
-    tree_leaves::cost(&compiled.forest, tree as usize, rows, background)
+    // Every walk makes the tables of the leaves anew.
+    let walks = (rows / at_once as f64).ceil();
+    walks * tree_leaves::cost(&compiled.forest, tree as usize, rows / walks, background)
 }
 
 /// What a row costs in a tree against so many background rows, pair by pair, in nanoseconds as

@@ -12,12 +12,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
+use whylight_kernels::ROWS;
 use whylight_kernels::coalition_trees::MOST_PLAYERS;
 use whylight_kernels::response::{self, Response};
-use whylight_kernels::{ROWS, tree_pairs};
 
 use self::cpu::Against;
 use self::varying::{Sides, Solved, Varying, shared, sides};
+use super::background::BackgroundRows;
 use super::compile::Compiled;
 use super::{columns, refused};
 use crate::data::Batch;
@@ -112,13 +113,10 @@ pub(super) struct Responses {
     answer: Answer,
     estimator: Estimator,
     base: Vec<f64>,
-    /// The cells of the background (row, column).
-    background: Vec<f32>,
     /// By node.
     sides: Vec<Sides>,
     /// By column.
     shared: Vec<Option<f32>>,
-    shares: tree_pairs::Shares,
     /// The margins of the background rows, for rescaled values.
     margins: Vec<Vec<f64>>,
     seed: u64,
@@ -179,12 +177,7 @@ impl Responses {
                 allowed: format!("up to {MOST_PAIRS} pairs of coalitions"),
             });
         }
-        let background = rows.by_row(compiled.columns.len());
-        let longest = compiled
-            .shapes
-            .iter()
-            .map(|shape| shape.path_features)
-            .max();
+        let background = rows.by_row(compiled);
         let mut responses = Self {
             answer,
             estimator: if is_shapley {
@@ -193,10 +186,8 @@ impl Responses {
                 Estimator::Exact
             },
             base: trees.base.clone(),
-            sides: sides(compiled, &background),
-            shared: shared(compiled, &background),
-            background,
-            shares: tree_pairs::Shares::new(options.index, longest.unwrap_or(0) as usize),
+            sides: sides(compiled, background),
+            shared: shared(compiled, background),
             margins: Vec::new(),
             seed: options.seed,
             pairs: options.samples,
@@ -251,13 +242,13 @@ impl Responses {
     }
 
     /// Seconds that a row takes at the most on one thread, roughly.
-    pub(super) fn seconds(&self, compiled: &Compiled) -> f64 {
+    pub(super) fn seconds(compiled: &Compiled) -> f64 {
         let leaves: f64 = compiled
             .shapes
             .iter()
             .map(|shape| f64::from(shape.leaves))
             .sum();
-        let rows = self.background.len() as f64 / compiled.columns.len().max(1) as f64;
+        let rows = compiled.background.as_ref().map_or(0, BackgroundRows::rows) as f64;
         let coalitions = 2.0 * (1024.0 + compiled.players.len() as f64);
         1e-9 * rows * (5.0 * leaves + coalitions * compiled.forest.trees() as f64)
     }

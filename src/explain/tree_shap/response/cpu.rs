@@ -37,6 +37,7 @@ impl Against<'_> {
             return vec![0.0; cells];
         };
         let columns = self.row.cells.len();
+        let others = background.by_row(self.compiled);
         let weights = background.weights();
         let rows = PART_ROWS.max(weights.len().div_ceil(PARTS));
         let parts = weights.par_chunks(rows).enumerate().map(|(part, weights)| {
@@ -45,7 +46,7 @@ impl Against<'_> {
                 forest: &self.compiled.forest,
                 thresholds: [self.row.thresholds, background.thresholds(self.compiled)],
                 row: self.row.cells,
-                background: &self.responses.background[first..first + weights.len() * columns],
+                background: &others[first..first + weights.len() * columns],
                 weights,
                 base: &self.responses.base,
                 response: self.responses.answer.response(),

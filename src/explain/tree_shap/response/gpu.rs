@@ -44,16 +44,16 @@ struct Alike {
 
 impl OnGpu {
     pub(super) fn new(gpu: &Gpu, compiled: &Compiled, responses: &Responses) -> Result<Self> {
-        let weights = compiled
-            .background
-            .as_ref()
-            .map_or(&[][..], |rows| rows.weights());
+        let (weights, others) = match &compiled.background {
+            Some(rows) => (rows.weights(), rows.by_row(compiled)),
+            None => (&[][..], &[][..]),
+        };
         if !compiled.forest.linear.is_empty() {
             let reason = "leaves that are linear in features have no GPU kernel; the CPU evaluated \
                           the coalitions";
             return Ok(Self::Cpu(reason.to_owned()));
         }
-        let background = background(compiled, &responses.background);
+        let background = background(compiled, others);
         let made = GpuCoalitions::new(
             gpu,
             &Plan {

@@ -33,7 +33,6 @@ impl Responses {
             column[0] = cell;
         }
         let of_row = self.margin(compiled, row.cells, row.thresholds);
-        let thresholds = background.thresholds(compiled);
         let mut values = vec![[0.0; ROWS]; players];
         let mut scratch = tree_pairs::Scratch::default();
         for output in 0..outputs {
@@ -65,10 +64,8 @@ impl Responses {
                 })
                 .collect();
             let others = tree_pairs::Background {
-                cells: &self.background,
-                thresholds,
                 weights: &weights,
-                shares: &self.shares,
+                ..background.pairwise(compiled)
             };
             let is_its = |tree: &u32| forest.tree_outputs[*tree as usize] as usize == margin;
             let trees: Vec<u32> = (0..forest.trees() as u32).filter(is_its).collect();
@@ -111,9 +108,10 @@ impl Responses {
             return Vec::new();
         };
         let thresholds = background.thresholds(compiled);
-        let columns = self.background.len() / background.rows();
+        let others = background.by_row(compiled);
+        let columns = compiled.columns.len();
         let row = |row: usize| {
-            let cells = &self.background[row * columns..][..columns];
+            let cells = &others[row * columns..][..columns];
             self.margin(compiled, cells, thresholds)
         };
         (0..background.rows()).into_par_iter().map(row).collect()
