@@ -74,6 +74,11 @@ fn main() {
         for gpu in &gpus {
             gpu::tree_pairs(&mut criterion, gpu, case);
         }
+        cpu::tree_leaves(&mut criterion, case);
+        #[cfg(feature = "gpu")]
+        for gpu in &gpus {
+            gpu::tree_leaves(&mut criterion, gpu, case);
+        }
     }
     cpu::kmeans_assign(&mut criterion, &shallow[0]);
     for case in &shallow {

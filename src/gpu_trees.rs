@@ -4,6 +4,8 @@
 //! largest buffer that a kernel may see is divided into parts, one after the other in a fixed
 //! order; neither that nor the size of a batch changes a bit of the result.
 
+mod leaves;
+mod others;
 mod pairs;
 mod part;
 mod path_pairs;
@@ -14,11 +16,13 @@ use std::sync::Mutex;
 use whylight_kernels::tree_tables::Lanes;
 use whylight_kernels::words::{COLUMN, Sets};
 use whylight_kernels::{
-    Forest, ROWS, predict_trees, tree_quadrature, tree_quadrature_interactions, tree_tables,
+    Forest, ROWS, predict_trees, tree_pairs, tree_quadrature, tree_quadrature_interactions,
+    tree_tables,
 };
 
+use self::leaves::{Leaves, Target};
+use self::others::Others;
 use self::pairs::PairWalks;
-pub use self::pairs::Pairs;
 use self::part::{Paths, Tables, Walks};
 use self::path_pairs::PathPairs;
 use self::stream::{Job, Workspace};
@@ -49,14 +53,25 @@ pub struct Plan<'a> {
     pub tables: &'a tree_tables::Pack,
     /// The numbers of the trees that are explained by quadrature.
     pub quadrature: &'a [u32],
-    /// The trees that are compared with a background row by row.
-    pub pairs: Option<Pairs<'a>>,
+    /// The trees that are compared with background rows in other ways than by tables.
+    pub background: Option<Background<'a>>,
     /// Whether [`GpuTrees::margins`] will be asked for.
     pub margins: bool,
     /// Bytes of rows and values on the GPU; the model and its background come on top.
     pub memory_limit: Option<u64>,
     /// Bytes of one buffer; `None` for as many as the adapter allows.
     pub buffer_limit: Option<u64>,
+}
+
+/// Trees that are compared with background rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Background<'a> {
+    /// The background rows. They stay on the GPU, with the model.
+    pub rows: tree_pairs::Background<'a>,
+    /// The numbers of the trees that are walked with one background row after the other.
+    pub pairs: &'a [u32],
+    /// The numbers of those whose leaves have tables, where values are those of features.
+    pub leaves: &'a [u32],
 }
 
 /// How a model lies on a GPU.
@@ -86,11 +101,19 @@ pub struct GpuTrees {
     paths: Vec<Paths>,
     path_pairs: Vec<PathPairs>,
     walks: Vec<Walks>,
-    pairs: Option<PairWalks>,
+    against: Option<Against>,
     left: Vec<u32>,
     groups: u32,
     batch_blocks: u64,
     workspace: Mutex<Option<Workspace>>,
+}
+
+/// Background rows, and the trees that are compared with them.
+#[derive(Debug)]
+struct Against {
+    others: Others,
+    leaves: Leaves,
+    pairs: PairWalks,
 }
 
 impl GpuTrees {
@@ -145,6 +168,7 @@ impl GpuTrees {
                 Lanes::Features => u32::MAX,
                 Lanes::Pairs => tree_quadrature_interactions::MOST_FEATURES,
             },
+            centred: false,
         };
         let (paths, mut left) =
             tree_quadrature::words::divide(forest, kinds, &sets, plan.quadrature, path_limits);
@@ -161,11 +185,21 @@ impl GpuTrees {
             }
             walks = parts;
         }
-        let pairs = plan.pairs.map(|pairs| {
+        let against = plan.background.and_then(|background| {
+            let rows = &background.rows;
+            let trees = (background.pairs, rows);
             let (pairs, too_deep) =
-                PairWalks::new(gpu, forest, kinds, &sets, &pairs, (lanes, limit));
+                PairWalks::new(gpu, forest, kinds, &sets, trees, (lanes, limit));
             left.extend(too_deep);
-            pairs
+            let kinds = [kinds, &[rows.thresholds]].concat();
+            let (leaves, too_deep) =
+                Leaves::new(gpu, forest, &kinds, &sets, background.leaves, path_limits);
+            left.extend(too_deep);
+            (leaves.parts() + pairs.parts() > 0).then(|| Against {
+                others: Others::new(gpu, rows, forest.columns, limit),
+                leaves,
+                pairs,
+            })
         });
         let groups = tables.iter().map(|part| part.groups).max().unwrap_or(0);
         let mut trees = Self {
@@ -185,7 +219,7 @@ impl GpuTrees {
             walks: (walks.into_iter())
                 .map(|part| Walks::new(gpu, part))
                 .collect(),
-            pairs,
+            against,
             left,
             groups,
             batch_blocks: 0,
@@ -211,7 +245,7 @@ impl GpuTrees {
             .clamp(1, MOST_BLOCKS)
     }
 
-    /// The trees of [`Plan::quadrature`] and [`Plan::pairs`] whose paths are too long for the GPU:
+    /// The trees of [`Plan::quadrature`] and [`Plan::background`] whose paths are too long for the GPU:
     /// their values are not in the result of [`GpuTrees::values`], and the caller adds them.
     pub fn left(&self) -> &[u32] {
         &self.left
@@ -223,17 +257,23 @@ impl GpuTrees {
         let paths = self.paths.iter().map(Paths::bytes).sum::<u64>()
             + self.path_pairs.iter().map(PathPairs::bytes).sum::<u64>();
         let walks = self.walks.iter().map(Walks::bytes).sum::<u64>();
-        let pairs = self.pairs.as_ref().map_or(0, PairWalks::bytes);
-        let [nodes, others] = self.pairs.as_ref().map_or([0; 2], PairWalks::parts);
+        let against = self.against.as_ref();
+        let bytes = against.map_or(0, |against| {
+            against.others.bytes() + against.leaves.bytes() + against.pairs.bytes()
+        });
+        let [leaves, nodes, others] = against.map_or([0; 3], |against| {
+            let others = against.others.parts().len();
+            [against.leaves.parts(), against.pairs.parts(), others]
+        });
         Layout {
             parts: [
                 self.tables.len(),
-                self.paths.len() + self.path_pairs.len(),
+                self.paths.len() + self.path_pairs.len() + leaves,
                 self.walks.len(),
                 nodes,
                 others,
             ],
-            model_bytes: self.sets.bytes() + tables + paths + walks + pairs,
+            model_bytes: self.sets.bytes() + tables + paths + walks + bytes,
             batch_rows: self.batch_blocks as usize * ROWS,
         }
     }
@@ -259,6 +299,10 @@ impl GpuTrees {
             width: width as u64,
             pairs: false,
             patterns: self.groups,
+            entries: self
+                .against
+                .as_ref()
+                .map_or(0, |against| against.leaves.entries()),
         };
         self.stream(
             &job,
@@ -275,8 +319,17 @@ impl GpuTrees {
                 for part in &self.path_pairs {
                     part.launch(self, kind, batch, space, blocks)?;
                 }
-                if let Some(pairs) = &self.pairs {
-                    pairs.launch(self, kind, batch, space, rows)?;
+                if let Some(against) = &self.against {
+                    let others = &against.others;
+                    let target = Target {
+                        model: self,
+                        kind,
+                        space,
+                        others,
+                        blocks,
+                    };
+                    against.leaves.launch(&target, batch)?;
+                    (against.pairs).launch(self, kind, batch, (space, others), rows)?;
                 }
                 Ok(())
             },
@@ -303,6 +356,7 @@ impl GpuTrees {
             width: width as u64,
             pairs: true,
             patterns: 0,
+            entries: 0,
         };
         self.stream(
             &job,

@@ -47,8 +47,11 @@ kernels! {
     predict_trees: work cell sum;
     tree_patterns: work cell;
     tree_tables: work sum;
-    tree_quadrature: work cell path sum;
-    tree_quadrature_interactions: work cell path sum;
+    tree_quadrature: work cell path rule sum leaf_sums;
+    tree_quadrature_interactions: work cell path rule sum;
+    tree_leaf_weights: work cell path leaf_table;
+    tree_leaf_tables: work rule leaf_table;
+    tree_leaves: work cell path sum leaf_sums leaf_table;
     tree_pairs: work cell sum pair_walks;
     tree_pairs_interactions: work cell sum pair_walks;
     kmeans_assign: work;
@@ -92,10 +95,16 @@ impl Kernel {
 }
 
 /// Features, or pairs of them, that one workgroup holds partial sums of: those of `tree_quadrature`,
-/// `tree_pairs` and `tree_pairs_interactions`.
+/// `tree_leaves`, `tree_pairs` and `tree_pairs_interactions`.
 pub(crate) const fn tile() -> u32 {
     whylight_kernels::tree_quadrature::words::SUMS / WORKGROUP
 }
 
 // The sums of a tile have an invocation each that adds them up.
 const _: () = assert!(tile() <= WORKGROUP);
+
+// The sets of a workgroup of `tree_leaf_tables` have an invocation each that holds them.
+const _: () = assert!(
+    1 << whylight_kernels::tree_leaf_tables::LOW
+        <= whylight_kernels::tree_leaf_tables::MOST_HELD * WORKGROUP
+);

@@ -3,6 +3,7 @@
 
 mod coalitions;
 mod interactions;
+mod leaves;
 mod nearest;
 mod pairs;
 mod run;

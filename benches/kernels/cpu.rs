@@ -5,7 +5,8 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use whylight_kernels::legendre::Index;
 use whylight_kernels::{Block, Level, ROWS};
-use whylight_kernels::{kmeans_assign as assign, predict_trees as predict, tree_pairs as pairs};
+use whylight_kernels::{kmeans_assign as assign, predict_trees as predict};
+use whylight_kernels::{tree_leaves as leaves, tree_pairs as pairs};
 use whylight_kernels::{
     tree_quadrature as quadrature, tree_quadrature::few, tree_tables as tables,
 };
@@ -184,6 +185,63 @@ pub(crate) fn tree_pairs(criterion: &mut Criterion, case: &Case) {
                 forest, thresholds, &trees, *block, background, scratch, sums,
             );
         }
+    });
+}
+
+/// Every row against the first [`OTHERS`] rows, leaf by leaf.
+pub(crate) fn tree_leaves(criterion: &mut Criterion, case: &Case) {
+    let forest = &case.forest;
+    let blocks = case.blocks();
+    let cells = case.by_row();
+    let first: Vec<f32> = {
+        let mut block = vec![f32::NAN; forest.columns as usize * ROWS];
+        for (row, cells) in cells
+            .chunks(forest.columns as usize)
+            .take(OTHERS)
+            .enumerate()
+        {
+            for (column, &cell) in cells.iter().enumerate() {
+                block[column * ROWS + row] = cell;
+            }
+        }
+        block
+    };
+    let others = [Block::new(&first, OTHERS)];
+    let shares = pairs::Shares::new(Index::Shapley, forest.features as usize);
+    let rows = |blocks| leaves::Rows {
+        blocks,
+        thresholds: &case.thresholds,
+    };
+    let background = leaves::Background {
+        rows: rows(&others),
+        weights: &[1.0 / OTHERS as f64; OTHERS],
+        shares: &shares,
+    };
+    let most = leaves::most_in_table(case.rows as f64, OTHERS);
+    let mut scratch = leaves::Scratch::default();
+    let mut values = vec![0.0; forest.features as usize * case.rows];
+    each_level(|level, device| {
+        let mut group = criterion.benchmark_group("tree_leaves");
+        group.throughput(Throughput::Elements(case.rows as u64));
+        group.bench_function(BenchmarkId::new(device, case.name()), |bencher| {
+            bencher.iter(|| {
+                for tree in 0..forest.trees() as u32 {
+                    let (rows, scratch) = (rows(&blocks), &mut scratch);
+                    leaves::run(
+                        level,
+                        forest,
+                        tree,
+                        rows,
+                        background,
+                        most,
+                        scratch,
+                        &mut values,
+                    );
+                }
+                black_box(&values);
+            });
+        });
+        group.finish();
     });
 }
 

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use whylight::Result;
 use whylight::gpu::{AdapterKind, Gpu};
-use whylight::gpu_trees::{GpuTrees, Pairs, Plan};
+use whylight::gpu_trees::{Background, GpuTrees, Plan};
 use whylight_kernels::{ROWS, tree_pairs as pairs, tree_tables as tables};
 
 use super::case::Case;
@@ -55,7 +55,7 @@ fn upload(
     case: &Case,
     tables: &tables::Pack,
     quadrature: &[u32],
-    pairs: Option<Pairs<'_>>,
+    background: Option<Background<'_>>,
     margins: bool,
 ) -> GpuTrees {
     let plan = Plan {
@@ -63,7 +63,7 @@ fn upload(
         thresholds: &[&case.thresholds],
         tables,
         quadrature,
-        pairs,
+        background,
         margins,
         memory_limit: None,
         buffer_limit: None,
@@ -128,15 +128,26 @@ pub(crate) fn tree_quadrature(criterion: &mut Criterion, gpu: &Gpu, case: &Case)
     values(criterion, "tree_quadrature", gpu, case, &trees);
 }
 
-pub(crate) fn tree_pairs(criterion: &mut Criterion, gpu: &Gpu, case: &Case) {
+/// Every row against the first rows.
+fn compared(criterion: &mut Criterion, kernel: &str, gpu: &Gpu, case: &Case) {
     let all: Vec<u32> = (0..case.forest.trees() as u32).collect();
     let shares = pairs::Shares::new(case.forest.index, case.forest.features as usize);
     let cells = case.by_row();
-    let walked = Pairs {
-        trees: &all,
-        background: cpu::others(case, &cells, &shares),
+    let is_leaves = kernel == "tree_leaves";
+    let background = Background {
+        rows: cpu::others(case, &cells, &shares),
+        pairs: if is_leaves { &[] } else { &all },
+        leaves: if is_leaves { &all } else { &[] },
     };
     let tables = tables::Pack::default();
-    let trees = upload(gpu, case, &tables, &[], Some(walked), false);
-    values(criterion, "tree_pairs", gpu, case, &trees);
+    let trees = upload(gpu, case, &tables, &[], Some(background), false);
+    values(criterion, kernel, gpu, case, &trees);
+}
+
+pub(crate) fn tree_pairs(criterion: &mut Criterion, gpu: &Gpu, case: &Case) {
+    compared(criterion, "tree_pairs", gpu, case);
+}
+
+pub(crate) fn tree_leaves(criterion: &mut Criterion, gpu: &Gpu, case: &Case) {
+    compared(criterion, "tree_leaves", gpu, case);
 }

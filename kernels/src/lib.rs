@@ -27,6 +27,8 @@ pub mod legendre;
 pub mod predict_trees;
 pub mod response;
 mod simd;
+pub mod tree_leaf_tables;
+pub mod tree_leaf_weights;
 pub mod tree_leaves;
 pub mod tree_pairs;
 pub mod tree_pairs_interactions;

@@ -9,14 +9,50 @@
 //! [`tree_pairs`](crate::tree_pairs).
 //!
 //! Where the patterns are many and the rows few, a leaf has a list of the patterns of the background
-//! instead, with each of which every explained row is compared.
+//! instead, with each of which every explained row is compared. The shader knows tables alone
+//! ([`words`]), which two kernels before it make ([`crate::tree_leaf_weights`],
+//! [`crate::tree_leaf_tables`]).
+//! Twin: `shaders/tree_leaves.wgsl`
 
+pub mod words;
+
+use crate::binding::{bindings, params};
 use crate::block::{Block, ROWS};
 use crate::forest::Forest;
 use crate::leaf_game::LeafGame;
 use crate::legendre::Rule;
 use crate::simd::{Simd, instances};
+use crate::tree_leaf_weights;
 use crate::tree_pairs::Shares;
+
+bindings! {
+    segments: Read, leaves: Read, conditions: Read, tables: Read, sets: Read, cells: Read,
+    high: Write, low: Write,
+}
+
+params! {
+    /// What one launch works on.
+    {
+        /// Blocks of rows.
+        blocks,
+        /// Prepared columns.
+        columns,
+        /// Features.
+        features,
+        /// Outputs.
+        outputs,
+        /// The output that the leaves add to.
+        output,
+        /// First segment.
+        first,
+        /// End of the segments.
+        end,
+        /// Tiles of features.
+        tiles,
+        /// 0; see shaders/common/sum.wgsl.
+        zero,
+    }
+}
 
 /// Features of a path whose patterns have a table, at most: its numbers take 7 · 2^16 · 8 bytes.
 pub const MOST_IN_TABLE: usize = 16;
@@ -63,6 +99,17 @@ pub fn most_in_table(rows: f64, background: usize) -> usize {
         table <= list
     };
     (1..=MOST_IN_TABLE).rev().find(pays).unwrap_or(0)
+}
+
+/// What so many rows cost in a tree with a table for every leaf, in nanoseconds as measured on one AVX2
+/// core; infinitely much if a leaf has none.
+pub fn cost_of_tables(forest: &Forest, tree: usize, rows: f64, background: usize) -> f64 {
+    let leaf = |(features, leaves): (usize, u32)| match features {
+        _ if leaves == 0 => 0.0,
+        0..=MOST_IN_TABLE => f64::from(leaves) * costs(features, rows, background)[0],
+        _ => f64::INFINITY,
+    };
+    paths(forest, tree).into_iter().enumerate().map(leaf).sum()
 }
 
 /// What so many rows cost in a tree, in nanoseconds as measured on one AVX2 core.
@@ -277,10 +324,7 @@ impl Leaf<'_> {
     fn by_table(&self, game: &mut LeafGame, rule: &Rule, weights: &mut [f64], values: &mut [f64]) {
         let sets = 1 << self.features.len();
         let weights = &mut weights[..sets];
-        weights.fill(0.0);
-        for (&pattern, weight) in self.others.iter().zip(self.background.weights) {
-            weights[pattern as usize & (sets - 1)] += weight;
-        }
+        tree_leaf_weights::run(self.others, self.background.weights, weights);
         let [with, without, absent] =
             game.background_sums(rule, self.features.len(), weights, self.value);
         let rows = self.patterns.len();

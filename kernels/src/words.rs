@@ -41,6 +41,8 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("SUMS", crate::tree_quadrature::words::SUMS),
     ("PARTINGS", crate::tree_pairs::words::PARTINGS),
     ("REMEMBERED", crate::tree_quadrature::words::REMEMBERED),
+    ("LOW", crate::tree_leaf_tables::LOW),
+    ("MOST_HELD", crate::tree_leaf_tables::MOST_HELD),
     (
         "MOST_FEATURES",
         crate::tree_quadrature_interactions::MOST_FEATURES,
@@ -70,6 +72,22 @@ pub fn key(x: f32) -> u32 {
     } else {
         bits | ZERO_KEY
     }
+}
+
+/// What may be taken from all leaves of a tree where values depend on their differences alone, as they do
+/// against a background: in float32, differences between large numbers would be lost.
+pub(crate) fn centre(forest: &Forest, root: u32) -> f64 {
+    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+    let mut stack = vec![root];
+    while let Some(n) = stack.pop() {
+        let node = &forest.nodes[n as usize];
+        if node.is_leaf() {
+            (low, high) = (low.min(node.value), high.max(node.value));
+        } else {
+            stack.extend([node.left, node.right]);
+        }
+    }
+    low / 2.0 + high / 2.0
 }
 
 /// Turns float32 cells into keys in place.

@@ -18,13 +18,6 @@ struct Condition {
     z: f32,
 }
 
-// Four points of a rule.
-struct Points {
-    u: vec4<f32>,
-    rest: vec4<f32>,
-    weight: vec4<f32>,
-}
-
 fn is_met(condition: Condition, cell: u32) -> bool {
     if cell == MISSING {
         return (condition.test & MISSING_LEFT) != 0u;

@@ -8,20 +8,12 @@ use whylight_kernels::tree_tables::Lanes;
 use whylight_kernels::words::Sets;
 
 use super::GpuTrees;
+use super::others::Others;
 use super::part::{WORK, uploads};
 use super::stream::Workspace;
 use crate::error::Result;
 use crate::gpu::{Batch, Buffer, Gpu};
 use crate::kernel;
-
-/// Trees that are compared with background rows one by one.
-#[derive(Debug, Clone, Copy)]
-pub struct Pairs<'a> {
-    /// The numbers of the trees.
-    pub trees: &'a [u32],
-    /// The rows that they are compared with. They stay on the GPU, with the model.
-    pub background: tree_pairs::Background<'a>,
-}
 
 /// Pairs of one launch at most: their numbers, and one more background, are 32 bits wide.
 const MOST_PAIRS: u64 = 1 << 30;
@@ -35,7 +27,7 @@ const UNIT: u64 = kernel::WORKGROUP as u64 + 2;
 /// Features of a segment of several trees, whose pairs every tile of them walks again: those of four tiles.
 const NAMES_OF_PAIRS: u32 = 23;
 
-/// Nodes, and the background rows that they are walked with.
+/// Nodes that are walked with background rows.
 #[derive(Debug)]
 pub(super) struct PairWalks {
     lanes: Lanes,
@@ -43,8 +35,6 @@ pub(super) struct PairWalks {
     begin: u64,
     parts: Vec<Part>,
     shares: Buffer,
-    /// Background rows and their number.
-    others: Vec<(u32, Buffer)>,
     /// Most iterations of one invocation.
     most: u64,
 }
@@ -74,14 +64,13 @@ struct Task<'a> {
 }
 
 impl PairWalks {
-    /// Lays trees and background rows out and uploads them; the second result are the trees that the
-    /// GPU cannot walk. `limit` is that of a buffer, in bytes.
+    /// Lays trees out and uploads them; the second result are the trees that the GPU cannot walk. `limit` is that of a buffer, in bytes.
     pub(super) fn new(
         gpu: &Gpu,
         forest: &Forest,
         thresholds: &[&[f32]],
         sets: &Sets,
-        pairs: &Pairs<'_>,
+        (trees, background): (&[u32], &tree_pairs::Background<'_>),
         (lanes, limit): (Lanes, u64),
     ) -> (Self, Vec<u32>) {
         let most = gpu.adapter().limits.iterations;
@@ -97,40 +86,31 @@ impl PairWalks {
             features,
             lanes,
         };
-        let others = pairs.background.thresholds;
-        let (parts, left) = words::divide(forest, thresholds, others, sets, pairs.trees, limits);
-        let others = if parts.is_empty() {
-            Vec::new()
-        } else {
-            words::others(&pairs.background, forest.columns, limit)
-        };
+        let others = background.thresholds;
+        let (parts, left) = words::divide(forest, thresholds, others, sets, trees, limits);
         let part = |part: words::Words| Part {
             segments: part.segments,
             members: gpu.upload("members", &part.members),
             nodes: uploads(gpu, "nodes", &part.nodes),
         };
-        let upload = |(rows, words): (u32, Vec<u32>)| (rows, gpu.upload("others", &words));
         let walks = Self {
             lanes,
             begin,
             parts: parts.into_iter().map(part).collect(),
-            shares: gpu.upload("shares", &words::shares(pairs.background.shares)),
-            others: others.into_iter().map(upload).collect(),
+            shares: gpu.upload("shares", &words::shares(background.shares)),
             most,
         };
         (walks, left)
     }
 
-    /// Buffers of nodes, and of background rows.
-    pub(super) fn parts(&self) -> [usize; 2] {
-        [self.parts.len(), self.others.len()]
+    pub(super) fn parts(&self) -> usize {
+        self.parts.len()
     }
 
     pub(super) fn bytes(&self) -> u64 {
         let nodes = self.parts.iter().flat_map(|part| &part.nodes);
         let members = self.parts.iter().map(|part| &part.members);
-        let others = self.others.iter().map(|(_, rows)| rows);
-        let all = nodes.chain(members).chain(others).chain([&self.shares]);
+        let all = nodes.chain(members).chain([&self.shares]);
         all.map(Buffer::bytes).sum()
     }
 
@@ -139,7 +119,7 @@ impl PairWalks {
         model: &GpuTrees,
         kind: usize,
         batch: &mut Batch,
-        space: &Workspace,
+        (space, others): (&Workspace, &Others),
         rows: u32,
     ) -> Result<()> {
         let target = Target {
@@ -153,13 +133,13 @@ impl PairWalks {
                 // The order is that of the trees, then of the background rows, however many parts
                 // these have.
                 let roots = segment.roots.clone();
-                let at_once = if self.others.len() == 1 {
+                let at_once = if others.parts().len() == 1 {
                     roots.len()
                 } else {
                     1
                 };
                 for first in roots.clone().step_by(at_once) {
-                    for others in &self.others {
+                    for others in others.parts() {
                         let task = Task {
                             part,
                             segment,

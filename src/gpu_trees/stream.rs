@@ -18,6 +18,9 @@ pub(super) struct Workspace {
     pub(super) high: Buffer,
     pub(super) low: Buffer,
     pub(super) patterns: Buffer,
+    /// What the background weighs at some leaves, and the tables of these.
+    pub(super) weights: Buffer,
+    pub(super) tables: Buffer,
     readable: [Buffer; 2],
     staging: Vec<f32>,
 }
@@ -32,6 +35,8 @@ pub(super) struct Job {
     pub(super) pairs: bool,
     /// Groups whose patterns are held at a time.
     pub(super) patterns: u32,
+    /// Entries of the tables of leaves that are held at a time.
+    pub(super) entries: u64,
 }
 
 /// Writes the cells of a block: first row, number of rows, cells.
@@ -59,6 +64,8 @@ impl Workspace {
             high: gpu.storage("high", values),
             low: gpu.storage("low", values),
             patterns: gpu.storage("patterns", blocks * ROWS as u64 * u64::from(job.patterns)),
+            weights: gpu.storage("weights", 4 * job.entries),
+            tables: gpu.storage("tables", 8 * job.entries),
             readable: [readable(), readable()],
             staging: Vec::new(),
         }
@@ -70,6 +77,7 @@ impl Workspace {
         self.cells.bytes() >= blocks * block * u64::from(columns)
             && self.high.bytes() >= values
             && self.patterns.bytes() >= blocks * ROWS as u64 * u64::from(job.patterns)
+            && self.tables.bytes() >= 8 * job.entries
             && self.readable[0].bytes() >= values * if job.pairs { 2 } else { 1 }
     }
 }

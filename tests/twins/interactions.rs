@@ -1,7 +1,7 @@
 //! Interactions of the pairs of features of trees that are walked, on a GPU against the CPU.
 
 use whylight::gpu::Gpu;
-use whylight::gpu_trees::{GpuTrees, Layout, Pairs, Plan};
+use whylight::gpu_trees::{Background, GpuTrees, Layout, Plan};
 use whylight_kernels::tree_tables::{self, Lanes};
 use whylight_kernels::{
     Block, Forest, Level, Node, ROWS, Test, forest::LEAF, tree_pairs_interactions,
@@ -92,11 +92,15 @@ fn on_cpu(against: &Against, game: Game) -> Output {
 fn upload(against: &Against, gpu: &Gpu, game: Game, limits: Limits) -> GpuTrees {
     let trees: Vec<u32> = (0..against.forest().trees() as u32).collect();
     let shares = against.shares();
-    let (quadrature, pairs) = match game {
+    let (quadrature, background) = match game {
         Game::PathDependent => (&trees[..], None),
         Game::Interventional => {
-            let (trees, background) = (&trees[..], against.background(&shares));
-            (&[][..], Some(Pairs { trees, background }))
+            let background = Background {
+                rows: against.background(&shares),
+                pairs: &trees,
+                leaves: &[],
+            };
+            (&[][..], Some(background))
         }
     };
     let plan = Plan {
@@ -107,7 +111,7 @@ fn upload(against: &Against, gpu: &Gpu, game: Game, limits: Limits) -> GpuTrees 
             ..tree_tables::Pack::default()
         },
         quadrature,
-        pairs,
+        background,
         margins: false,
         memory_limit: limits.memory,
         buffer_limit: limits.buffer,

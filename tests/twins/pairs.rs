@@ -2,7 +2,7 @@
 
 pub(super) mod against;
 
-use whylight::gpu_trees::{GpuTrees, Pairs, Plan};
+use whylight::gpu_trees::{Background, GpuTrees, Plan};
 use whylight_kernels::{Node, ROWS, Test, forest::LEAF, tree_pairs, tree_tables};
 
 use self::against::Against;
@@ -250,13 +250,14 @@ fn rows_and_background_may_be_on_different_scales() {
         thresholds: &[&vec![-9.0; doubled.len()], &against.case.thresholds],
         tables: &tree_tables::Pack::default(),
         quadrature: &[],
-        pairs: Some(Pairs {
-            trees: &trees,
-            background: tree_pairs::Background {
+        background: Some(Background {
+            rows: tree_pairs::Background {
                 cells: &cells,
                 thresholds: &doubled,
                 ..against.background(&shares)
             },
+            pairs: &trees,
+            leaves: &[],
         }),
         margins: false,
         memory_limit: None,

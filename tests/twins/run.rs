@@ -191,7 +191,7 @@ impl Case {
             thresholds: &[&self.thresholds],
             tables: &packs.tables,
             quadrature: &packs.quadrature,
-            pairs: None,
+            background: None,
             margins: true,
             memory_limit: limits.memory,
             buffer_limit: limits.buffer,

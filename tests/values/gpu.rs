@@ -60,7 +60,8 @@ fn values_of_every_model_are_the_cpus() {
     assert!(checked > 150, "only {checked} cases");
 }
 
-/// Against a background of rows of the case: shallow trees by tables, the others pair by pair.
+/// Against a background of rows of the case: shallow trees by tables, the others leaf by leaf, or pair by
+/// pair where rows are few.
 #[test]
 fn interventional_values_of_every_library_are_the_cpus() {
     let Some(on_gpu) = on_gpu() else { return };
@@ -74,27 +75,35 @@ fn interventional_values_of_every_library_are_the_cpus() {
         ("onnx", "forest_double_5"),
     ] {
         let subject = subject(library, name);
-        let background = subject.table.slice(0..40).unwrap();
-        let explainer = |options: &Options| {
-            let options = Options {
-                value_function: ValueFunction::Interventional,
-                ..options.clone()
+        for count in [2, 40] {
+            let background = subject.table.slice(0..count).unwrap();
+            let explainer = |options: &Options| {
+                let options = Options {
+                    value_function: ValueFunction::Interventional,
+                    ..options.clone()
+                };
+                Explainer::new(subject.model.clone(), Some(&background), options).unwrap()
             };
-            Explainer::new(subject.model.clone(), Some(&background), options).unwrap()
-        };
-        let (gpu, cpu) = (explainer(&on_gpu), explainer(&options()));
-        for amount in &AMOUNTS[1..] {
-            let parts = explain(&gpu, &subject.table, *amount);
-            values_add_up(&subject, &parts);
-            for (engine, trees) in &parts[0].trailer.engines {
-                *engines.entry(engine.clone()).or_insert(0) += trees;
+            let (gpu, cpu) = (explainer(&on_gpu), explainer(&options()));
+            for amount in &AMOUNTS[1..] {
+                let parts = explain(&gpu, &subject.table, *amount);
+                values_add_up(&subject, &parts);
+                for (engine, trees) in &parts[0].trailer.engines {
+                    *engines.entry(engine.clone()).or_insert(0) += trees;
+                }
+                let expected = together(&explain(&cpu, &subject.table, Amount::Some));
+                let from = worst(&subject, &together(&parts), &reference(&expected));
+                assert!(
+                    from.by_values <= ENGINES,
+                    "{name}, {count}, {amount:?}: {from:?}"
+                );
             }
-            let expected = together(&explain(&cpu, &subject.table, Amount::Some));
-            let from = worst(&subject, &together(&parts), &reference(&expected));
-            assert!(from.by_values <= ENGINES, "{name}, {amount:?}: {from:?}");
         }
     }
-    assert_eq!(engines.keys().collect::<Vec<_>>(), ["pairs", "tables"]);
+    assert_eq!(
+        engines.keys().collect::<Vec<_>>(),
+        ["leaves", "pairs", "tables"]
+    );
 }
 
 #[test]

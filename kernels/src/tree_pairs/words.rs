@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::{Background, Shares};
 use crate::forest::Forest;
 use crate::tree_tables::Lanes;
-use crate::words::{LAST, Sets, bound, key, test};
+use crate::words::{LAST, Sets, bound, centre, key, test};
 
 /// Features of a path at most: the shader remembers on which side of each it is.
 pub const PARTINGS: u32 = 64;
@@ -256,7 +256,7 @@ impl Part {
         if let Some(segment) = self.words.segments.last_mut() {
             segment.steps = segment.steps.max(walk);
         }
-        let centre = centre(forest, steps);
+        let centre = steps.first().map_or(0.0, |root| centre(forest, root.node));
         for (words, thresholds) in self.words.nodes.iter_mut().zip(thresholds) {
             words.extend(steps.iter().map(|step| {
                 let node = &forest.nodes[step.node as usize];
@@ -299,17 +299,6 @@ impl Part {
     }
 }
 
-/// What may be taken from all leaves of a tree, for values depend on their differences alone: in
-/// float32, differences between large numbers would be lost.
-fn centre(forest: &Forest, steps: &[Step]) -> f64 {
-    let nodes = steps.iter().map(|step| &forest.nodes[step.node as usize]);
-    let leaves = nodes.filter(|node| node.is_leaf());
-    let (low, high) = leaves.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), leaf| {
-        (low.min(leaf.value), high.max(leaf.value))
-    });
-    low / 2.0 + high / 2.0
-}
-
 /// The shares of k conditions against t as the shader looks them up, at `k (PARTINGS + 1) + t`.
 pub fn shares(shares: &Shares) -> Vec<f32> {
     let most = PARTINGS as usize;
@@ -325,27 +314,49 @@ pub fn shares(shares: &Shares) -> Vec<f32> {
         .collect()
 }
 
-/// Background rows as the shader reads them, those without a weight left out: keys (column, row), then
-/// the bits of the weights. In parts of as many rows as `limit`, in bytes, allows; each with their
-/// number.
-pub fn others(background: &Background<'_>, columns: u32, limit: u64) -> Vec<(u32, Vec<u32>)> {
+/// Background rows as shaders read them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Others {
+    /// As many rows as the limit allows, and their number: keys (column, row), then the bits of the
+    /// weights, then the weights in units.
+    pub parts: Vec<(u32, Vec<u32>)>,
+    /// What a unit weighs. Whole numbers have one sum in any order.
+    pub unit: f32,
+}
+
+/// The rows of a background, those without a weight left out. `limit` is that of a part, in bytes.
+pub fn others(background: &Background<'_>, columns: u32, limit: u64) -> Others {
     let columns = columns as usize;
     let weights = background.weights.iter().enumerate();
     let rows: Vec<(usize, f64)> = weights
         .map(|(row, &weight)| (row, weight))
         .filter(|&(_, weight)| weight != 0.0)
         .collect();
-    let most = (limit / (4 * (columns as u64 + 1))).clamp(1, u64::from(u32::MAX)) as usize;
-    let part = |rows: &[(usize, f64)]| {
+    // Equal weights are whole numbers of units; of others, the units of the first rows together are never
+    // off by one.
+    let units = f64::from(u32::MAX) - f64::from(u32::MAX) % (rows.len() as f64).max(1.0);
+    let mut total = 0.0;
+    let mut in_units = Vec::with_capacity(rows.len());
+    for &(_, weight) in &rows {
+        let before = (total * units).round();
+        total += weight;
+        in_units.push(((total * units).round() - before) as u32);
+    }
+    let most = (limit / (4 * (columns as u64 + 2))).clamp(1, u64::from(u32::MAX)) as usize;
+    let part = |(rows, units): (&[(usize, f64)], &[u32])| {
         let cells = (0..columns).flat_map(|column| {
             let cell =
                 move |&(row, _): &(usize, f64)| key(background.cells[row * columns + column]);
             rows.iter().map(cell)
         });
         let weights = rows.iter().map(|&(_, weight)| (weight as f32).to_bits());
-        (rows.len() as u32, cells.chain(weights).collect())
+        let words = cells.chain(weights).chain(units.iter().copied());
+        (rows.len() as u32, words.collect())
     };
-    rows.chunks(most).map(part).collect()
+    Others {
+        parts: (rows.chunks(most).zip(in_units.chunks(most)).map(part)).collect(),
+        unit: (1.0 / units) as f32,
+    }
 }
 
 #[cfg(test)]

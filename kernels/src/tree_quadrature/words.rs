@@ -5,10 +5,11 @@ mod path;
 
 use std::collections::HashMap;
 
+pub(crate) use self::path::leaves_per_sum;
 use self::path::{Path, merge, paths, segments};
 use crate::forest::Forest;
 use crate::legendre::Index;
-use crate::words::{List, Sets};
+use crate::words::{List, Sets, centre};
 
 /// Partial sums of a workgroup in the shader.
 pub const SUMS: u32 = 4096;
@@ -103,6 +104,8 @@ pub struct Limits {
     pub work: u64,
     /// Features of one path.
     pub features: u32,
+    /// Whether the [`centre`] of its tree is taken from the value of a leaf.
+    pub centred: bool,
 }
 
 /// Lays the paths of the given trees out, in as many parts as the limits demand. The second result
@@ -121,7 +124,13 @@ pub fn divide(
     let (mut parts, mut left) = (Vec::new(), Vec::new());
     let mut part = Words::new(thresholds.len());
     for tree in trees {
-        let Some(paths) = paths(forest, forest.roots[tree as usize], limits) else {
+        let root = forest.roots[tree as usize];
+        let centre = if limits.centred {
+            centre(forest, root)
+        } else {
+            0.0
+        };
+        let Some(paths) = paths(forest, root, centre, limits) else {
             left.push(tree);
             continue;
         };
@@ -178,7 +187,7 @@ impl Words {
             self.leaves.push(Leaf {
                 first: start,
                 end: self.conditions.first().map_or(0, Vec::len) as u32,
-                value: forest.nodes[path.leaf as usize].value as f32,
+                value: path.value as f32,
                 rule,
                 chunks,
             });
@@ -233,6 +242,7 @@ mod tests {
         conditions: 1 << 20,
         work: 1 << 20,
         features: 64,
+        centred: false,
     };
 
     fn node(feature: u32, left: u32, fraction: f64, value: f64) -> Node {

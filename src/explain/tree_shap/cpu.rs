@@ -203,7 +203,7 @@ impl Packs {
     }
 
     /// The trees that are compared with a background row by row, and its rows.
-    pub(super) fn pairs<'a>(
+    fn pairs<'a>(
         &'a self,
         compiled: &'a Compiled,
     ) -> Option<(&'a [u32], tree_pairs::Background<'a>)> {

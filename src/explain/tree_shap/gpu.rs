@@ -1,24 +1,24 @@
 //! Tree SHAP on a GPU: the model is uploaded once, rows stream through.
 
+mod pack;
+
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
+use self::pack::GpuPack;
 use super::columns::{self, Scale};
 use super::compile::Compiled;
 use super::cpu::Packs;
 use super::interactions::{Interactions, Walks};
-use super::plan::{self, Engine, PairPlan};
+use super::plan::{self, PairPlan};
 use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::explain::amount::Amount;
 use crate::explain::method::Account;
 use crate::gpu::Gpu;
-use crate::gpu_trees::{GpuTrees, Pairs, Plan};
+use crate::gpu_trees::{Background, GpuTrees, Plan};
 use crate::model::Precision;
 use whylight_kernels::tree_tables::Lanes;
-
-/// Why the CPU explains some trees.
-const LINEAR: &str = "leaves that are linear in features have no GPU kernel";
 
 /// The trees on a GPU for many rows and for some, made when first needed.
 #[derive(Debug)]
@@ -36,17 +36,6 @@ enum GpuPairs {
     Gpu(Option<Box<GpuTrees>>, Box<Interactions>),
     /// What explains all on the CPU, and why.
     Cpu(Box<(Packs, Interactions)>, String),
-}
-
-/// The trees, divided among the engines.
-#[derive(Debug)]
-pub(super) struct GpuPack {
-    /// None if the GPU can hold none.
-    trees: Option<GpuTrees>,
-    /// Trees that the GPU cannot hold, explained by the CPU within the same call.
-    left: Packs,
-    engines: Vec<(String, usize)>,
-    notes: Vec<String>,
 }
 
 impl GpuPacks {
@@ -94,9 +83,12 @@ impl GpuPacks {
         let (paths, against) = match &compiled.background {
             None => (&walks[..], None),
             Some(background) => {
-                let trees = &walks;
-                let background = background.pairwise(compiled);
-                (&[][..], Some(Pairs { trees, background }))
+                let background = Background {
+                    rows: background.pairwise(compiled),
+                    pairs: &walks,
+                    leaves: &[],
+                };
+                (&[][..], Some(background))
             }
         };
         let trees = GpuTrees::new(
@@ -106,7 +98,7 @@ impl GpuPacks {
                 thresholds: &kinds(compiled),
                 tables: &pairs.tables,
                 quadrature: paths,
-                pairs: against,
+                background: against,
                 margins: false,
                 memory_limit: self.memory_limit,
                 buffer_limit: None,
@@ -290,122 +282,5 @@ fn spread(
     }
     for (i, rest) in rests.into_iter().enumerate() {
         out[(i * features + i) * outputs + output] = rest as f32;
-    }
-}
-
-impl GpuPack {
-    fn new(packs: &GpuPacks, compiled: &Compiled, amount: Amount) -> Result<Self> {
-        // Without a pack of their own, few rows take the paths: they need the least building.
-        let amount = if amount == Amount::Few {
-            Amount::Some
-        } else {
-            amount
-        };
-        let mut plan = plan::choose(compiled, amount);
-        for (_, engine) in &mut plan {
-            // Leaf by leaf is the way to do less on few cores.
-            if matches!(engine, Engine::Leaves(_)) {
-                *engine = Engine::Pairs;
-            }
-        }
-        let is_linear = |tree: &u32| compiled.shapes[*tree as usize].is_linear;
-        let (linear, plan): (Vec<_>, Vec<_>) =
-            plan.into_iter().partition(|(tree, _)| is_linear(tree));
-        if plan.is_empty() && !linear.is_empty() {
-            return Ok(Self::on_cpu(compiled, amount, LINEAR));
-        }
-        let is_path = |engine: &Engine| matches!(engine, Engine::Quadrature | Engine::Few);
-        let (mut paths, others): (Vec<_>, Vec<_>) =
-            plan.into_iter().partition(|(_, engine)| is_path(engine));
-        let quadrature: Vec<u32> = paths.iter().map(|(tree, _)| *tree).collect();
-        let others = Packs::new(compiled, others);
-        let pairs = others.pairs(compiled);
-        let trees = GpuTrees::new(
-            &packs.gpu,
-            &Plan {
-                forest: &compiled.forest,
-                thresholds: &kinds(compiled),
-                tables: others.tables(),
-                quadrature: &quadrature,
-                pairs: pairs.map(|(trees, background)| Pairs { trees, background }),
-                margins: false,
-                memory_limit: packs.memory_limit,
-                buffer_limit: None,
-            },
-        );
-        let trees = match trees {
-            Err(Error::Unsupported { what, by, .. }) => {
-                return Ok(Self::on_cpu(
-                    compiled,
-                    amount,
-                    &format!("{by} cannot hold {what}"),
-                ));
-            }
-            trees => trees?,
-        };
-        let too_deep: HashSet<u32> = trees.left().iter().copied().collect();
-        let is_left = |tree: &u32| too_deep.contains(tree);
-        paths.retain(|(tree, _)| is_left(tree));
-        let pairs = pairs.map_or(&[][..], |(trees, _)| trees);
-        let pairs_left: Vec<u32> = pairs.iter().copied().filter(is_left).collect();
-        let mut engines = vec![
-            ("tables".to_owned(), others.tables().trees.len()),
-            ("quadrature".to_owned(), quadrature.len() - paths.len()),
-            ("quadrature_on_cpu".to_owned(), paths.len()),
-            ("pairs".to_owned(), pairs.len() - pairs_left.len()),
-            ("pairs_on_cpu".to_owned(), pairs_left.len() + linear.len()),
-        ];
-        engines.retain(|(_, trees)| *trees > 0);
-        let layout = trees.layout();
-        let mut notes = Vec::new();
-        if layout.parts.iter().any(|&parts| parts > 1) {
-            notes.push(format!(
-                "the model takes {} buffers of the GPU",
-                layout.parts.iter().sum::<usize>()
-            ));
-        }
-        let mut left = paths;
-        left.extend(pairs_left.into_iter().map(|tree| (tree, Engine::Pairs)));
-        if !left.is_empty() {
-            notes.push(format!(
-                "{} trees are too deep for the GPU and were explained by the CPU",
-                left.len()
-            ));
-        }
-        if !linear.is_empty() {
-            notes.push(format!(
-                "{LINEAR}; the CPU explained {} trees with such leaves",
-                linear.len()
-            ));
-        }
-        left.extend(linear);
-        Ok(Self {
-            left: Packs::new(compiled, left),
-            trees: Some(trees),
-            engines,
-            notes,
-        })
-    }
-
-    /// All trees, explained by the CPU for a reason.
-    fn on_cpu(compiled: &Compiled, amount: Amount, reason: &str) -> Self {
-        let left = Packs::new(compiled, plan::choose(compiled, amount));
-        let engines = left.engines().into_iter();
-        Self {
-            trees: None,
-            engines: engines
-                .map(|(engine, trees)| (format!("{engine}_on_cpu"), trees))
-                .collect(),
-            notes: vec![format!("{reason}; the CPU explained all trees")],
-            left,
-        }
-    }
-
-    pub(super) fn engines(&self) -> Vec<(String, usize)> {
-        self.engines.clone()
-    }
-
-    pub(super) fn notes(&self) -> Vec<String> {
-        self.notes.clone()
     }
 }

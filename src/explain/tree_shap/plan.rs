@@ -162,6 +162,21 @@ fn leaf_by_leaf(compiled: &Compiled, tree: u32, rows: f64, background: usize) ->
     walks * tree_leaves::cost(&compiled.forest, tree as usize, rows / walks, background)
 }
 
+/// Whether a GPU looks at the leaves of a tree one by one rather than at pairs of rows: it has a table for
+/// each or for none. The costs are those of one core, which the GPU is taken to divide alike. In float32,
+/// what two rows have in common is 0 by pairs and some 1e-7 of a leaf by tables, which have to save half.
+pub(super) fn tables_of_leaves_pay(
+    compiled: &Compiled,
+    tree: u32,
+    amount: Amount,
+    background: usize,
+) -> bool {
+    let shape = &compiled.shapes[tree as usize];
+    let rows = amount.rows();
+    let cost = || tree_leaves::cost_of_tables(&compiled.forest, tree as usize, rows, background);
+    !shape.is_linear && 2.0 * cost() < rows * pairs(shape, background)
+}
+
 /// What a row costs in a tree against so many background rows, pair by pair, in nanoseconds as
 /// measured on one core: where two rows part at half of the splits that they come to, a pair comes to
 /// 1.5 children of every split.

@@ -1,7 +1,7 @@
 //! One case against a background, on both devices.
 
 use whylight::gpu::Gpu;
-use whylight::gpu_trees::{GpuTrees, Pairs, Plan};
+use whylight::gpu_trees::{Background, GpuTrees, Plan};
 use whylight_kernels::{Block, Forest, ROWS, tree_pairs, tree_tables};
 
 use crate::reference::interventional;
@@ -11,6 +11,13 @@ use crate::support::random::Random;
 use crate::twins::TOLERANCE;
 use crate::twins::run::{Case, Limits};
 
+/// How the GPU compares rows.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::twins) enum By {
+    Pairs,
+    Leaves,
+}
+
 /// A forest, rows, and background rows.
 #[derive(Debug, Clone)]
 pub(in crate::twins) struct Against {
@@ -18,6 +25,7 @@ pub(in crate::twins) struct Against {
     /// Prepared cells of the background, (row, column).
     pub(in crate::twins) cells: Vec<f32>,
     pub(in crate::twins) weights: Vec<f64>,
+    pub(in crate::twins) by: By,
 }
 
 impl Against {
@@ -38,6 +46,7 @@ impl Against {
             case,
             cells: (0..count).flat_map(row).collect(),
             weights,
+            by: By::Pairs,
         }
     }
 
@@ -129,14 +138,19 @@ impl Against {
     pub(in crate::twins) fn upload(&self, gpu: &Gpu, limits: Limits) -> GpuTrees {
         let trees: Vec<u32> = (0..self.forest().trees() as u32).collect();
         let shares = self.shares();
+        let (pairs, leaves) = match self.by {
+            By::Pairs => (&trees[..], &[][..]),
+            By::Leaves => (&[][..], &trees[..]),
+        };
         let plan = Plan {
             forest: self.forest(),
             thresholds: &[&self.case.thresholds],
             tables: &tree_tables::Pack::default(),
             quadrature: &[],
-            pairs: Some(Pairs {
-                trees: &trees,
-                background: self.background(&shares),
+            background: Some(Background {
+                rows: self.background(&shares),
+                pairs,
+                leaves,
             }),
             margins: false,
             memory_limit: limits.memory,

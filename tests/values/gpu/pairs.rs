@@ -1,4 +1,4 @@
-//! Trees that are compared with a background row by row, on a GPU.
+//! Trees that are compared with a background in other ways than by tables, on a GPU.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -78,16 +78,21 @@ fn batches_change_no_bit() {
     let Some(on_gpu) = on_gpu() else { return };
     let folder = tempfile::tempdir().unwrap();
     let mut subject = subject("xgboost", "deep_3_2");
-    let background = subject.table.slice(0..40).unwrap();
     let path = repeated(&mut subject, 1777, folder.path());
-    let (whole, _) = stream(&explainer(&subject.model, &background, &on_gpu), &path);
     let limited = Options {
         memory_limit: Some(100_000),
-        ..on_gpu
+        ..on_gpu.clone()
     };
-    let (parts, blocks) = stream(&explainer(&subject.model, &background, &limited), &path);
-    assert!(blocks > 3, "{blocks} blocks");
-    assert_same_bits("deep_3_2", &whole, &parts);
+    for (engine, count) in [("pairs", 2), ("leaves", 40)] {
+        let background = subject.table.slice(0..count).unwrap();
+        let explainer = |options| explainer(&subject.model, &background, options);
+        let got = explainer(&on_gpu).explain(&subject.table).unwrap();
+        assert!(trees(&got, engine) > 0, "{:?}", got.trailer.engines);
+        let (whole, _) = stream(&explainer(&on_gpu), &path);
+        let (parts, blocks) = stream(&explainer(&limited), &path);
+        assert!(blocks > 3, "{blocks} blocks");
+        assert_same_bits(engine, &whole, &parts);
+    }
 }
 
 /// A LightGBM regression of two trees: a path over all features, and one over some of them.

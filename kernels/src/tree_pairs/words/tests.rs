@@ -1,6 +1,6 @@
 //! What the shader is given.
 
-use super::{Limits, Node, PARTINGS, divide, others, shares};
+use super::{Limits, Node, Others, PARTINGS, divide, others, shares};
 use crate::forest::{self, Forest, LEAF, Test};
 use crate::legendre::Index;
 use crate::tree_pairs::{Background, Shares};
@@ -189,13 +189,34 @@ fn background_rows_without_a_weight_are_left_out_and_parts_keep_to_the_limit() {
         (key(1.0), MISSING, key(7.0)),
         (key(2.0), key(6.0), key(8.0)),
         (bits(0.5), bits(0.25), bits(0.25)),
+        // Of u32::MAX units, which three divides.
+        (0x8000_0000, 0x3FFF_FFFF, 0x4000_0000),
     ];
     let whole: Vec<u32> = whole.into_iter().flat_map(|(a, b, c)| [a, b, c]).collect();
-    assert_eq!(others(&background, 2, 1 << 20), [(3, whole)]);
-    let parts = others(&background, 2, 24);
+    let all = others(&background, 2, 1 << 20);
+    assert_eq!(all.parts, [(3, whole)]);
+    assert_eq!(all.unit, 2.0_f32.powi(-32));
+    let parts = others(&background, 2, 32).parts;
     let rows: Vec<u32> = parts.iter().map(|(rows, _)| *rows).collect();
     assert_eq!(rows, [2, 1]);
-    assert_eq!(parts[1].1, [key(7.0), key(8.0), bits(0.25)]);
+    assert_eq!(parts[1].1, [key(7.0), key(8.0), bits(0.25), 0x4000_0000]);
+}
+
+#[test]
+fn equal_weights_are_equal_numbers_of_units() {
+    for rows in [1, 3, 7, 100, 12_345] {
+        let background = Background {
+            cells: &vec![0.0; rows],
+            thresholds: &[],
+            weights: &vec![1.0 / rows as f64; rows],
+            shares: &Shares::new(Index::Shapley, 1),
+        };
+        let Others { parts, unit } = others(&background, 1, 1 << 20);
+        let units = &parts[0].1[2 * rows..];
+        assert!(units.iter().all(|&weight| weight == u32::MAX / rows as u32));
+        let total = f64::from(units[0]) * rows as f64 * f64::from(unit);
+        assert!((total - 1.0).abs() < 1e-7);
+    }
 }
 
 #[test]

@@ -10,16 +10,22 @@ use crate::words::{CATEGORY, LAST, MEMBERS_LEFT, MISSING, MISSING_LEFT, Sets, bo
 /// Conditions times quadruples of points after which a partial sum ends, at the next leaf.
 const WORK_PER_SUM: u64 = 4096;
 
+/// Leaves over so many features that share a partial sum, at most.
+pub(crate) fn leaves_per_sum(index: Index, features: usize) -> u64 {
+    let work = features * index.points_for_path(features).div_ceil(4);
+    WORK_PER_SUM / (work as u64).max(1) + 1
+}
+
 /// A leaf and the distinct features on the way to it.
 pub(super) struct Path {
-    pub(super) leaf: u32,
+    pub(super) value: f64,
     pub(super) features: Vec<Element>,
     /// Edges, and so conditions at most.
     pub(super) splits: usize,
 }
 
 impl Path {
-    /// As [`Leaf::work`], where no conditions merge.
+    /// As [`Leaf::work`](super::Leaf::work), where no conditions merge.
     fn work(&self, index: Index) -> u64 {
         (self.splits * index.points_for_path(self.features.len()).div_ceil(4)) as u64
     }
@@ -32,8 +38,9 @@ pub(super) struct Element {
     edges: Vec<(u32, bool)>,
 }
 
-/// The paths to the leaves of a tree whose value is not 0; `None` if they are too many or too long.
-pub(super) fn paths(forest: &Forest, root: u32, limits: Limits) -> Option<Vec<Path>> {
+/// The paths to the leaves of a tree whose value, less the centre, is not 0; `None` if they are too many
+/// or too long.
+pub(super) fn paths(forest: &Forest, root: u32, centre: f64, limits: Limits) -> Option<Vec<Path>> {
     let mut total = 0;
     let mut paths = Vec::new();
     let mut path: Vec<(u32, bool)> = Vec::new();
@@ -45,14 +52,14 @@ pub(super) fn paths(forest: &Forest, root: u32, limits: Limits) -> Option<Vec<Pa
         if !node.is_leaf() {
             stack.push((node.right, depth + 1, Some((n, false))));
             stack.push((node.left, depth + 1, Some((n, true))));
-        } else if node.value != 0.0 && !path.is_empty() {
+        } else if node.value != centre && !path.is_empty() {
             total += path.len() as u64;
             let bytes = (path.len() * size_of::<Condition>()) as u64;
             if total > limits.conditions || bytes > limits.bytes {
                 return None;
             }
             let path = Path {
-                leaf: n,
+                value: node.value - centre,
                 features: elements(forest, &path),
                 splits: path.len(),
             };
