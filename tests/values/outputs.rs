@@ -372,3 +372,27 @@ fn streamed_batches_have_the_values_of_the_whole() {
         assert_same_bits("streamed", &whole, &streamed);
     }
 }
+
+/// A background of several blocks is the one that it repeats, for outputs and for trees that are compared
+/// with it row by row.
+#[test]
+fn repeating_the_background_changes_nothing() {
+    for (library, name) in [
+        ("xgboost", "binary_3_4"),
+        ("lightgbm", "binary_float32_4_7"),
+    ] {
+        let subject = subject(library, name);
+        let some = subject.table.slice(0..5).unwrap();
+        let rows: Vec<usize> = (0..600).map(|row| row % 5).collect();
+        let all = subject.table.select(&rows).unwrap();
+        for estimator in [Estimator::Exact, Estimator::Rescaled] {
+            let values = |background| {
+                let options = options(Output::Probability, estimator);
+                let model = subject.model.clone();
+                let explainer = Explainer::new(model, Some(background), options).unwrap();
+                explainer.explain(&subject.table).unwrap().values
+            };
+            close(&values(&all), &values(&some), |_| 1e-6);
+        }
+    }
+}
