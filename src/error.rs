@@ -84,6 +84,13 @@ pub enum Error {
         reason: String,
     },
 
+    /// A black box did not answer.
+    #[error("the model did not answer: {source}")]
+    Predict {
+        /// What it said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
     /// The GPU failed at work that it had accepted.
     #[error("GPU {adapter}: {doing}: {reason}")]
     Gpu {

@@ -5,6 +5,7 @@ mod background;
 mod check;
 mod coalitions;
 mod index;
+mod kernel_shap;
 mod linear_shap;
 mod method;
 mod output;
@@ -22,6 +23,7 @@ use crate::device::Device;
 use crate::error::Result;
 use crate::explanation::{Explanation, Header, Sink, Trailer};
 use crate::model::Model;
+use kernel_shap::KernelShap;
 use linear_shap::LinearShap;
 use method::Method;
 use run::Runner;
@@ -30,6 +32,7 @@ use tree_shap::TreeShap;
 
 pub use background::Background;
 pub use index::{Index, index};
+pub use kernel_shap::Link;
 pub use output::{Estimator, Output};
 pub use players::Group;
 pub use value_function::ValueFunction;
@@ -65,9 +68,11 @@ pub struct Options {
     pub output: Output,
     /// How values are computed of an output that is no sum over trees.
     pub estimator: Estimator,
+    /// What a black box's mean answer is taken for.
+    pub link: Link,
     /// How many pairs an estimate takes, at least 2: of permutations (linear models; `None` for as
-    /// many as take some seconds, up to 512), or of coalitions (trees; `None` for 1024 and the number
-    /// of players). Exact methods take none.
+    /// many as take some seconds, up to 512), or of coalitions (trees and black boxes; `None` for 1024 and
+    /// the number of players). Exact methods take none.
     pub samples: Option<u32>,
 }
 
@@ -87,6 +92,7 @@ impl Options {
             used_only: false,
             output: Output::Raw,
             estimator: Estimator::Auto,
+            link: Link::Identity,
             samples: None,
         }
     }
@@ -157,6 +163,9 @@ impl Explainer {
             Ok(match &*model {
                 Model::Trees(_) => Box::new(TreeShap::new(model, background, &options)?),
                 Model::Linear(_) => Box::new(LinearShap::new(model, background, &options)?),
+                Model::BlackBox(black_box) => {
+                    Box::new(KernelShap::new(black_box, background.as_ref(), &options)?)
+                }
             })
         })?;
         Ok(Self {

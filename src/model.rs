@@ -4,6 +4,7 @@
 //! coefficients. Loaders translate; they decide nothing
 //! about explanations, and they know neither tables nor devices.
 
+mod black_box;
 mod catboost;
 mod check;
 mod iteration;
@@ -21,6 +22,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
+pub use black_box::{BlackBox, Predict};
 pub use linear::Linear;
 pub use link::Link;
 pub use trees::{
@@ -36,6 +38,8 @@ pub enum Model {
     Trees(Trees),
     /// A weighted sum of the features for each output.
     Linear(Linear),
+    /// A function of rows.
+    BlackBox(BlackBox),
 }
 
 impl Model {
@@ -44,6 +48,7 @@ impl Model {
         match self {
             Model::Trees(trees) => &trees.features,
             Model::Linear(linear) => &linear.features,
+            Model::BlackBox(black_box) => &black_box.features,
         }
     }
 }

@@ -5,6 +5,7 @@
     reason = "a panic is how a test fails, in its helpers too"
 )]
 
+mod black_box;
 mod catboost;
 #[cfg(feature = "cli")]
 mod cli;

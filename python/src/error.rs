@@ -5,6 +5,12 @@ use whylight::Error;
 
 /// The exception for an error of the engine.
 pub(crate) fn raised(py: Python<'_>, error: &Error) -> PyErr {
+    if let Error::Predict { source } = error
+        && let Some(raised) = source.downcast_ref::<PyErr>()
+    {
+        // What a function in Python raised is what its caller gets.
+        return raised.clone_ref(py);
+    }
     let class = match error {
         Error::Io { .. } => "FileError",
         Error::Model { .. } => "ModelError",

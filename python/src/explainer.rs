@@ -26,7 +26,7 @@ pub(crate) struct Explainer(whylight::Explainer);
 #[pymethods]
 impl Explainer {
     #[new]
-    #[pyo3(signature = (model, background=None, background_names=None, *, weights=None, mean=None, covariance=None, value_function="auto", interactions=false, index="shapley", groups=None, used_only=false, output="raw", estimator="auto", samples=None, device="auto", threads=0, memory_limit=None, additivity_rows=None, seed=0))]
+    #[pyo3(signature = (model, background=None, background_names=None, *, weights=None, mean=None, covariance=None, value_function="auto", interactions=false, index="shapley", groups=None, used_only=false, output="raw", estimator="auto", link="identity", samples=None, device="auto", threads=0, memory_limit=None, additivity_rows=None, seed=0))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
         py: Python<'_>,
@@ -43,6 +43,7 @@ impl Explainer {
         used_only: bool,
         output: &str,
         estimator: &str,
+        link: &str,
         samples: Option<u32>,
         device: &str,
         threads: usize,
@@ -82,6 +83,7 @@ impl Explainer {
                 used_only,
                 output: output.parse()?,
                 estimator: estimator.parse()?,
+                link: link.parse()?,
                 samples,
             };
             let model = Arc::clone(&model.0);

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use numpy::{PyReadonlyArray1, PyReadonlyArray2};
+use numpy::ndarray::Array2;
+use numpy::{PyArray2, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use whylight::model::{
-    self, Categories, CategorySet, Feature, Fraction, Linear, Missing, Node, Numbers, Output,
-    Precision, Split, Test, Tree, Trees,
+    self, BlackBox, Categories, CategorySet, Feature, Fraction, Linear, Missing, Node, Numbers,
+    Output, Precision, Predict, Split, Test, Tree, Trees,
 };
 
 use crate::error::raised;
@@ -127,12 +128,32 @@ impl Model {
         Self::made(py, checked.map(whylight::Model::Linear))
     }
 
+    /// A function of an array (rows, features) that returns one (rows, outputs), both float64: one name per
+    /// feature, or None, and one per output.
+    #[staticmethod]
+    fn from_function(
+        features: Vec<Option<String>>,
+        outputs: Vec<String>,
+        function: Py<PyAny>,
+    ) -> Self {
+        let feature = |name| Feature {
+            name,
+            categories: None,
+        };
+        Self(Arc::new(whylight::Model::BlackBox(BlackBox {
+            features: features.into_iter().map(feature).collect(),
+            outputs,
+            predict: Arc::new(Function(function)),
+        })))
+    }
+
     /// The model's format, such as `XGBoost JSON`.
     #[getter]
     fn format(&self) -> &'static str {
         match &*self.0 {
             whylight::Model::Trees(trees) => trees.format,
             whylight::Model::Linear(linear) => linear.format,
+            whylight::Model::BlackBox(_) => BlackBox::FORMAT,
             _ => "",
         }
     }
@@ -173,6 +194,7 @@ impl Model {
         match &*self.0 {
             whylight::Model::Trees(trees) => trees.outputs.clone(),
             whylight::Model::Linear(linear) => linear.outputs.clone(),
+            whylight::Model::BlackBox(black_box) => black_box.outputs.clone(),
             _ => Vec::new(),
         }
     }
@@ -193,11 +215,25 @@ impl Model {
     }
 
     fn columns(&self) -> &[Feature] {
-        match &*self.0 {
-            whylight::Model::Trees(trees) => &trees.features,
-            whylight::Model::Linear(linear) => &linear.features,
-            _ => &[],
-        }
+        self.0.features()
+    }
+}
+
+/// A function in Python.
+#[derive(Debug)]
+struct Function(Py<PyAny>);
+
+impl Predict for Function {
+    fn predict(&self, rows: Array2<f64>) -> whylight::Result<Array2<f64>> {
+        let answer = Python::attach(|py| {
+            let rows = PyArray2::from_owned_array(py, rows);
+            let answer = self.0.bind(py).call1((rows,))?;
+            let answer: PyReadonlyArray2<'_, f64> = answer.extract()?;
+            Ok(answer.as_array().to_owned())
+        });
+        answer.map_err(|error: PyErr| whylight::Error::Predict {
+            source: Box::new(error),
+        })
     }
 }
 

@@ -14,6 +14,7 @@ from .errors import (
     WhylightError,
 )
 from .explanation import Explanation, load_explanation, save_explanation
+from .kernel import KernelExplainer
 from .linear import LinearExplainer
 from .sample import SamplingPolicy
 from .summarise import Background, summarise
@@ -28,6 +29,7 @@ __all__ = [
     "ExplanationAdapter",
     "FileError",
     "GpuError",
+    "KernelExplainer",
     "LinearExplainer",
     "ModelError",
     "ParameterError",

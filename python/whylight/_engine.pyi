@@ -45,6 +45,12 @@ class Model:
         coefficients: NDArray[np.float64],
         intercepts: Sequence[float],
     ) -> Model: ...
+    @staticmethod
+    def from_function(
+        features: Sequence[str | None],
+        outputs: Sequence[str],
+        function: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    ) -> Model: ...
     @property
     def format(self) -> str: ...
     @property
@@ -78,6 +84,7 @@ class Explainer:
         used_only: bool = False,
         output: str = "raw",
         estimator: str = "auto",
+        link: str = "identity",
         samples: int | None = None,
         device: str = "auto",
         threads: int = 0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .errors import UnsupportedError
+from .kernel import of_tabular
 from .linear import LinearExplainer
 from .tree import TreeExplainer
 
@@ -24,18 +25,19 @@ def _trees(model, background, **options):
 METHODS = {
     "Tree SHAP": _trees,
     "Linear SHAP": LinearExplainer,
+    "Kernel SHAP": of_tabular,
 }
 
-#: Methods that will stand between and after these.
-TO_COME = ("Deep SHAP", "Kernel SHAP")
+#: Methods that will stand between these.
+TO_COME = ("Deep SHAP",)
 
 
 class TabularExplainer:
-    """Explains a model by the fastest exact method that takes it: Tree SHAP, then Linear SHAP.
+    """Explains a model by the fastest method that takes it: Tree SHAP, then Linear SHAP, then Kernel SHAP.
 
     Parameters are those of the methods: `features` and `classes` are names, `transformations` takes raw rows to the
-    model's columns, `groups` are features that play as one (for trees), `device` is "auto", "cpu", "gpu" or "gpu:N";
-    `use_gpu=True` is `device="gpu"`. `explainer` is the chosen one, `reasons` say why others were not taken.
+    model's columns, `groups` are features that play as one (not for linear models), `device` is "auto", "cpu", "gpu" or
+    "gpu:N"; `use_gpu=True` is `device="gpu"`. `explainer` is the chosen one, `reasons` say why others were not taken.
     """
 
     #: What interpret asks of an explainer.
@@ -88,7 +90,7 @@ class TabularExplainer:
             tried = "; ".join(f"{name}: {reason}" for name, reason in self.reasons.items())
             raise UnsupportedError(
                 f"{type(model).__module__}.{type(model).__qualname__}: no method takes it. {tried}. "
-                f"{' and '.join(TO_COME)} are not built yet"
+                f"{' and '.join(TO_COME)} is not built yet"
             )
         if model_task not in ("unknown", None):
             self.explainer._task = model_task

@@ -109,7 +109,12 @@ impl Check {
 /// The margins (rows, outputs) of some rows of a batch.
 pub(super) fn margins(method: &dyn Method, batch: &Batch<'_>, rows: &[usize]) -> Result<Vec<f64>> {
     let features = batch.features();
-    let parts = rows.par_chunks(ROWS_PER_TASK).map(|rows| {
+    let at_once = if method.is_serial() {
+        rows.len().max(1)
+    } else {
+        ROWS_PER_TASK
+    };
+    let parts = rows.par_chunks(at_once).map(|rows| {
         let mut cells = vec![0.0; rows.len() * features];
         for (i, &row) in rows.iter().enumerate() {
             batch.fill(row..row + 1, &mut cells[i * features..][..features])?;

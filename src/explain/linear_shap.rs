@@ -184,7 +184,7 @@ impl LinearShap {
     fn linear(&self) -> &Linear {
         match &*self.model {
             Model::Linear(linear) => linear,
-            Model::Trees(_) => unreachable!("invariant: LinearShap::new took the model apart"),
+            _ => unreachable!("invariant: LinearShap::new took the model apart"),
         }
     }
 }

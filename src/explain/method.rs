@@ -1,6 +1,7 @@
 //! What a method supplies to be run.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use super::amount::Amount;
 use crate::data::Batch;
@@ -24,6 +25,17 @@ pub(super) trait Method: Debug + Send + Sync {
 
     /// What a row costs at the most on one thread, in seconds, roughly.
     fn seconds(&self) -> f64;
+
+    /// Rows of a batch at the least where someone waits between batches: fewer would not fill the lanes and
+    /// the tiles of the engines.
+    fn least_rows(&self) -> usize {
+        256
+    }
+
+    /// Whether margins wait for the values, and come in one piece.
+    fn is_serial(&self) -> bool {
+        false
+    }
 
     /// Writes the values of some rows to `out`, laid out (rows, features, outputs). A value is a
     /// function of its row and of [`Rows::amount`] alone, down to the bit.
@@ -69,6 +81,40 @@ pub(super) struct Found {
     /// The largest difference of a rescaled value from a better one, and the rows that were compared.
     pub(super) approximation_error: f64,
     pub(super) compared_rows: u64,
+    /// Of a black box.
+    pub(super) asked: Asked,
+}
+
+/// How often a black box was asked, and how long it took to answer, of the time of all.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Asked {
+    pub(super) calls: u64,
+    pub(super) rows: u64,
+    pub(super) model: Duration,
+    pub(super) all: Duration,
+}
+
+impl Asked {
+    fn with(self, other: Self) -> Self {
+        Self {
+            calls: self.calls + other.calls,
+            rows: self.rows + other.rows,
+            model: self.model + other.model,
+            all: self.all + other.all,
+        }
+    }
+
+    fn note(&self) -> Option<String> {
+        let share = self.model.as_secs_f64() / self.all.as_secs_f64().max(f64::MIN_POSITIVE);
+        (self.calls > 0).then(|| {
+            format!(
+                "the model was asked {} times, for {} rows in all, and took {:.0} % of the time",
+                self.calls,
+                self.rows,
+                100.0 * share.min(1.0)
+            )
+        })
+    }
 }
 
 impl Found {
@@ -81,6 +127,7 @@ impl Found {
             standard_error: self.standard_error.max(other.standard_error),
             approximation_error: self.approximation_error.max(other.approximation_error),
             compared_rows: self.compared_rows + other.compared_rows,
+            asked: self.asked.with(other.asked),
         }
     }
 
@@ -101,6 +148,7 @@ impl Found {
                 self.approximation_error, self.compared_rows
             ));
         }
+        notes.extend(self.asked.note());
         notes
     }
 }

@@ -8,22 +8,21 @@ const BATCH: Duration = Duration::from_millis(400);
 /// A batch grows or shrinks by so much at most.
 const STEP: f64 = 4.0;
 
-/// Rows of a batch at the least: fewer would not fill the lanes and the tiles of the engines.
-const LEAST: usize = 256;
-
 /// Sizes batches by the time that the ones before took. What they are changes no value.
 #[derive(Debug)]
 pub(super) struct Pace {
     rows: usize,
+    least: usize,
     begun: Instant,
 }
 
 impl Pace {
-    /// Begins with batches for this cost of a row, in seconds.
-    pub(super) fn new(seconds: f64) -> Self {
+    /// Begins with batches for this cost of a row, in seconds, of so many rows at the least.
+    pub(super) fn new(seconds: f64, least: usize) -> Self {
         let rows = BATCH.as_secs_f64() / seconds.max(f64::MIN_POSITIVE);
         Self {
-            rows: (rows as usize).max(LEAST),
+            rows: (rows as usize).max(least),
+            least,
             begun: Instant::now(),
         }
     }
@@ -38,6 +37,6 @@ impl Pace {
     pub(super) fn end(&mut self, rows: usize) {
         let taken = self.begun.elapsed().as_secs_f64().max(f64::MIN_POSITIVE);
         let factor = (BATCH.as_secs_f64() / taken).clamp(1.0 / STEP, STEP);
-        self.rows = ((rows as f64 * factor) as usize).max(LEAST);
+        self.rows = ((rows as f64 * factor) as usize).max(self.least);
     }
 }

@@ -40,7 +40,7 @@ impl Runner {
     ) -> Result<Option<Explanation>> {
         let (mut run, mut values, mut errors) = self.begin(view)?;
         let has_errors = self.method.has_errors();
-        let mut pace = Pace::new(self.method.seconds());
+        let mut pace = Pace::new(self.method.seconds(), self.method.least_rows());
         let mut rest = (values.view_mut(), errors.view_mut());
         while run.rows < view.rows() {
             let rows = pace.begin().min(view.rows() - run.rows);
@@ -66,7 +66,7 @@ impl Runner {
         go_on: &mut dyn FnMut(u64) -> bool,
     ) -> Result<Option<Trailer>> {
         let mut run = Run::of(self, view)?;
-        let mut pace = Pace::new(self.method.seconds());
+        let mut pace = Pace::new(self.method.seconds(), self.method.least_rows());
         let mut buffer = Vec::new();
         sink.begin(self.method.header())?;
         while run.rows < view.rows() {
@@ -202,7 +202,10 @@ impl<'a> Run<'a> {
         let errors = errors.as_slice_mut().unwrap_or_default();
         let mut values = || method.estimates(&rows, cells, errors);
         let margins = || check::margins(&**method, &batch, &picked);
-        let (done, margins) = if self.amount == Amount::Few {
+        let (done, margins) = if method.is_serial() {
+            let done = threads.run(values)?;
+            (Ok(done), margins())
+        } else if self.amount == Amount::Few {
             // To wake another thread takes longer than a row of a small model.
             (values(), margins())
         } else {

@@ -78,7 +78,7 @@ impl Ensemble {
             Ensemble::Made(trees) => trees,
             Ensemble::Own(model) => match &**model {
                 Model::Trees(trees) => trees,
-                Model::Linear(_) => unreachable!("invariant: TreeShap::new took the model apart"),
+                _ => unreachable!("invariant: TreeShap::new took the model apart"),
             },
         }
     }

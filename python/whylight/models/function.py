@@ -1,0 +1,169 @@
+"""Models of which nothing is known but what they answer."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+
+from .._engine import Model
+from .._table import Table, held, is_a, table, with_rows
+from ..errors import DataError, ModelError, ParameterError, ShapeError, UnsupportedError
+
+
+class Function:
+    """A function of rows, or an object that predicts, as the engine asks it; and the rows as it takes them.
+
+    The engine knows numbers alone. Columns of a DataFrame that hold something else are numbered by their values, and
+    the model gets a DataFrame of the same columns back.
+    """
+
+    def __init__(self, model, background, before=None, names=None):
+        """`before` takes raw rows to those of the model, `names` are those of columns that have none."""
+        self._ask, self.task, self.classes = _asked(model)
+        self._name = getattr(model, "__qualname__", type(model).__qualname__)
+        self._before = before
+        background = with_rows(held(background))
+        self._columns, self._dtypes, self._values = None, [], []
+        if is_a(background, "pandas", "DataFrame"):
+            self._columns = list(background.columns)
+            self._dtypes = list(background.dtypes)
+            self._values = [None if dtype.kind in "biuf" else _Values() for dtype in self._dtypes]
+        elif getattr(model, "feature_names_in_", None) is not None and "pandas" in sys.modules and before is None:
+            # A model that was fitted to a DataFrame warns of an array.
+            self._columns = list(model.feature_names_in_)
+        known = self._columns if self._columns is not None else names
+        self.feature_names = None if known is None else [str(name) for name in known]
+        rows = self.table(background)
+        columns = rows.data[3] if isinstance(rows.data, tuple) else np.shape(rows.data)[1]
+        if self.feature_names is not None and len(self.feature_names) != columns:
+            raise ShapeError(f"the background: expected {len(self.feature_names)} columns, got {columns}")
+        first = rows.data[:1] if isinstance(rows.data, np.ndarray) else np.zeros((1, columns))
+        outputs = self.answer(np.ascontiguousarray(first, np.float64)).shape[1]
+        if self.classes is not None and len(self.classes) != max(2, outputs):
+            self.classes = None
+        titles = [str(label) for label in self.classes] if self.classes and outputs > 1 else None
+        titles = titles or [f"output {k}" for k in range(outputs)]
+        features = self.feature_names or [None] * columns
+        self.model = Model.from_function(features, titles, self.answer)
+
+    def table(self, x) -> Table:
+        """Rows for the engine."""
+        x = with_rows(held(x))
+        if not self._dtypes or not is_a(x, "pandas", "DataFrame"):
+            if self._dtypes and any(values is not None for values in self._values):
+                raise DataError("the rows to explain: expected a DataFrame, as the background is")
+            return table(x, features=self.feature_names)
+        missing = [name for name in self._columns if name not in x.columns]
+        if missing:
+            raise ShapeError(f"the rows to explain: expected the background's columns; {missing[0]!r} is not there")
+        cells = np.empty((len(x), len(self._columns)))
+        for i, (name, values) in enumerate(zip(self._columns, self._values, strict=True)):
+            column = x[name]
+            try:
+                numbers = values.numbers(column) if values else column.to_numpy(dtype=np.float64, na_value=np.nan)
+            except (TypeError, ValueError) as error:
+                raise DataError(f"the rows to explain: column {name!r}: {error}; the background has numbers") from None
+            cells[:, i] = numbers
+        return Table(cells, self.feature_names, len(x), [str(name) for name in self._columns])
+
+    def answer(self, rows):
+        """The answer to rows of numbers: float64 (rows, outputs)."""
+        asked = self._rows(rows)
+        answer = self._ask(asked if self._before is None else self._before(asked))
+        if is_a(answer, "torch", "Tensor"):
+            answer = answer.detach().cpu().double().numpy()
+        if hasattr(answer, "toarray"):
+            answer = answer.toarray()
+        try:
+            answer = np.asarray(answer, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ModelError(
+                f"{self._name}: its answer is no array of numbers ({error}); give a function that returns one number, "
+                "or a list of them, for each row"
+            ) from None
+        if answer.ndim == 1 and len(answer) == len(rows):
+            answer = answer[:, None]
+        if answer.ndim != 2:
+            raise ModelError(
+                f"{self._name}: its answer to {len(rows)} rows has the shape {answer.shape}; expected ({len(rows)},) "
+                f"or ({len(rows)}, outputs)"
+            )
+        return np.ascontiguousarray(answer)
+
+    def _rows(self, rows):
+        if self._columns is None:
+            return rows
+        pandas = sys.modules["pandas"]
+        if not self._dtypes:
+            return pandas.DataFrame(rows, columns=self._columns)
+        if all(
+            values is None and dtype == np.float64 for dtype, values in zip(self._dtypes, self._values, strict=True)
+        ):
+            return pandas.DataFrame(rows, columns=self._columns, copy=False)
+        columns = {}
+        for i, (name, dtype, values) in enumerate(zip(self._columns, self._dtypes, self._values, strict=True)):
+            cells = rows[:, i] if values is None else values.cells(rows[:, i])
+            whole = dtype.kind == "f" or values is not None or not np.isnan(cells).any()
+            columns[name] = pandas.Series(cells, dtype=dtype if whole else np.float64)
+        return pandas.DataFrame(columns)
+
+
+class _Values:
+    """The values of a column that are no numbers, each with a number of its own."""
+
+    def __init__(self):
+        self._values, self._numbers = [], {}
+
+    def numbers(self, column):
+        present = column.notna().to_numpy()
+        numbers = np.full(len(column), np.nan)
+        for row in np.flatnonzero(present):
+            value = column.iloc[row]
+            if value not in self._numbers:
+                self._numbers[value] = len(self._values)
+                self._values.append(value)
+            numbers[row] = self._numbers[value]
+        return numbers
+
+    def cells(self, numbers):
+        missing = np.isnan(numbers)
+        values = np.array([*self._values, None], dtype=object)
+        return values[np.where(missing, len(self._values), numbers).astype(np.int64)]
+
+
+def _asked(model):
+    """What is asked of a model, its task, and its classes."""
+    if is_a(model, "torch.nn", "Module"):
+        return _module(model), "unknown", None
+    classes = getattr(model, "classes_", None)
+    classes = None if classes is None or np.ndim(classes) != 1 else list(classes)
+    for name, task in (("predict_proba", "classification"), ("decision_function", "classification")):
+        if classes is not None and hasattr(model, name):
+            return getattr(model, name), task, classes
+    if hasattr(model, "predict_proba"):
+        return model.predict_proba, "classification", None
+    if hasattr(model, "predict"):
+        if classes is not None:
+            raise UnsupportedError(
+                f"{type(model).__qualname__}: a classifier that gives labels alone has no output that could be shared "
+                "among features; give a function that returns numbers"
+            )
+        return model.predict, "regression", None
+    if callable(model):
+        return model, "unknown", None
+    raise ParameterError(
+        f"model: {type(model).__qualname__} is not allowed: a function of rows, or an object with predict_proba or "
+        "predict"
+    )
+
+
+def _module(module):
+    def ask(rows):
+        torch = sys.modules["torch"]
+        first = next(module.parameters(), None)
+        options = {} if first is None else {"dtype": first.dtype, "device": first.device}
+        with torch.no_grad():
+            return module(torch.as_tensor(np.asarray(rows), **options))
+
+    return ask

@@ -1,0 +1,54 @@
+//! What a black box can be asked for.
+
+use crate::error::{Error, Result};
+use crate::explain::{Estimator, Index, Options, Output, ValueFunction};
+
+/// What the options may not ask of a black box.
+pub(super) fn check(options: &Options) -> Result<()> {
+    let is_interventional = matches!(
+        options.value_function,
+        ValueFunction::Auto | ValueFunction::Interventional
+    );
+    if !is_interventional {
+        return Err(refused(
+            &format!("the {} value function", options.value_function),
+            "take interventional",
+        ));
+    }
+    if options.interactions {
+        return Err(refused("interactions", "explain the values"));
+    }
+    if options.used_only {
+        return Err(refused(
+            "to leave out unused features",
+            "leave out used_only: nobody knows which features a black box uses",
+        ));
+    }
+    if options.output != Output::Raw {
+        return Err(refused(
+            &format!("the output {}", options.output),
+            "explain the raw output, which is what the model answers",
+        ));
+    }
+    if options.estimator == Estimator::Rescaled {
+        return Err(refused(
+            "the estimator rescaled",
+            "take auto, exact or sampled",
+        ));
+    }
+    if options.index != Index::Shapley && options.estimator != Estimator::Exact {
+        return Err(refused(
+            "an estimate of Banzhaf values",
+            "take the estimator exact, or the Shapley value",
+        ));
+    }
+    Ok(())
+}
+
+pub(super) fn refused(what: &str, instead: &str) -> Error {
+    Error::Unsupported {
+        what: what.to_owned(),
+        by: "Kernel SHAP".to_owned(),
+        instead: instead.to_owned(),
+    }
+}

@@ -1,0 +1,149 @@
+//! The games of some rows: who plays in each, which coalitions are evaluated, and their synthetic rows in
+//! the batches that a model is asked for.
+
+use std::sync::Arc;
+
+use ndarray::Array2;
+use whylight_kernels::coalition_trees::CHUNK;
+
+use crate::explain::coalitions::Design;
+
+/// The game of a row against a background.
+#[derive(Debug)]
+pub(super) struct Game {
+    /// The cells of the row.
+    pub(super) cells: Vec<f64>,
+    /// The features of each player that varies between the row and the background.
+    pub(super) players: Vec<Vec<usize>>,
+    pub(super) coalitions: Coalitions,
+}
+
+/// The coalitions that are evaluated, of the players that vary.
+#[derive(Debug, Clone)]
+pub(super) enum Coalitions {
+    /// All of so many players: a coalition is the number that has a bit for each member.
+    All(usize),
+    /// Some, in pairs of a coalition and its complement; the last two are all players and none.
+    Some(Arc<Design>),
+}
+
+/// Synthetic rows of one coalition: the background rows of a range, with the cells of the coalition from
+/// the explained row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Run {
+    pub(super) game: usize,
+    pub(super) coalition: usize,
+    /// First background row, and number of rows.
+    pub(super) first: usize,
+    pub(super) count: usize,
+}
+
+impl Coalitions {
+    pub(super) fn count(&self) -> usize {
+        match self {
+            Self::All(players) => 1 << players,
+            Self::Some(design) => design.coalitions(),
+        }
+    }
+
+    /// Where all players are, and none.
+    pub(super) fn ends(&self) -> [usize; 2] {
+        match self {
+            Self::All(_) => [self.count() - 1, 0],
+            Self::Some(_) => [self.count() - 2, self.count() - 1],
+        }
+    }
+
+    fn has(&self, coalition: usize, player: usize) -> bool {
+        match self {
+            Self::All(_) => coalition >> player & 1 == 1,
+            Self::Some(design) => {
+                let (chunk, c) = (&design.chunks[coalition / CHUNK], coalition % CHUNK);
+                chunk.members[player][c / 64] >> (c % 64) & 1 == 1
+            }
+        }
+    }
+}
+
+/// Goes through the synthetic rows of games: coalition by coalition, background row by background row. No
+/// players are worth the base value, which is known, and all of them what the row itself is, whatever the
+/// background.
+#[derive(Debug)]
+pub(super) struct Cursor<'a> {
+    games: &'a [Game],
+    /// (rows, features).
+    background: &'a [f64],
+    rows: usize,
+    features: usize,
+    next: (usize, usize, usize),
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) fn new(games: &'a [Game], background: &'a [f64], features: usize) -> Self {
+        Self {
+            games,
+            background,
+            rows: background.len() / features.max(1),
+            features,
+            next: (0, 0, 0),
+        }
+    }
+
+    /// The next synthetic rows, up to `most`, and the runs that they are; none at the end.
+    pub(super) fn next(&mut self, most: usize) -> Option<(Array2<f64>, Vec<Run>)> {
+        let (mut cells, mut runs, mut filled) = (Vec::new(), Vec::new(), 0);
+        while filled < most && self.next.0 < self.games.len() {
+            let (g, coalition, first) = self.next;
+            let game = &self.games[g];
+            let [all, none] = game.coalitions.ends();
+            let height = match coalition {
+                _ if coalition == none => 0,
+                _ if coalition == all => 1,
+                _ => self.rows,
+            };
+            let count = (height - first).min(most - filled);
+            if count > 0 {
+                let run = Run {
+                    game: g,
+                    coalition,
+                    first,
+                    count,
+                };
+                self.fill(&run, &mut cells);
+                runs.push(run);
+                filled += count;
+            }
+            self.next = if first + count < height {
+                (g, coalition, first + count)
+            } else if coalition + 1 < game.coalitions.count() {
+                (g, coalition + 1, 0)
+            } else {
+                (g + 1, 0, 0)
+            };
+        }
+        let rows = Array2::from_shape_vec((filled, self.features), cells).ok()?;
+        (filled > 0).then_some((rows, runs))
+    }
+
+    fn fill(&self, run: &Run, cells: &mut Vec<f64>) {
+        let (game, features) = (&self.games[run.game], self.features);
+        let start = cells.len();
+        if run.coalition == game.coalitions.ends()[0] {
+            cells.extend_from_slice(&game.cells);
+            return;
+        }
+        let rows = run.first * features..(run.first + run.count) * features;
+        cells.extend_from_slice(&self.background[rows]);
+        let cells = &mut cells[start..];
+        for (place, columns) in game.players.iter().enumerate() {
+            if game.coalitions.has(run.coalition, place) {
+                for &column in columns {
+                    let cell = game.cells[column];
+                    for row in cells.chunks_exact_mut(features) {
+                        row[column] = cell;
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The background rows of a black box.
+
+use super::check::refused;
+use crate::error::{Error, Result};
+use crate::explain::background::{Background, Sample, check_weights};
+use crate::model::Feature;
+
+/// The background rows that have a weight.
+#[derive(Debug)]
+pub(super) struct Others {
+    /// (rows, features).
+    pub(super) cells: Vec<f64>,
+    /// One per row, summing to 1.
+    pub(super) weights: Vec<f64>,
+    /// As a result names the rows.
+    pub(super) cover: String,
+}
+
+impl Others {
+    pub(super) fn read(features: &[Feature], background: Option<&Background<'_>>) -> Result<Self> {
+        let (rows, weights) = match background {
+            Some(Background::Rows(rows)) => (rows, None),
+            Some(Background::Weighted(rows, weights)) => (rows, Some(*weights)),
+            Some(Background::Moments { .. }) => {
+                return Err(refused(
+                    "a background of moments",
+                    "give the training rows, or a sample of them",
+                ));
+            }
+            None => {
+                return Err(Error::Parameter {
+                    name: "background",
+                    got: "none".to_owned(),
+                    allowed:
+                        "the features outside a coalition take the values of background rows; \
+                              give the training rows, or a sample of them"
+                            .to_owned(),
+                });
+            }
+        };
+        let sample = Sample::read(features, None, rows)?;
+        if let Some(weights) = weights {
+            check_weights(weights, sample.rows)?;
+        }
+        let cover = sample.cover(weights);
+        let weights = weights.map_or_else(|| vec![1.0; sample.rows], <[f64]>::to_vec);
+        // Weights of any size: their sum need not be a number that float64 has.
+        let largest = weights.iter().fold(0.0_f64, |a, &b| a.max(b));
+        let total: f64 = weights.iter().map(|weight| weight / largest).sum();
+        let counted = sample.rows().zip(&weights);
+        let counted = counted.filter(|(_, weight)| **weight > 0.0);
+        Ok(Self {
+            cells: counted.flat_map(|(row, _)| row).copied().collect(),
+            weights: (weights.iter().filter(|weight| **weight > 0.0))
+                .map(|weight| weight / largest / total)
+                .collect(),
+            cover,
+        })
+    }
+}
