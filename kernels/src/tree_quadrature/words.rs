@@ -104,7 +104,7 @@ pub struct Limits {
     pub work: u64,
     /// Features of one path.
     pub features: u32,
-    /// Whether the [`centre`] of its tree is taken from the value of a leaf.
+    /// Whether the middle of its tree's leaves is taken from the value of a leaf.
     pub centred: bool,
 }
 
