@@ -2,8 +2,8 @@
 // Twin: kernels/src/tree_quadrature.rs
 //
 // See common/leaf_sums.wgsl. A leaf's path is a list of its distinct features, each with the conditions
-// that a row has to meet and the merged cover fraction z. With A_e(z) = z (1 - u) + e u, P = value * product of A over the features, and the sums over the
-// points u of a Gauss-Legendre rule:
+// that a row has to meet and the merged cover fraction z. With A_e(z) = z (1 - u) + e u, P = value *
+// product of A over the features, and the sums over the points u of a Gauss-Legendre rule:
 //
 //     met:    (1 - z) * sum of weight * P / A_1(z)
 //     unmet:       -    sum of weight * P / (1 - u)

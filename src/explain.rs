@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use crate::data::{ReadOptions, Reader, Table, View};
 use crate::device::Device;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::explanation::{Explanation, Header, Sink, Trailer};
 use crate::model::Model;
 use kernel_shap::KernelShap;
@@ -68,7 +68,7 @@ pub struct Options {
     pub output: Output,
     /// How values are computed of an output that is no sum over trees.
     pub estimator: Estimator,
-    /// What a black box's mean answer is taken for.
+    /// What a black box's mean answer is taken for; other models take [`Link::Identity`] alone.
     pub link: Link,
     /// How many pairs an estimate takes, at least 2: of permutations (linear models; `None` for as
     /// many as take some seconds, up to 512), or of coalitions (trees and black boxes; `None` for 1024 and
@@ -158,6 +158,13 @@ impl Explainer {
         background: Option<Background<'_>>,
         options: Options,
     ) -> Result<Self> {
+        if options.link != Link::Identity && !matches!(&*model, Model::BlackBox(_)) {
+            return Err(Error::Unsupported {
+                what: format!("the link {}", options.link),
+                by: "this model, which is no black box".to_owned(),
+                instead: "take the link identity: the margin is what links are taken of".to_owned(),
+            });
+        }
         let threads = Threads::new(options.threads)?;
         let method = threads.run(|| -> Result<Box<dyn Method>> {
             Ok(match &*model {

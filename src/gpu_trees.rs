@@ -57,7 +57,8 @@ pub struct Plan<'a> {
     pub background: Option<Background<'a>>,
     /// Whether [`GpuTrees::margins`] will be asked for.
     pub margins: bool,
-    /// Bytes of rows and values on the GPU; the model and its background come on top.
+    /// Bytes of rows and values on the GPU; the model and its background come on top, and where leaves
+    /// have tables up to 192 MiB for those of a group.
     pub memory_limit: Option<u64>,
     /// Bytes of one buffer; `None` for as many as the adapter allows.
     pub buffer_limit: Option<u64>,

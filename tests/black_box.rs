@@ -395,6 +395,26 @@ fn what_cannot_be_asked_of_a_black_box_is_refused_by_name() {
         "{error}"
     );
 
+    let many = Options {
+        samples: Some(u32::MAX),
+        ..auto()
+    };
+    refused(many, "samples: 4294967295 is not allowed");
+    for (features, outputs) in [(0, 1), (3, 0)] {
+        let none = self::model(features, outputs, |rows| Ok(of_rows(&rows)));
+        let error = explained(&none, &background, &rows, auto()).unwrap_err();
+        let says = format!("{outputs} outputs and {features} features");
+        assert!(error.to_string().contains(&says), "{error}");
+    }
+    let linear = whylight::model::Linear::new(Array2::ones((1, 18)), vec![0.0]).unwrap();
+    let logit = Options {
+        link: Link::Logit,
+        ..auto()
+    };
+    let linear = Arc::new(Model::Linear(linear));
+    let error = explained(&linear, &background, &rows, logit).unwrap_err();
+    assert!(error.to_string().contains("the link logit"), "{error}");
+
     let certain = self::model(18, 1, |rows| Ok(Array2::ones((rows.nrows(), 1))));
     let logit = Options {
         link: Link::Logit,

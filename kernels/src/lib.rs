@@ -9,7 +9,7 @@
 //! | [`tree_tables`] | the values of every decision pattern | shallow and oblivious trees, many rows |
 //! | [`tree_quadrature`] | the factors of every edge at the quadrature points | deep trees; few rows |
 //! | [`tree_quadrature_interactions`] | nothing | interactions of trees too deep for tables |
-//! | [`tree_leaves`] | nothing | interventional values of deep trees against many rows |
+//! | [`tree_leaves`] | nothing (on a GPU a table per leaf: [`tree_leaf_weights`], [`tree_leaf_tables`]) | interventional values of deep trees against many rows |
 //! | [`tree_pairs`] | nothing | interventional values of few pairs of rows |
 //! | [`tree_pairs_interactions`] | nothing | interventional interactions of trees too deep for tables |
 //! | [`predict_trees`] | nothing | margins |

@@ -1,8 +1,9 @@
 //! What the interventional values of a leaf are made of, for every pattern that a row can have at it,
 //! from what the background weighs by pattern ([`crate::tree_leaf_weights`]).
 //!
-//! The CPU's is `LeafGame::background_sums`, whose sums over supersets go through memory feature by feature. The shader does as much for 2^[`LOW`] sets at a time: those that
-//! agree in the features from [`LOW`] on, whose supersets are summed as the weights are read.
+//! The CPU's is `LeafGame::background_sums`, whose sums over supersets go through memory feature by feature.
+//! The shader does as much for 2^[`LOW`] sets at a time: those that agree in the features from [`LOW`] on,
+//! whose supersets are summed as the weights are read.
 //! Twin: `shaders/tree_leaf_tables.wgsl`
 
 use crate::binding::{bindings, params};

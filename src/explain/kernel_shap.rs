@@ -71,6 +71,8 @@ impl KernelShap {
         options: &Options,
     ) -> Result<Self> {
         check(options)?;
+        Design::check(options.samples)?;
+        model.check()?;
         let others = Others::read(&model.features, background)?;
         let players = Players::new(&model.features, &options.groups)?;
         let (memory, link) = (options.memory_limit.unwrap_or(BATCH_BYTES), options.link);

@@ -35,6 +35,25 @@ impl BlackBox {
     /// The format, as it appears in messages and results.
     pub const FORMAT: &'static str = "black box";
 
+    /// Checks that there are features and outputs.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if there are none.
+    pub fn check(&self) -> Result<()> {
+        let (features, outputs) = (self.features.len(), self.outputs.len());
+        if features > 0 && outputs > 0 {
+            return Ok(());
+        }
+        Err(Error::Model {
+            path: MEMORY.into(),
+            format: Self::FORMAT,
+            at: "its shape".to_owned(),
+            reason: format!(
+                "{outputs} outputs and {features} features; expected at least one of each"
+            ),
+        })
+    }
+
     /// The outputs (rows, outputs) of rows, checked.
     ///
     /// # Errors

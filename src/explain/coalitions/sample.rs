@@ -16,10 +16,14 @@ use std::collections::HashSet;
 use whylight_kernels::coalition_trees::CHUNK;
 
 use super::solve::Factor;
+use crate::error::{Error, Result};
 use crate::random::{SplitMix64, mix};
 
 /// Groups of the jackknife.
 const GROUPS: usize = 10;
+
+/// Pairs of coalitions that an estimate draws at most: it holds the members of each.
+const MOST_PAIRS: u32 = 1 << 18;
 
 /// Players of an estimate at most: a replicate of the jackknife holds their square.
 pub(in crate::explain) const MOST_PLAYERS: usize = 1024;
@@ -62,6 +66,18 @@ struct Replicate {
 }
 
 impl Design {
+    /// Refuses to draw more pairs than memory is taken for.
+    pub(in crate::explain) fn check(samples: Option<u32>) -> Result<()> {
+        match samples.filter(|&pairs| pairs > MOST_PAIRS) {
+            None => Ok(()),
+            Some(pairs) => Err(Error::Parameter {
+                name: "samples",
+                got: pairs.to_string(),
+                allowed: format!("up to {MOST_PAIRS} pairs of coalitions"),
+            }),
+        }
+    }
+
     /// For at least two players, with about as many pairs as asked for, and no fewer than values can
     /// be estimated from. `None` for more than [`MOST_PLAYERS`].
     pub(in crate::explain) fn new(players: usize, pairs: Option<u32>, seed: u64) -> Option<Self> {

@@ -28,9 +28,6 @@ use crate::explain::method::Found;
 use crate::explain::{Estimator, Index, Options, Output};
 use crate::model::{Link, Trees};
 
-/// Pairs of coalitions that an estimate draws at most: it holds the members of each.
-const MOST_PAIRS: u32 = 1 << 18;
-
 /// What is made of the margins of a model, by its own definition.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Answer {
@@ -170,13 +167,7 @@ impl Responses {
                 "take the estimator auto",
             ));
         }
-        if let Some(pairs) = options.samples.filter(|&pairs| pairs > MOST_PAIRS) {
-            return Err(Error::Parameter {
-                name: "samples",
-                got: pairs.to_string(),
-                allowed: format!("up to {MOST_PAIRS} pairs of coalitions"),
-            });
-        }
+        Design::check(options.samples)?;
         let background = rows.by_row(compiled);
         let mut responses = Self {
             answer,
