@@ -217,6 +217,29 @@ def test_a_model_that_misbehaves_is_named(complete):
         KernelExplainer(labels, complete[:5])
 
 
+def test_rows_that_cannot_be_are_named_and_rows_that_can_are_taken(complete):
+    with pytest.raises(DataError, match="the background: no rows"):
+        KernelExplainer(curved, complete[:0])
+    explainer = KernelExplainer(curved, complete[:5])
+    with pytest.raises(DataError, match="no rows"):
+        explainer(complete[:0])
+    with pytest.raises(ShapeError, match="columns"):
+        explainer(complete[:3, :4])
+    with pytest.raises(ParameterError, match="up to 262144 pairs"):
+        KernelExplainer(curved, complete[:5], nsamples=2**31)
+    missing = np.full((1, 6), np.nan)
+    for rows in (missing, complete[7:8]):
+        e = explainer(rows)
+        np.testing.assert_allclose(e.values.sum(axis=1) + e.base_values, curved(rows), atol=1e-6)
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame(complete[:9], schema=list("abcdef"))
+    e = KernelExplainer(curved, frame[:5])(frame[5:])
+    np.testing.assert_allclose(e.values, KernelExplainer(curved, complete[:5])(complete[5:9]).values, atol=1e-7)
+    mixed = frame.with_columns(polars.col("a").cast(polars.Float32))
+    e = KernelExplainer(curved, mixed[:5])(mixed[5:])
+    np.testing.assert_allclose(e.values.sum(axis=1) + e.base_values, curved(mixed[5:].to_numpy()), atol=1e-5)
+
+
 def test_sparse_rows_and_modules(complete):
     sparse = pytest.importorskip("scipy.sparse")
     dense = np.where(np.abs(complete) > 0.5, complete, 0.0)

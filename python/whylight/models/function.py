@@ -35,7 +35,12 @@ class Function:
         known = self._columns if self._columns is not None else names
         self.feature_names = None if known is None else [str(name) for name in known]
         rows = self.table(background)
-        columns = rows.data[3] if isinstance(rows.data, tuple) else np.shape(rows.data)[1]
+        if rows.rows == 0:
+            raise DataError("the background: no rows; expected the training rows, or a sample of them")
+        if isinstance(rows.data, np.ndarray):
+            columns = rows.data.shape[1]
+        else:
+            columns = rows.data[3] if isinstance(rows.data, tuple) else len(rows.data)
         if self.feature_names is not None and len(self.feature_names) != columns:
             raise ShapeError(f"the background: expected {len(self.feature_names)} columns, got {columns}")
         first = rows.data[:1] if isinstance(rows.data, np.ndarray) else np.zeros((1, columns))
