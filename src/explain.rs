@@ -170,8 +170,8 @@ impl Explainer {
             Ok(match &*model {
                 Model::Trees(_) => Box::new(TreeShap::new(model, background, &options)?),
                 Model::Linear(_) => Box::new(LinearShap::new(model, background, &options)?),
-                Model::BlackBox(black_box) => {
-                    Box::new(KernelShap::new(black_box, background.as_ref(), &options)?)
+                Model::BlackBox(_) => {
+                    Box::new(KernelShap::new(&model, background.as_ref(), &options)?)
                 }
             })
         })?;

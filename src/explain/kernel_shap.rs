@@ -10,23 +10,25 @@
 //! The model is asked for whole batches of synthetic rows, which run through coalitions and explained rows
 //! alike, and while it answers the next batch is made.
 
+mod asked;
 mod check;
 mod games;
 mod link;
 mod others;
+mod source;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use ndarray::Array2;
-
+use self::asked::Asking;
 use self::check::check;
-use self::games::{Coalitions, Cursor, Game, Run};
+use self::games::{Coalitions, Game};
 pub use self::link::Link;
 use self::others::Others;
+use self::source::Source;
 use super::amount::Amount;
-use super::background::{Background, NAME};
+use super::background::Background;
 use super::coalitions::{Design, Exact};
 use super::method::{Account, Asked, Found, Method, Rows};
 use super::players::Players;
@@ -34,7 +36,7 @@ use super::{Estimator, Index, Options, Output, ValueFunction};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::explanation::Header;
-use crate::model::{BlackBox, Feature};
+use crate::model::{Feature, Model};
 
 /// Bytes of the synthetic rows of a call, and of the worths of the coalitions under way, when no memory
 /// limit is given.
@@ -43,11 +45,12 @@ const BATCH_BYTES: u64 = 32 << 20;
 /// Players of an exact game at most.
 const MOST_EXACT: usize = 16;
 
-/// A black box made ready for its background.
+/// A model made ready for its background.
 #[derive(Debug)]
 pub(super) struct KernelShap {
-    model: BlackBox,
-    others: Others,
+    model: Arc<Model>,
+    source: Box<dyn Source>,
+    others: Arc<Others>,
     players: Players,
     link: Link,
     estimator: Estimator,
@@ -66,18 +69,24 @@ impl KernelShap {
     /// # Errors
     /// See [`super::Explainer::new`].
     pub(super) fn new(
-        model: &BlackBox,
+        model: &Arc<Model>,
         background: Option<&Background<'_>>,
         options: &Options,
     ) -> Result<Self> {
         check(options)?;
         Design::check(options.samples)?;
-        model.check()?;
-        let others = Others::read(&model.features, background)?;
-        let players = Players::new(&model.features, &options.groups)?;
         let (memory, link) = (options.memory_limit.unwrap_or(BATCH_BYTES), options.link);
+        let Model::BlackBox(black_box) = &**model else {
+            return Err(check::refused("this model", "take its own method"));
+        };
+        black_box.check()?;
+        let others = Arc::new(Others::read(&black_box.features, background)?);
+        let players = Players::new(&black_box.features, &options.groups)?;
+        let source = Asking::new(black_box, &others, memory);
+        let output_names = black_box.outputs.clone();
         let begun = Instant::now();
-        let base_values = base_values(model, &others, memory, link)?;
+        let mut base_values = source.base()?;
+        link.of_all(&mut base_values)?;
         let answer = begun.elapsed().as_secs_f64();
         let pairs = options.samples;
         let coalitions = 2.0 * f64::from(pairs.unwrap_or(1024 + players.len() as u32));
@@ -94,8 +103,8 @@ impl KernelShap {
                 feature_names: players.names.clone(),
                 columns: players.columns.clone(),
                 groups: players.groups.clone(),
-                output_names: model.outputs.clone(),
-                model_format: BlackBox::FORMAT.to_owned(),
+                output_names,
+                model_format: crate::model::BlackBox::FORMAT.to_owned(),
                 objective: match link {
                     Link::Identity => String::new(),
                     Link::Logit => link.name().to_owned(),
@@ -106,7 +115,8 @@ impl KernelShap {
                 seed: options.seed,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             },
-            model: model.clone(),
+            model: Arc::clone(model),
+            source: Box::new(source),
             others,
             players,
             link,
@@ -125,12 +135,7 @@ impl KernelShap {
     }
 
     fn outputs(&self) -> usize {
-        self.model.outputs.len()
-    }
-
-    /// Synthetic rows of a call at most.
-    fn at_once(&self) -> usize {
-        rows_at_once(&self.model, self.memory)
+        self.header.output_names.len()
     }
 
     /// The game of a row whose cells are given; `number` is its place in the table, for messages.
@@ -207,25 +212,7 @@ impl KernelShap {
 
     /// What the coalitions of games are worth: of each game, (output, coalition).
     fn worths(&self, games: &[Game], asked: &mut Asked) -> Result<Vec<Vec<f64>>> {
-        let outputs = self.outputs();
-        let mut worths: Vec<Vec<f64>> = (games.iter())
-            .map(|game| vec![0.0; outputs * game.coalitions.count()])
-            .collect();
-        let mut cursor = Cursor::new(games, &self.others.cells, self.model.features.len());
-        let at_once = self.at_once();
-        let mut next = cursor.next(at_once);
-        while let Some((rows, runs)) = next {
-            asked.calls += 1;
-            asked.rows += rows.nrows() as u64;
-            let ask = || {
-                let begun = Instant::now();
-                (self.model.answer(rows), begun.elapsed())
-            };
-            let ((answer, taken), following) = rayon::join(ask, || cursor.next(at_once));
-            asked.model += taken;
-            self.take(games, &runs, &answer?, &mut worths);
-            next = following;
-        }
+        let mut worths = self.source.means(games, asked)?;
         for (game, worths) in games.iter().zip(&mut worths) {
             let count = game.coalitions.count();
             let [_, none] = game.coalitions.ends();
@@ -240,26 +227,6 @@ impl KernelShap {
             }
         }
         Ok(worths)
-    }
-
-    /// Adds answers to the means of their coalitions, in the order of the background rows.
-    fn take(&self, games: &[Game], runs: &[Run], answer: &Array2<f64>, worths: &mut [Vec<f64>]) {
-        let mut rows = answer.outer_iter();
-        for run in runs {
-            let coalitions = &games[run.game].coalitions;
-            let is_row = run.coalition == coalitions.ends()[0];
-            for (i, answer) in rows.by_ref().take(run.count).enumerate() {
-                let weight = if is_row {
-                    1.0
-                } else {
-                    self.others.weights[run.first + i]
-                };
-                for (output, answer) in answer.iter().enumerate() {
-                    let at = output * coalitions.count() + run.coalition;
-                    worths[run.game][at] += weight * answer;
-                }
-            }
-        }
     }
 
     /// The values of the players of a game (place, output) and their standard errors.
@@ -292,7 +259,7 @@ impl Method for KernelShap {
     }
 
     fn features(&self) -> &[Feature] {
-        &self.model.features
+        self.model.features()
     }
 
     fn seconds(&self) -> f64 {
@@ -319,7 +286,7 @@ impl Method for KernelShap {
         let begun = Instant::now();
         out.fill(0.0);
         errors.fill(0.0);
-        let (features, outputs) = (self.model.features.len(), self.outputs());
+        let (features, outputs) = (self.model.features().len(), self.outputs());
         let width = self.players.len() * outputs;
         let mut found = Found::default();
         let mut row = 0;
@@ -360,8 +327,7 @@ impl Method for KernelShap {
     }
 
     fn margins(&self, rows: usize, cells: &[f64]) -> Result<Vec<f64>> {
-        let rows = matrix(rows, cells)?;
-        let mut margins = self.model.answer(rows)?.into_iter().collect::<Vec<f64>>();
+        let mut margins = self.source.answer(rows, cells)?;
         self.link.of_all(&mut margins)?;
         Ok(margins)
     }
@@ -381,38 +347,4 @@ fn notes(device: &Device) -> Vec<String> {
             device.name()
         )],
     }
-}
-
-/// Rows of a call at most: their cells, and the answer.
-fn rows_at_once(model: &BlackBox, memory: u64) -> usize {
-    // One batch is made while another is answered, and a model may copy its own.
-    let row = 3 * 8 * (model.features.len() + model.outputs.len()) as u64;
-    (memory / row).clamp(1, 1 << 24) as usize
-}
-
-fn matrix(rows: usize, cells: &[f64]) -> Result<Array2<f64>> {
-    let shape = (rows, cells.len() / rows.max(1));
-    Array2::from_shape_vec(shape, cells.to_vec()).map_err(|error| Error::Shape {
-        what: "the cells of rows".to_owned(),
-        expected: format!("{shape:?}"),
-        got: error.to_string(),
-    })
-}
-
-/// The link of the mean answer over the background.
-fn base_values(model: &BlackBox, others: &Others, memory: u64, link: Link) -> Result<Vec<f64>> {
-    let (features, at_once) = (model.features.len().max(1), rows_at_once(model, memory));
-    let mut means = vec![0.0; model.outputs.len()];
-    let batches = others.cells.chunks(at_once * features);
-    for (cells, weights) in batches.zip(others.weights.chunks(at_once)) {
-        let answer = model.answer(matrix(weights.len(), cells)?);
-        let answer = answer.map_err(|error| error.in_file(std::path::Path::new(NAME)))?;
-        for (row, weight) in answer.outer_iter().zip(weights) {
-            for (mean, answer) in means.iter_mut().zip(row) {
-                *mean += weight * answer;
-            }
-        }
-    }
-    link.of_all(&mut means)?;
-    Ok(means)
 }

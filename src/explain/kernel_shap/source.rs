@@ -1,0 +1,21 @@
+//! Where the worths of coalitions come from.
+
+use std::fmt::Debug;
+
+use super::games::Game;
+use crate::error::Result;
+use crate::explain::method::Asked;
+
+/// A model beside its background, that says what coalitions are worth before any link.
+pub(super) trait Source: Debug + Send + Sync {
+    /// The mean answer over the background, by output.
+    fn base(&self) -> Result<Vec<f64>>;
+
+    /// The mean answers of the coalitions of games: of each game (output, coalition). That of no players, which
+    /// is [`Source::base`], may be left at 0. They are functions of the game, and of nothing beside it, down to
+    /// the bit.
+    fn means(&self, games: &[Game], asked: &mut Asked) -> Result<Vec<Vec<f64>>>;
+
+    /// The answers (rows, outputs) to rows whose cells are given (rows, features).
+    fn answer(&self, rows: usize, cells: &[f64]) -> Result<Vec<f64>>;
+}
