@@ -158,10 +158,11 @@ impl Explainer {
         background: Option<Background<'_>>,
         options: Options,
     ) -> Result<Self> {
-        if options.link != Link::Identity && !matches!(&*model, Model::BlackBox(_)) {
+        let takes_links = !matches!(&*model, Model::Trees(_) | Model::Linear(_));
+        if options.link != Link::Identity && !takes_links {
             return Err(Error::Unsupported {
                 what: format!("the link {}", options.link),
-                by: "this model, which is no black box".to_owned(),
+                by: "this method".to_owned(),
                 instead: "take the link identity: the margin is what links are taken of".to_owned(),
             });
         }
@@ -170,7 +171,10 @@ impl Explainer {
             Ok(match &*model {
                 Model::Trees(_) => Box::new(TreeShap::new(model, background, &options)?),
                 Model::Linear(_) => Box::new(LinearShap::new(model, background, &options)?),
-                Model::BlackBox(_) => {
+                Model::KernelMachine(_)
+                | Model::Mlp(_)
+                | Model::NaiveBayes(_)
+                | Model::BlackBox(_) => {
                     Box::new(KernelShap::new(&model, background.as_ref(), &options)?)
                 }
             })

@@ -7,10 +7,14 @@
 mod black_box;
 mod catboost;
 mod check;
+mod decision;
 mod iteration;
+mod kernel_machine;
 mod lightgbm;
 mod linear;
 mod link;
+mod mlp;
+mod naive_bayes;
 mod onnx;
 mod route;
 mod sets;
@@ -23,8 +27,12 @@ use std::path::Path;
 use crate::error::{Error, Result};
 
 pub use black_box::{BlackBox, Predict};
+pub use decision::Decision;
+pub use kernel_machine::{Kernel, KernelMachine};
 pub use linear::Linear;
 pub use link::Link;
+pub use mlp::{Activation, Layer, Mlp};
+pub use naive_bayes::NaiveBayes;
 pub use trees::{
     Categories, CategorySet, Feature, Fraction, LinearLeaf, Missing, Node, Numbers, Output,
     Precision, Split, Test, Tree, Trees,
@@ -38,16 +46,49 @@ pub enum Model {
     Trees(Trees),
     /// A weighted sum of the features for each output.
     Linear(Linear),
+    /// Machines over support vectors.
+    KernelMachine(KernelMachine),
+    /// Layers of neurons.
+    Mlp(Mlp),
+    /// Naive Bayes.
+    NaiveBayes(NaiveBayes),
     /// A function of rows.
     BlackBox(BlackBox),
 }
 
 impl Model {
+    /// The model's format, as it appears in messages and results.
+    pub fn format(&self) -> &'static str {
+        match self {
+            Model::Trees(trees) => trees.format,
+            Model::Linear(linear) => linear.format,
+            Model::KernelMachine(_) => KernelMachine::FORMAT,
+            Model::Mlp(_) => Mlp::FORMAT,
+            Model::NaiveBayes(_) => NaiveBayes::FORMAT,
+            Model::BlackBox(_) => BlackBox::FORMAT,
+        }
+    }
+
+    /// The names of its outputs, or of its classes.
+    pub fn outputs(&self) -> &[String] {
+        match self {
+            Model::Trees(trees) => &trees.outputs,
+            Model::Linear(linear) => &linear.outputs,
+            Model::KernelMachine(machine) => &machine.outputs,
+            Model::Mlp(mlp) => &mlp.outputs,
+            Model::NaiveBayes(bayes) => &bayes.outputs,
+            Model::BlackBox(black_box) => &black_box.outputs,
+        }
+    }
+
     /// The columns that the model reads, in the order of its feature indexes.
     pub fn features(&self) -> &[Feature] {
         match self {
             Model::Trees(trees) => &trees.features,
             Model::Linear(linear) => &linear.features,
+            Model::KernelMachine(machine) => &machine.features,
+            Model::Mlp(mlp) => &mlp.features,
+            Model::NaiveBayes(bayes) => &bayes.features,
             Model::BlackBox(black_box) => &black_box.features,
         }
     }

@@ -16,6 +16,7 @@ mod iteration;
 mod kernels;
 mod lightgbm;
 mod linear;
+mod native;
 mod onnx;
 mod reference;
 mod report;

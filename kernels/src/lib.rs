@@ -19,12 +19,20 @@
 
 pub mod binding;
 pub mod block;
+pub mod coalition_sums;
 pub mod coalition_trees;
+pub mod decision;
 pub mod forest;
+pub mod kernel_machine;
 pub mod kmeans_assign;
+pub mod lanes;
 mod leaf_game;
 pub mod legendre;
+pub mod linear;
+pub mod machine;
+pub mod mlp;
 pub mod predict_trees;
+pub mod product_games;
 pub mod response;
 mod simd;
 pub mod tree_leaf_tables;
@@ -40,4 +48,4 @@ pub mod words;
 
 pub use block::{Block, ROWS};
 pub use forest::{Forest, Node, Test};
-pub use simd::Level;
+pub use simd::{Level, Real};

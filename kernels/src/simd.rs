@@ -3,6 +3,7 @@
 //! A kernel is written once over [`Simd`]; [`Level::detect`] says which instance runs. The only
 //! unsafe code of this crate is in these files.
 
+use std::ops::{Add, Mul};
 use std::sync::OnceLock;
 
 #[cfg(target_arch = "x86_64")]
@@ -74,6 +75,57 @@ pub(crate) fn prefetch(numbers: &[f32]) {
     let _ = numbers;
 }
 
+/// A floating-point number.
+pub trait Real:
+    Copy
+    + PartialOrd
+    + Send
+    + Sync
+    + std::fmt::Debug
+    + Add<Output = Self>
+    + Mul<Output = Self>
+    + 'static
+{
+    /// 0.
+    const ZERO: Self;
+    /// 1.
+    const ONE: Self;
+    /// a · b + c, rounded once: a function call on machines without the instruction.
+    #[must_use]
+    fn mul_add(self, b: Self, c: Self) -> Self;
+    /// Rounded to this type.
+    #[must_use]
+    fn of(x: f64) -> Self;
+    /// As float64.
+    #[must_use]
+    fn wide(self) -> f64;
+}
+
+macro_rules! real {
+    ($($type:ty)+) => {$(
+        impl Real for $type {
+            const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
+            #[inline(always)]
+            fn mul_add(self, b: Self, c: Self) -> Self {
+                <$type>::mul_add(self, b, c)
+            }
+            #[inline(always)]
+            #[allow(clippy::cast_lossless, reason = "one of the two types is float64")]
+            fn of(x: f64) -> Self {
+                x as Self
+            }
+            #[inline(always)]
+            #[allow(clippy::cast_lossless, reason = "one of the two types is float64")]
+            fn wide(self) -> f64 {
+                self as f64
+            }
+        }
+    )+};
+}
+
+real! { f32 f64 }
+
 /// A vector of float32 lanes and the operations that the tree kernels need. Comparisons follow
 /// IEEE 754: a NaN lane is never less.
 pub(crate) trait Simd: Copy + 'static {
@@ -94,6 +146,8 @@ pub(crate) trait Simd: Copy + 'static {
     fn div(a: Self::V, b: Self::V) -> Self::V;
     /// a · b + c, fused where the machine can.
     fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// a · b + c of one number, or of arrays of them that the compiler vectorises, fused where the machine can.
+    fn fused<T: Real>(a: T, b: T, c: T) -> T;
     /// x < t.
     fn below(x: Self::V, t: Self::V) -> Self::M;
     /// Not x ≥ t: x < t or either is NaN.
@@ -129,13 +183,13 @@ pub(crate) trait Simd: Copy + 'static {
 /// use loops rather than closures around [`Simd`] operations: a closure is compiled without the
 /// instruction set, and its vector operations become calls.
 macro_rules! instances {
-    ($(#[$doc:meta])* $visibility:vis fn $name:ident = $generic:ident($($arg:ident: $type:ty),* $(,)?)) => {
+    ($(#[$doc:meta])* $visibility:vis fn $name:ident $(<$body:ident: $bound:path>)? = $generic:ident($($arg:ident: $type:ty),* $(,)?)) => {
         $(#[$doc])*
         #[allow(clippy::too_many_arguments, reason = "the arguments of the kernel")]
-        $visibility fn $name(level: $crate::simd::Level, $($arg: $type),*) {
+        $visibility fn $name$(<$body: $bound>)?(level: $crate::simd::Level, $($arg: $type),*) {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
-            fn avx2($($arg: $type),*) {
+            fn avx2$(<$body: $bound>)?($($arg: $type),*) {
                 // One aligned variable aligns the whole frame. Without it, vectors that the compiler
                 // puts aside can cross the end of a page, where each costs some hundred cycles: by
                 // chance of the stack, a walk took twice its time.
@@ -144,11 +198,11 @@ macro_rules! instances {
                     _bytes: [u8; 32],
                 }
                 std::hint::black_box(&Aligned { _bytes: [0; 32] });
-                $generic::<$crate::simd::avx2::Avx2>($($arg),*);
+                $generic::<$crate::simd::avx2::Avx2 $(, $body)?>($($arg),*);
             }
             match level {
                 $crate::simd::Level::Portable => {
-                    $generic::<$crate::simd::portable::Portable>($($arg),*);
+                    $generic::<$crate::simd::portable::Portable $(, $body)?>($($arg),*);
                 }
                 #[cfg(target_arch = "x86_64")]
                 $crate::simd::Level::Avx2 => {

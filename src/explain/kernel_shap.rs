@@ -14,6 +14,7 @@ mod asked;
 mod check;
 mod games;
 mod link;
+mod native;
 mod others;
 mod source;
 
@@ -21,20 +22,23 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use rayon::prelude::*;
+
 use self::asked::Asking;
 use self::check::check;
 use self::games::{Coalitions, Game};
 pub use self::link::Link;
+use self::native::Native;
 use self::others::Others;
 use self::source::Source;
 use super::amount::Amount;
 use super::background::Background;
 use super::coalitions::{Design, Exact};
-use super::method::{Account, Asked, Found, Method, Rows};
+use super::method::{Account, Asked, Found, Method, Rows, unusable};
 use super::players::Players;
-use super::{Estimator, Index, Options, Output, ValueFunction};
+use super::{Estimator, Index, Options, ValueFunction};
 use crate::device::Device;
-use crate::error::{Error, Result};
+use crate::error::{Error, MEMORY, Result};
 use crate::explanation::Header;
 use crate::model::{Feature, Model};
 
@@ -50,6 +54,8 @@ const MOST_EXACT: usize = 16;
 pub(super) struct KernelShap {
     model: Arc<Model>,
     source: Box<dyn Source>,
+    /// Whether values come from no coalitions.
+    has_closed_form: bool,
     others: Arc<Others>,
     players: Players,
     link: Link,
@@ -73,17 +79,34 @@ impl KernelShap {
         background: Option<&Background<'_>>,
         options: &Options,
     ) -> Result<Self> {
-        check(options)?;
+        check(options, matches!(**model, Model::BlackBox(_)))?;
         Design::check(options.samples)?;
         let (memory, link) = (options.memory_limit.unwrap_or(BATCH_BYTES), options.link);
-        let Model::BlackBox(black_box) = &**model else {
-            return Err(check::refused("this model", "take its own method"));
-        };
-        black_box.check()?;
-        let others = Arc::new(Others::read(&black_box.features, background)?);
-        let players = Players::new(&black_box.features, &options.groups)?;
-        let source = Asking::new(black_box, &others, memory);
-        let output_names = black_box.outputs.clone();
+        if let Model::BlackBox(black_box) = &**model {
+            black_box.check()?;
+        }
+        let features = model.features();
+        let others = Arc::new(Others::read(features, background)?);
+        let players = Players::new(features, &options.groups)?;
+        let source: Box<dyn Source>;
+        let (output_names, engines, device_reason);
+        if let Model::BlackBox(black_box) = &**model {
+            source = Box::new(Asking::new(black_box, &others, memory));
+            output_names = black_box.outputs.clone();
+            engines = Vec::new();
+            device_reason = "the model is asked where it is";
+        } else {
+            others.check(features)?;
+            let native = Native::new(model, options.output, &others, memory)?;
+            output_names = native.output_names();
+            engines = vec![(native.engine().to_owned(), 1)];
+            device_reason = "the model's kernels are those of the CPU";
+            source = Box::new(native);
+        }
+        let has_closed_form = source.has_closed_form()
+            && link == Link::Identity
+            && options.index == Index::Shapley
+            && options.estimator != Estimator::Sampled;
         let begun = Instant::now();
         let mut base_values = source.base()?;
         link.of_all(&mut base_values)?;
@@ -94,9 +117,15 @@ impl KernelShap {
             header: Header {
                 method: "kernel_shap".to_owned(),
                 value_function: ValueFunction::Interventional.name().to_owned(),
-                output: Output::Raw.name().to_owned(),
-                estimator: options.estimator.name().to_owned(),
-                exact: options.estimator == Estimator::Exact,
+                output: options.output.name().to_owned(),
+                estimator: if has_closed_form {
+                    Estimator::Exact
+                } else {
+                    options.estimator
+                }
+                .name()
+                .to_owned(),
+                exact: has_closed_form || options.estimator == Estimator::Exact,
                 base_values,
                 interactions: false,
                 index: options.index.name().to_owned(),
@@ -104,19 +133,20 @@ impl KernelShap {
                 columns: players.columns.clone(),
                 groups: players.groups.clone(),
                 output_names,
-                model_format: crate::model::BlackBox::FORMAT.to_owned(),
+                model_format: model.format().to_owned(),
                 objective: match link {
                     Link::Identity => String::new(),
                     Link::Logit => link.name().to_owned(),
                 },
                 cover: others.cover.clone(),
                 device: Device::cpu().name(),
-                device_reason: "the model is asked where it is".to_owned(),
+                device_reason: device_reason.to_owned(),
                 seed: options.seed,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             },
             model: Arc::clone(model),
-            source: Box::new(source),
+            source,
+            has_closed_form,
             others,
             players,
             link,
@@ -128,8 +158,8 @@ impl KernelShap {
             memory,
             seconds: answer * coalitions,
             account: Account {
-                engines: Vec::new(),
-                notes: notes(&options.device),
+                engines,
+                notes: notes(&options.device, device_reason),
             },
         })
     }
@@ -138,16 +168,15 @@ impl KernelShap {
         self.header.output_names.len()
     }
 
-    /// The game of a row whose cells are given; `number` is its place in the table, for messages.
-    fn game(&self, cells: Vec<f64>, number: usize) -> Result<(Game, Vec<usize>)> {
-        let features = cells.len();
+    /// The players that vary between a row and the background, and the features of each of them.
+    fn varying(&self, cells: &[f64]) -> (Vec<usize>, Vec<Vec<usize>>) {
         let mut columns: Vec<Vec<usize>> = vec![Vec::new(); self.players.len()];
         for (column, &player) in self.players.of.iter().enumerate() {
             columns[player as usize].push(column);
         }
         let is_same = |a: f64, b: f64| a == b || a.is_nan() && b.is_nan();
         let varies = |columns: &Vec<usize>| {
-            let mut others = self.others.cells.chunks(features.max(1));
+            let mut others = self.others.cells.chunks(cells.len().max(1));
             others.any(|other| {
                 columns
                     .iter()
@@ -161,6 +190,12 @@ impl KernelShap {
             .iter()
             .map(|&player| std::mem::take(&mut columns[player]))
             .collect();
+        (of, players)
+    }
+
+    /// The game of a row whose cells are given; `number` is its place in the table, for messages.
+    fn game(&self, cells: Vec<f64>, number: usize) -> Result<(Game, Vec<usize>)> {
+        let (of, players) = self.varying(&cells);
         let coalitions = self.coalitions(of.len(), number)?;
         let game = Game {
             cells,
@@ -168,6 +203,42 @@ impl KernelShap {
             coalitions,
         };
         Ok((game, of))
+    }
+
+    /// The cells of the rows of a batch, one row after the other.
+    fn cells(&self, rows: &Rows<'_>) -> Result<Vec<Vec<f64>>> {
+        let read = |row: usize| {
+            let mut cells = vec![0.0; self.model.features().len()];
+            rows.batch.fill(row..row + 1, &mut cells)?;
+            let is_bad = |cell: &f64| !self.source.takes_missing() && !cell.is_finite();
+            match cells.iter().position(is_bad) {
+                None => Ok(cells),
+                Some(feature) => {
+                    let title = rows.batch.title(feature);
+                    let at = format!("row {}, {title}", rows.before + row + 1);
+                    Err(unusable(MEMORY, at, cells[feature]))
+                }
+            }
+        };
+        (0..rows.batch.rows()).map(read).collect()
+    }
+
+    /// Values without coalitions.
+    fn closed_form(&self, rows: &Rows<'_>, out: &mut [f32]) -> Result<Found> {
+        let outputs = self.outputs();
+        let width = self.players.len() * outputs;
+        let cells = self.cells(rows)?;
+        let rows = out.par_chunks_mut(width.max(1)).zip(&cells);
+        rows.for_each(|(out, cells)| {
+            let (of, players) = self.varying(cells);
+            let values = self.source.closed_form(cells, &players);
+            for (player, values) in of.into_iter().zip(values.chunks(outputs)) {
+                for (out, value) in out[player * outputs..].iter_mut().zip(values) {
+                    *out = *value as f32;
+                }
+            }
+        });
+        Ok(Found::default())
     }
 
     /// The coalitions to evaluate for so many players that vary.
@@ -279,24 +350,27 @@ impl Method for KernelShap {
     }
 
     fn has_errors(&self) -> bool {
-        self.estimator != Estimator::Exact
+        !self.header.exact
     }
 
     fn estimates(&self, rows: &Rows<'_>, out: &mut [f32], errors: &mut [f32]) -> Result<Found> {
         let begun = Instant::now();
         out.fill(0.0);
         errors.fill(0.0);
+        if self.has_closed_form {
+            return self.closed_form(rows, out);
+        }
         let (features, outputs) = (self.model.features().len(), self.outputs());
         let width = self.players.len() * outputs;
         let mut found = Found::default();
+        let mut cells = self.cells(rows)?.into_iter();
         let mut row = 0;
         while row < rows.batch.rows() {
             // As many games at a time as their worths have room for.
             let (mut games, mut players, mut bytes) = (Vec::new(), Vec::new(), 0);
             let first = row;
             while row < rows.batch.rows() && (row == first || bytes < self.memory) {
-                let mut cells = vec![0.0; features];
-                rows.batch.fill(row..row + 1, &mut cells)?;
+                let cells = cells.next().unwrap_or_default();
                 let (game, of) = self.game(cells, rows.before + row)?;
                 bytes += 8 * (outputs * game.coalitions.count() + features) as u64;
                 games.push(game);
@@ -338,13 +412,10 @@ impl Method for KernelShap {
 }
 
 /// What a result says of a device that has no part in it.
-fn notes(device: &Device) -> Vec<String> {
+fn notes(device: &Device, reason: &str) -> Vec<String> {
     match device {
         Device::Cpu { .. } => Vec::new(),
         #[cfg(feature = "gpu")]
-        Device::Gpu { .. } => vec![format!(
-            "{} was not used: the model is asked where it is",
-            device.name()
-        )],
+        Device::Gpu { .. } => vec![format!("{} was not used: {reason}", device.name())],
     }
 }

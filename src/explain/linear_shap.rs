@@ -38,7 +38,7 @@ use self::moments::Moments;
 use self::sums::Sums;
 use super::amount::Amount;
 use super::background::Background;
-use super::method::{Account, Method, Rows, names};
+use super::method::{Account, Method, Rows, names, unusable};
 use super::{Estimator, Index, Options, Output, ValueFunction};
 use crate::device::Device;
 use crate::error::{Error, MEMORY, Result};
@@ -231,7 +231,7 @@ impl LinearShap {
                 return error;
             }
             if let Some(feature) = cells.iter().position(|cell| !cell.is_finite()) {
-                return unusable(at(row, feature), cells[feature]);
+                return unusable(MEMORY, at(row, feature), cells[feature]);
             }
         }
         let outputs = self.header.output_names.len();
@@ -252,22 +252,5 @@ fn refused(what: &str, instead: &str) -> Error {
         what: what.to_owned(),
         by: "linear SHAP".to_owned(),
         instead: instead.to_owned(),
-    }
-}
-
-/// A cell that no linear model can read.
-fn unusable(at: String, cell: f64) -> Error {
-    let found = if cell.is_nan() {
-        "the cell is missing (NaN)".to_owned()
-    } else {
-        format!("the cell is {cell}")
-    };
-    Error::Data {
-        path: MEMORY.into(),
-        at,
-        reason: format!(
-            "{found}, but a linear model reads finite numbers only; fill it as the model's \
-             training rows were filled, or leave the row out"
-        ),
     }
 }

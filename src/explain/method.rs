@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::amount::Amount;
 use crate::data::Batch;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::explanation::Header;
 use crate::model::Feature;
 
@@ -167,4 +167,21 @@ pub(super) fn names(features: &[Feature]) -> Vec<String> {
         name.unwrap_or_else(|| format!("f{f}"))
     };
     features.iter().enumerate().map(name).collect()
+}
+
+/// A cell that a model without missing values cannot read.
+pub(super) fn unusable(path: &str, at: String, cell: f64) -> Error {
+    let found = if cell.is_nan() {
+        "the cell is missing (NaN)".to_owned()
+    } else {
+        format!("the cell is {cell}")
+    };
+    Error::Data {
+        path: path.into(),
+        at,
+        reason: format!(
+            "{found}, but this model reads finite numbers only; fill it as the model's training rows were filled, \
+             or leave the row out"
+        ),
+    }
 }

@@ -37,10 +37,10 @@ fn a_cell_that_is_no_number_is_refused_with_its_row_and_column() {
     let model = model(1, 2, &mut Random(1));
     let table = named(array![[1.0, 2.0], [3.0, 4.0], [5.0, f64::NAN]]);
     let error = Explainer::new(model.clone(), Some(&table), options(ValueFunction::Auto));
-    insta::assert_snapshot!(error.unwrap_err(), @r#"the background: at row 3, column "height": the cell is missing (NaN), but a linear model reads finite numbers only; fill it as the model's training rows were filled, or leave the row out"#);
+    insta::assert_snapshot!(error.unwrap_err(), @r#"the background: at row 3, column "height": the cell is missing (NaN), but this model reads finite numbers only; fill it as the model's training rows were filled, or leave the row out"#);
     let fine = named(array![[1.0, 2.0], [3.0, 4.0]]);
     let explainer = Explainer::new(model, Some(&fine), options(ValueFunction::Auto)).unwrap();
-    insta::assert_snapshot!(explainer.explain(&table).unwrap_err(), @r#"<memory>: at row 3, column "height": the cell is missing (NaN), but a linear model reads finite numbers only; fill it as the model's training rows were filled, or leave the row out"#);
+    insta::assert_snapshot!(explainer.explain(&table).unwrap_err(), @r#"<memory>: at row 3, column "height": the cell is missing (NaN), but this model reads finite numbers only; fill it as the model's training rows were filled, or leave the row out"#);
     // In a later batch, rows are counted from the first.
     let mut cells = matrix(3000, 2, &mut Random(2));
     cells[[2600, 0]] = f64::INFINITY;

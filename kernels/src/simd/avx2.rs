@@ -8,7 +8,7 @@
 #[allow(clippy::wildcard_imports, reason = "intrinsics")]
 use std::arch::x86_64::*;
 
-use super::Simd;
+use super::{Real, Simd};
 
 /// The instance for machines with AVX2 and FMA. `instances!` is the one place that names this type,
 /// in functions compiled with these features and called where they were detected.
@@ -49,6 +49,10 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         unsafe { _mm256_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    fn fused<T: Real>(a: T, b: T, c: T) -> T {
+        a.mul_add(b, c)
     }
     #[inline(always)]
     fn below(x: Self::V, t: Self::V) -> Self::M {

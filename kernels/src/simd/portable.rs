@@ -1,6 +1,6 @@
 //! Plain Rust, eight lanes, for the compiler to vectorise.
 
-use super::Simd;
+use super::{Real, Simd};
 
 const LANES: usize = 8;
 
@@ -47,6 +47,11 @@ impl Simd for Portable {
     fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         // Not f32::mul_add: without the instruction it is a function call.
         lanes(|i| a[i] * b[i] + c[i])
+    }
+    #[inline(always)]
+    fn fused<T: Real>(a: T, b: T, c: T) -> T {
+        // Not Real::mul_add: without the instruction it is a function call.
+        a * b + c
     }
     #[inline(always)]
     fn below(x: Self::V, t: Self::V) -> Self::M {

@@ -121,7 +121,6 @@ impl Design {
     }
 
     /// The coalitions one after the other, and the words of 32 bits that each has.
-    #[cfg(feature = "gpu")]
     pub(in crate::explain) fn masks(&self) -> (Vec<u32>, usize) {
         let words = self.players.div_ceil(32);
         let mut masks = Vec::with_capacity(words * self.coalitions());

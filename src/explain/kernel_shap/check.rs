@@ -3,8 +3,8 @@
 use crate::error::{Error, Result};
 use crate::explain::{Estimator, Index, Options, Output, ValueFunction};
 
-/// What the options may not ask of a black box.
-pub(super) fn check(options: &Options) -> Result<()> {
+/// What the options may not ask of a model; of a black box they may ask for its answer alone.
+pub(super) fn check(options: &Options, is_black_box: bool) -> Result<()> {
     let is_interventional = matches!(
         options.value_function,
         ValueFunction::Auto | ValueFunction::Interventional
@@ -24,7 +24,7 @@ pub(super) fn check(options: &Options) -> Result<()> {
             "leave out used_only: nobody knows which features a black box uses",
         ));
     }
-    if options.output != Output::Raw {
+    if is_black_box && options.output != Output::Raw {
         return Err(refused(
             &format!("the output {}", options.output),
             "explain the raw output, which is what the model answers",

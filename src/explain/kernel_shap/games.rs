@@ -38,6 +38,17 @@ pub(super) struct Run {
     pub(super) count: usize,
 }
 
+impl Game {
+    /// One whose coalitions nobody asks for.
+    pub(super) fn of(cells: Vec<f64>, players: Vec<Vec<usize>>) -> Self {
+        Self {
+            cells,
+            players,
+            coalitions: Coalitions::All(0),
+        }
+    }
+}
+
 impl Coalitions {
     pub(super) fn count(&self) -> usize {
         match self {
@@ -51,6 +62,23 @@ impl Coalitions {
         match self {
             Self::All(_) => [self.count() - 1, 0],
             Self::Some(_) => [self.count() - 2, self.count() - 1],
+        }
+    }
+
+    /// Whether these are the coalitions of others.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::All(players), Self::All(others)) => players == others,
+            (Self::Some(design), Self::Some(other)) => Arc::ptr_eq(design, other),
+            _ => false,
+        }
+    }
+
+    /// Them one after the other, as words with a bit for each player, and the words of each.
+    pub(super) fn masks(&self) -> (Vec<u32>, usize) {
+        match self {
+            Self::All(players) => ((0..1_u32 << players).collect(), 1),
+            Self::Some(design) => design.masks(),
         }
     }
 

@@ -2,7 +2,8 @@
 
 use super::check::refused;
 use crate::error::{Error, Result};
-use crate::explain::background::{Background, Sample, check_weights};
+use crate::explain::background::{Background, NAME, Sample, check_weights};
+use crate::explain::method::{names, unusable};
 use crate::model::Feature;
 
 /// The background rows that have a weight.
@@ -56,5 +57,16 @@ impl Others {
                 .collect(),
             cover,
         })
+    }
+
+    /// Refuses cells that are missing or infinite.
+    pub(super) fn check(&self, features: &[Feature]) -> Result<()> {
+        let Some(at) = self.cells.iter().position(|cell| !cell.is_finite()) else {
+            return Ok(());
+        };
+        let (row, column) = (at / features.len(), at % features.len());
+        let name = names(features).swap_remove(column);
+        let at_cell = format!("row {} of those with a weight, column \"{name}\"", row + 1);
+        Err(unusable(NAME, at_cell, self.cells[at]))
     }
 }

@@ -18,4 +18,20 @@ pub(super) trait Source: Debug + Send + Sync {
 
     /// The answers (rows, outputs) to rows whose cells are given (rows, features).
     fn answer(&self, rows: usize, cells: &[f64]) -> Result<Vec<f64>>;
+
+    /// Whether it takes cells that are missing or infinite.
+    fn takes_missing(&self) -> bool {
+        true
+    }
+
+    /// Whether [`Source::closed_form`] is there.
+    fn has_closed_form(&self) -> bool {
+        false
+    }
+
+    /// The Shapley values (player, output) of a row, exactly and without coalitions. The features of the players
+    /// are given; the others do not vary.
+    fn closed_form(&self, _cells: &[f64], _players: &[Vec<usize>]) -> Vec<f64> {
+        Vec::new()
+    }
 }

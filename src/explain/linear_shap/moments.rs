@@ -62,7 +62,11 @@ impl Moments {
         if let Some(at) = cells.cells.iter().position(|cell| !cell.is_finite()) {
             let title = cells.title(at % cells.features);
             let row = at / cells.features + 1;
-            return Err(unusable(format!("row {row}, {title}"), cells.cells[at]));
+            return Err(unusable(
+                MEMORY,
+                format!("row {row}, {title}"),
+                cells.cells[at],
+            ));
         }
         // Only shares matter: the largest weight becomes 1, so that no sum of them overflows.
         let largest = weights.map_or(1.0, |weights| weights.iter().fold(0.0, |a, &b| b.max(a)));
@@ -123,7 +127,11 @@ impl Moments {
             ));
         }
         if let Some(feature) = mean.iter().position(|mean| !mean.is_finite()) {
-            return Err(unusable(format!("mean {}", feature + 1), mean[feature]));
+            return Err(unusable(
+                MEMORY,
+                format!("mean {}", feature + 1),
+                mean[feature],
+            ));
         }
         let covariance = match covariance {
             Some(covariance) if covariance.dim() != (features, features) => {

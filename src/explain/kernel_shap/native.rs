@@ -1,0 +1,369 @@
+//! Worths from models whose units are sums or products over players: what a coalition takes from the explained
+//! row and what it takes from the background are one number each for a unit, and the latter serves all rows
+//! ([`whylight_kernels::coalition_sums`]). No synthetic row is ever made.
+
+mod lower;
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use whylight_kernels::Level;
+use whylight_kernels::coalition_sums::{Coalitions, Combine, Term, Terms};
+use whylight_kernels::kernel_machine::{self, KernelMachine};
+use whylight_kernels::lanes::LANES;
+use whylight_kernels::legendre::Rule;
+use whylight_kernels::linear::{self, Linear};
+use whylight_kernels::product_games;
+
+use self::lower::{Body, Lowered};
+use super::games::Game;
+use super::others::Others;
+use super::source::Source;
+use crate::error::Result;
+use crate::explain::Output;
+use crate::explain::method::Asked;
+use crate::model::Model;
+
+/// Coalitions that a thread takes at a time.
+const AT_ONCE: usize = 16;
+
+/// A model in its units, beside a background.
+#[derive(Debug)]
+pub(super) struct Native {
+    model: Arc<Model>,
+    output: Output,
+    lowered: Lowered,
+    others: Arc<Others>,
+    memory: u64,
+}
+
+/// Rows whose games have the same players, and so the same coalitions.
+struct Batch<'a> {
+    /// By place in the call.
+    rows: Vec<usize>,
+    first: &'a Game,
+}
+
+impl Native {
+    /// For a model that [`Native::takes`].
+    ///
+    /// # Errors
+    /// [`crate::Error::Unsupported`] for an output that the model does not have.
+    pub(super) fn new(
+        model: &Arc<Model>,
+        output: Output,
+        others: &Arc<Others>,
+        memory: u64,
+    ) -> Result<Self> {
+        Ok(Self {
+            lowered: Lowered::new(model, output)?,
+            model: Arc::clone(model),
+            output,
+            others: Arc::clone(others),
+            memory,
+        })
+    }
+
+    /// The names of what is explained.
+    pub(super) fn output_names(&self) -> Vec<String> {
+        self.lowered.names.clone()
+    }
+
+    /// What computes the worths, for the result.
+    pub(super) fn engine(&self) -> &'static str {
+        match &self.lowered.body {
+            Body::Sums { .. } => "linear",
+            Body::Machine { .. } => "kernel_machine",
+            Body::Mlp(_) => "mlp",
+        }
+    }
+
+    fn outputs(&self) -> usize {
+        self.lowered.names.len()
+    }
+
+    /// The terms of players (player, unit), and what all coalitions begin with, of cells of a row.
+    fn terms(&self, cells: &[f64], players: &[Vec<usize>]) -> Vec<f64> {
+        let units = self.lowered.units();
+        let mut terms = vec![0.0; players.len() * units];
+        for (columns, terms) in players.iter().zip(terms.chunks_exact_mut(units)) {
+            for &column in columns {
+                self.lowered.add(column, cells[column], terms);
+            }
+            self.lowered.finish(terms);
+        }
+        terms
+    }
+
+    /// What all coalitions of a row begin with: what the columns give that do not vary, and the constants.
+    fn start(&self, game: &Game) -> Vec<f64> {
+        let mut plays = vec![false; game.cells.len()];
+        for &column in game.players.iter().flatten() {
+            plays[column] = true;
+        }
+        let mut start = self.lowered.start.clone();
+        for (column, &cell) in game.cells.iter().enumerate() {
+            if !plays[column] {
+                self.lowered.add(column, cell, &mut start);
+            }
+        }
+        self.lowered.finish(&mut start);
+        start
+    }
+
+    /// The terms (player, unit) of [`LANES`] background rows from the first on, side by side.
+    fn lanes(&self, first: usize, players: &[Vec<usize>]) -> Vec<[f64; LANES]> {
+        let features = self.model.features().len();
+        let mut lanes = vec![[0.0; LANES]; players.len() * self.lowered.units()];
+        let rows = self.others.cells.chunks_exact(features).skip(first);
+        for (l, cells) in rows.take(LANES).enumerate() {
+            for (lanes, term) in lanes.iter_mut().zip(self.terms(cells, players)) {
+                lanes[l] = term;
+            }
+        }
+        lanes
+    }
+
+    /// The weights of as many rows, 0 where there are none.
+    fn weights(&self) -> Vec<[f64; LANES]> {
+        let pad = |weights: &[f64]| std::array::from_fn(|l| weights.get(l).copied().unwrap_or(0.0));
+        self.others.weights.chunks(LANES).map(pad).collect()
+    }
+
+    /// Adds the mean answers of the coalitions of rows to `means`, laid out (coalition, row, output).
+    fn add<T>(
+        &self,
+        games: &[&Game],
+        coalitions: Coalitions<'_>,
+        means: &mut [f64],
+        run: impl Fn(&whylight_kernels::machine::Games<'_, T>, std::ops::Range<usize>, &mut [f64])
+        + Sync,
+    ) where
+        T: whylight_kernels::Real,
+        [T; LANES]: Term,
+    {
+        let (combine, units) = (self.lowered.combine, self.lowered.units());
+        let players = &games[0].players;
+        let rows: Vec<Terms<T>> = (games.par_iter())
+            .map(|game| {
+                let terms: Vec<T> = self
+                    .terms(&game.cells, players)
+                    .into_iter()
+                    .map(T::of)
+                    .collect();
+                let start = self.start(game).into_iter().map(T::of).collect();
+                Terms::new(combine, start, &terms)
+            })
+            .collect();
+        let neutral = match combine {
+            Combine::Sum => [T::ZERO; LANES],
+            Combine::Product => [T::ONE; LANES],
+        };
+        let weights = self.weights();
+        // Of 16 sets for every 4 players, and what a coalition takes.
+        let block = (size_of::<T>() * LANES * units * (4 * players.len() + 1)) as u64;
+        let at_once = (self.memory / block.max(1)).clamp(1, weights.len() as u64) as usize;
+        let width = games.len() * self.outputs();
+        for (number, weights) in weights.chunks(at_once).enumerate() {
+            let first = number * at_once;
+            let background: Vec<Terms<[T; LANES]>> = (0..weights.len())
+                .into_par_iter()
+                .map(|block| {
+                    let lanes = self.lanes((first + block) * LANES, players);
+                    let lanes: Vec<[T; LANES]> =
+                        lanes.iter().map(|lanes| lanes.map(T::of)).collect();
+                    Terms::new(combine, vec![neutral; units], &lanes)
+                })
+                .collect();
+            let games = whylight_kernels::machine::Games {
+                rows: &rows,
+                background: &background,
+                weights,
+                coalitions,
+                decision: self.lowered.decision,
+            };
+            let parts = means.par_chunks_mut(AT_ONCE * width).enumerate();
+            parts.for_each(|(part, means)| {
+                let first = part * AT_ONCE;
+                run(&games, first..first + means.len() / width, means);
+            });
+        }
+    }
+
+    /// The mean answers (coalition, row, output) of rows that have the same players and coalitions.
+    fn of_batch(&self, games: &[&Game], masks: &[u32], words: usize) -> Vec<f64> {
+        let coalitions = Coalitions { masks, words };
+        let mut means = vec![0.0; coalitions.count() * games.len() * self.outputs()];
+        let level = Level::detect();
+        match &self.lowered.body {
+            Body::Sums { machines } => {
+                let body = Linear {
+                    machines: *machines,
+                };
+                self.add(games, coalitions, &mut means, |games, range, means| {
+                    linear::run(level, &body, games, range, means);
+                });
+            }
+            Body::Machine {
+                shape,
+                coefficients,
+                intercepts,
+            } => {
+                let body = KernelMachine {
+                    shape: *shape,
+                    coefficients,
+                    intercepts,
+                };
+                self.add(games, coalitions, &mut means, |games, range, means| {
+                    kernel_machine::run(level, body, games, range, means);
+                });
+            }
+            Body::Mlp(body) => {
+                self.add(games, coalitions, &mut means, |games, range, means| {
+                    whylight_kernels::mlp::run(level, body, games, range, means);
+                });
+            }
+        }
+        means
+    }
+
+    /// Adds the values (player, machine) of a row of a product kernel.
+    fn add_products(
+        &self,
+        row: &[f64],
+        cells: &[f64],
+        players: &[Vec<usize>],
+        coefficients: &[f64],
+        values: &mut [f64],
+    ) {
+        // What does not vary is a factor of every coalition.
+        let fixed = self.start(&Game::of(cells.to_vec(), players.to_vec()));
+        let coefficients: Vec<f64> = (coefficients.iter().zip(fixed.iter().cycle()))
+            .map(|(coefficient, fixed)| coefficient * fixed)
+            .collect();
+        let rule = Rule::new(players.len().div_ceil(2));
+        let weights = self.weights();
+        let block = (8 * LANES * row.len()) as u64;
+        let at_once = (self.memory / block.max(1)).clamp(1, weights.len() as u64) as usize;
+        for (number, weights) in weights.chunks(at_once).enumerate() {
+            let lanes = |block: usize| self.lanes((number * at_once + block) * LANES, players);
+            let background: Vec<_> = (0..weights.len()).map(lanes).collect();
+            let games = product_games::Games {
+                players: players.len(),
+                row,
+                background: &background,
+                weights,
+                coefficients: &coefficients,
+            };
+            product_games::run(Level::detect(), &games, &rule, values);
+        }
+    }
+
+    /// Rows of a batch at most: their terms stay at hand while coalitions pass.
+    fn rows_at_once(&self, players: usize) -> usize {
+        let row = 8 * self.lowered.units() * (4 * players + 2) + 1;
+        (self.memory as usize / row).clamp(1, 4096)
+    }
+}
+
+impl Source for Native {
+    fn base(&self) -> Result<Vec<f64>> {
+        let features = self.model.features().len();
+        let mut means = vec![0.0; self.outputs()];
+        let rows = self.others.cells.par_chunks_exact(features);
+        let answers: Vec<Vec<f64>> = rows
+            .map(|cells| self.lowered.answer(&self.model, self.output, cells))
+            .collect();
+        for (answer, weight) in answers.iter().zip(&self.others.weights) {
+            for (mean, answer) in means.iter_mut().zip(answer) {
+                *mean += weight * answer;
+            }
+        }
+        Ok(means)
+    }
+
+    fn means(&self, games: &[Game], _: &mut Asked) -> Result<Vec<Vec<f64>>> {
+        let outputs = self.outputs();
+        let mut means: Vec<Vec<f64>> = (games.iter())
+            .map(|game| vec![0.0; outputs * game.coalitions.count()])
+            .collect();
+        let mut batches: Vec<Batch<'_>> = Vec::new();
+        for (row, game) in games.iter().enumerate() {
+            let most = self.rows_at_once(game.players.len());
+            let is_same = |batch: &Batch<'_>| {
+                batch.rows.len() < most
+                    && batch.first.players == game.players
+                    && batch.first.coalitions.is_same(&game.coalitions)
+            };
+            match batches.iter_mut().rev().find(|batch| is_same(batch)) {
+                Some(batch) => batch.rows.push(row),
+                None => batches.push(Batch {
+                    rows: vec![row],
+                    first: game,
+                }),
+            }
+        }
+        for batch in &batches {
+            let (masks, words) = batch.first.coalitions.masks();
+            let of_batch: Vec<&Game> = batch.rows.iter().map(|&row| &games[row]).collect();
+            let found = self.of_batch(&of_batch, &masks, words);
+            let count = batch.first.coalitions.count();
+            for (coalition, found) in found.chunks_exact(batch.rows.len() * outputs).enumerate() {
+                for (&row, found) in batch.rows.iter().zip(found.chunks_exact(outputs)) {
+                    for (output, found) in found.iter().enumerate() {
+                        means[row][output * count + coalition] = *found;
+                    }
+                }
+            }
+            // By the model's own rules, in float64: a value and its check begin from the same ends.
+            let [all, _] = batch.first.coalitions.ends();
+            for &row in &batch.rows {
+                let answer = self
+                    .lowered
+                    .answer(&self.model, self.output, &games[row].cells);
+                for (output, answer) in answer.into_iter().enumerate() {
+                    means[row][output * count + all] = answer;
+                }
+            }
+        }
+        Ok(means)
+    }
+
+    fn answer(&self, rows: usize, cells: &[f64]) -> Result<Vec<f64>> {
+        let features = cells.len() / rows.max(1);
+        let rows = cells.par_chunks_exact(features.max(1));
+        let answers = rows.map(|cells| self.lowered.answer(&self.model, self.output, cells));
+        Ok(answers.collect::<Vec<_>>().concat())
+    }
+
+    fn takes_missing(&self) -> bool {
+        false
+    }
+
+    fn has_closed_form(&self) -> bool {
+        self.lowered.has_closed_form()
+    }
+
+    fn closed_form(&self, cells: &[f64], players: &[Vec<usize>]) -> Vec<f64> {
+        let row = self.terms(cells, players);
+        let mut values = vec![0.0; players.len() * self.outputs()];
+        match &self.lowered.body {
+            _ if players.is_empty() => {}
+            Body::Machine { coefficients, .. } => {
+                self.add_products(&row, cells, players, coefficients, &mut values);
+            }
+            // A unit is an output: a player is worth what it adds, less what it adds on average.
+            Body::Sums { .. } | Body::Mlp(_) => {
+                values.copy_from_slice(&row);
+                for (block, weights) in self.weights().iter().enumerate() {
+                    let lanes = self.lanes(block * LANES, players);
+                    for (value, lanes) in values.iter_mut().zip(&lanes) {
+                        let terms = lanes.iter().zip(weights).map(|(y, weight)| weight * y);
+                        *value -= terms.sum::<f64>();
+                    }
+                }
+            }
+        }
+        values
+    }
+}
