@@ -81,6 +81,27 @@ impl Model {
         }
     }
 
+    /// The raw output of a row, in float64 and by the model's own rules, of a model that is neither trees, nor
+    /// linear, nor a black box.
+    pub fn raw(&self, row: &[f64]) -> Option<Vec<f64>> {
+        match self {
+            Model::KernelMachine(machine) => Some(machine.raw(row)),
+            Model::Mlp(mlp) => Some(mlp.raw(row)),
+            Model::NaiveBayes(bayes) => Some(bayes.raw(row)),
+            Model::Trees(_) | Model::Linear(_) | Model::BlackBox(_) => None,
+        }
+    }
+
+    /// The probabilities of a row, as [`Model::raw`]; `None` where the model has none.
+    pub fn probabilities(&self, row: &[f64]) -> Option<Vec<f64>> {
+        match self {
+            Model::KernelMachine(machine) => machine.probabilities(row),
+            Model::Mlp(mlp) => mlp.probabilities(row),
+            Model::NaiveBayes(bayes) => Some(bayes.probabilities(row)),
+            Model::Trees(_) | Model::Linear(_) | Model::BlackBox(_) => None,
+        }
+    }
+
     /// The columns that the model reads, in the order of its feature indexes.
     pub fn features(&self) -> &[Feature] {
         match self {

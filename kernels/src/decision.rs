@@ -104,6 +104,15 @@ impl Decision {
                     }
                 }
             }
+            Self::Coupled { classes: 2 } => {
+                let mut answers = coupled_pair::<S>(logistic::<S>(margins[0]));
+                means[0] += weighted(&answers, weights);
+                for l in 0..LANES {
+                    answers[l] = 1.0 - answers[l];
+                }
+                means[1] += weighted(&answers, weights);
+                return;
+            }
             Self::Coupled { classes } => {
                 for margin in &mut *margins {
                     *margin = logistic::<S>(*margin);
@@ -163,6 +172,44 @@ fn machine(classes: usize, first: usize, second: usize) -> usize {
     first * (2 * classes - first - 1) / 2 + second - first - 1
 }
 
+/// [`coupled`] of two classes: the probability of the first. With r the one of the pair, a step takes the
+/// other class from y to `y (1 − r)² / ((1 − r)² − (1 − r) y + y²)`, then the first from x likewise, and what it is
+/// stopped by is `|x − r| max(x, y)`.
+#[inline(always)]
+fn coupled_pair<S: Simd>(mut r: [f64; LANES]) -> [f64; LANES] {
+    for l in 0..LANES {
+        r[l] = r[l].clamp(LEAST, 1.0 - LEAST);
+    }
+    let mut x = [0.5; LANES];
+    for _ in 0..MOST_STEPS {
+        let mut is_off = [0_u64; LANES];
+        for l in 0..LANES {
+            let off = (x[l] - r[l]).abs() * x[l].max(1.0 - x[l]);
+            is_off[l] = if off < STOP / 2.0 { 0 } else { u64::MAX };
+        }
+        let mut any = 0;
+        for l in 0..LANES {
+            any |= is_off[l];
+        }
+        if any == 0 {
+            break;
+        }
+        for l in 0..LANES {
+            let (r, rest) = (r[l], 1.0 - r[l]);
+            let y = 1.0 - x[l];
+            let y = y * rest * rest / S::fused(y, y - rest, rest * rest);
+            let next = 1.0 - y;
+            let next = next * r * r / S::fused(next, next - r, r * r);
+            x[l] = if is_off[l] == 0 { x[l] } else { next };
+        }
+    }
+    x
+}
+
+/// LIBSVM's bounds on the steps of pairwise coupling, and on what the classes may differ by, times their number.
+const MOST_STEPS: usize = 100;
+const STOP: f64 = 0.005;
+
 /// The p that minimises `Σ (r_ji p_i − r_ij p_j)²` over pairs, where `r_ij` is the probability of i if it is i or
 /// j: Q p is equal for all classes there.
 fn coupled(classes: usize, pairs: &[f64], p: &mut [f64]) {
@@ -182,13 +229,13 @@ fn coupled(classes: usize, pairs: &[f64], p: &mut [f64]) {
     }
     p.fill(1.0 / classes as f64);
     let mut qp = vec![0.0; classes];
-    for _ in 0..classes.max(100) {
+    for _ in 0..classes.max(MOST_STEPS) {
         for (qp, q) in qp.iter_mut().zip(q.chunks_exact(classes)) {
             *qp = q.iter().zip(&*p).map(|(q, p)| q * p).sum();
         }
         let mut pqp: f64 = p.iter().zip(&qp).map(|(p, qp)| p * qp).sum();
         let off = qp.iter().map(|qp| (qp - pqp).abs()).fold(0.0, f64::max);
-        if off < 0.005 / classes as f64 {
+        if off < STOP / classes as f64 {
             break;
         }
         for t in 0..classes {
@@ -239,6 +286,19 @@ mod tests {
             assert!((got - p).abs() < 2e-3, "{got} {p}");
         }
         assert!((got.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn two_classes_are_coupled_as_any_number() {
+        for step in -160..160 {
+            let margin = f64::from(step) / 8.0 + 0.01;
+            let mut expected = [0.0; 2];
+            super::coupled(2, &[1.0 / (1.0 + (-margin).exp())], &mut expected);
+            let got = Decision::Coupled { classes: 2 }.answers(&[margin]);
+            for (got, expected) in got.iter().zip(expected) {
+                assert!((got - expected).abs() < 1e-12, "{margin}: {got} {expected}");
+            }
+        }
     }
 
     #[test]

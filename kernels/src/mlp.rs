@@ -143,6 +143,27 @@ impl Dense {
     }
 }
 
+impl Mlp {
+    /// The neurons of the first layer, of a row beside background rows.
+    #[inline(always)]
+    fn first<S: Simd>(&self, x: &[f32], y: &[[f32; LANES]], to: &mut [[f32; LANES]]) {
+        let least = match self.activation {
+            Activation::Relu => 0.0,
+            _ => f32::NEG_INFINITY,
+        };
+        for u in 0..to.len() {
+            let (x, mut sum) = (x[u], y[u]);
+            for l in 0..LANES {
+                sum[l] = (x + sum[l]).max(least);
+            }
+            to[u] = sum;
+        }
+        if self.activation != Activation::Relu {
+            self.activation.apply::<S>(to);
+        }
+    }
+}
+
 impl Body for Mlp {
     type T = f32;
 
@@ -172,12 +193,7 @@ impl Body for Mlp {
             .zip(margins.chunks_exact_mut(machines));
         let (mut from, mut to) = room.split_at_mut(room.len() / 2);
         for (x, margins) in rows {
-            for ((sum, x), y) in from.iter_mut().zip(x).zip(y) {
-                for l in 0..LANES {
-                    sum[l] = x + y[l];
-                }
-            }
-            self.activation.apply::<S>(&mut from[..units]);
+            self.first::<S>(x, y, &mut from[..units]);
             let mut inputs = units;
             for (number, layer) in self.layers.iter().enumerate() {
                 let neurons = layer.biases.len();

@@ -29,7 +29,7 @@ pub struct Games<'a> {
     pub coefficients: &'a [f64],
 }
 
-instances! {
+instances! { wide
     /// Adds the values of a row to `values`, laid out (player, machine), by a rule that has at least half as many
     /// points as there are players.
     pub fn run = run_games(games: &Games<'_>, rule: &Rule, values: &mut [f64])

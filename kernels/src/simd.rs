@@ -18,10 +18,13 @@ pub enum Level {
     /// AVX2 with FMA.
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    /// AVX-512, for the kernels that have an instance for it; the others take that for AVX2.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
 }
 
 impl Level {
-    /// The best level of this machine, or the one that `WHYLIGHT_SIMD` (`portable`, `avx2`) names
+    /// The best level of this machine, or the one that `WHYLIGHT_SIMD` (`portable`, `avx2`, `avx512`) names
     /// if the machine has it.
     pub fn detect() -> Self {
         static LEVEL: OnceLock<Level> = OnceLock::new();
@@ -38,6 +41,10 @@ impl Level {
     pub fn available() -> Vec<Self> {
         let mut levels = Vec::new();
         #[cfg(target_arch = "x86_64")]
+        if has_avx512() {
+            levels.push(Level::Avx512);
+        }
+        #[cfg(target_arch = "x86_64")]
         if has_avx2() {
             levels.push(Level::Avx2);
         }
@@ -51,6 +58,8 @@ impl Level {
             Level::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => "avx512",
         }
     }
 }
@@ -58,6 +67,14 @@ impl Level {
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn has_avx2() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn has_avx512() -> bool {
+    has_avx2()
+        && is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl")
 }
 
 /// Asks the cache for numbers that will be read soon.
@@ -96,9 +113,6 @@ pub trait Real:
     /// Rounded to this type.
     #[must_use]
     fn of(x: f64) -> Self;
-    /// As float64.
-    #[must_use]
-    fn wide(self) -> f64;
 }
 
 macro_rules! real {
@@ -114,11 +128,6 @@ macro_rules! real {
             #[allow(clippy::cast_lossless, reason = "one of the two types is float64")]
             fn of(x: f64) -> Self {
                 x as Self
-            }
-            #[inline(always)]
-            #[allow(clippy::cast_lossless, reason = "one of the two types is float64")]
-            fn wide(self) -> f64 {
-                self as f64
             }
         }
     )+};
@@ -182,14 +191,40 @@ pub(crate) trait Simd: Copy + 'static {
 /// compiled with its instruction set. Everything below `$generic` must be `#[inline(always)]`, and
 /// use loops rather than closures around [`Simd`] operations: a closure is compiled without the
 /// instruction set, and its vector operations become calls.
+///
+/// With `wide`, of a kernel that uses no vectors of its own but arrays, AVX-512 doubles their width where the machine
+/// has it; that changes no bit.
 macro_rules! instances {
-    ($(#[$doc:meta])* $visibility:vis fn $name:ident $(<$body:ident: $bound:path>)? = $generic:ident($($arg:ident: $type:ty),* $(,)?)) => {
+    (wide $(#[$doc:meta])* $visibility:vis fn $name:ident = $generic:ident($($arg:ident: $type:ty),* $(,)?)) => {
         $(#[$doc])*
         #[allow(clippy::too_many_arguments, reason = "the arguments of the kernel")]
-        $visibility fn $name$(<$body: $bound>)?(level: $crate::simd::Level, $($arg: $type),*) {
+        $visibility fn $name(level: $crate::simd::Level, $($arg: $type),*) {
+            $crate::simd::instances! { fn narrow = $generic($($arg: $type),*) }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma,avx512f,avx512dq,avx512vl")]
+            fn avx512($($arg: $type),*) {
+                $generic::<$crate::simd::avx2::Avx2>($($arg),*);
+            }
+            #[cfg(target_arch = "x86_64")]
+            if level == $crate::simd::Level::Avx512 {
+                assert!($crate::simd::has_avx512(), "the level must be available");
+                // SAFETY: the line above.
+                #[expect(unsafe_code, reason = "the instruction set is there")]
+                unsafe {
+                    avx512($($arg),*);
+                }
+                return;
+            }
+            narrow(level, $($arg),*);
+        }
+    };
+    ($(#[$doc:meta])* $visibility:vis fn $name:ident = $generic:ident($($arg:ident: $type:ty),* $(,)?)) => {
+        $(#[$doc])*
+        #[allow(clippy::too_many_arguments, reason = "the arguments of the kernel")]
+        $visibility fn $name(level: $crate::simd::Level, $($arg: $type),*) {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
-            fn avx2$(<$body: $bound>)?($($arg: $type),*) {
+            fn avx2($($arg: $type),*) {
                 // One aligned variable aligns the whole frame. Without it, vectors that the compiler
                 // puts aside can cross the end of a page, where each costs some hundred cycles: by
                 // chance of the stack, a walk took twice its time.
@@ -198,14 +233,14 @@ macro_rules! instances {
                     _bytes: [u8; 32],
                 }
                 std::hint::black_box(&Aligned { _bytes: [0; 32] });
-                $generic::<$crate::simd::avx2::Avx2 $(, $body)?>($($arg),*);
+                $generic::<$crate::simd::avx2::Avx2>($($arg),*);
             }
             match level {
                 $crate::simd::Level::Portable => {
-                    $generic::<$crate::simd::portable::Portable $(, $body)?>($($arg),*);
+                    $generic::<$crate::simd::portable::Portable>($($arg),*);
                 }
                 #[cfg(target_arch = "x86_64")]
-                $crate::simd::Level::Avx2 => {
+                $crate::simd::Level::Avx2 | $crate::simd::Level::Avx512 => {
                     assert!($crate::simd::has_avx2(), "the level must be available");
                     // SAFETY: the line above.
                     #[expect(unsafe_code, reason = "the instruction set is there")]

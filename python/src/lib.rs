@@ -10,6 +10,7 @@ mod error;
 mod explainer;
 mod files;
 mod model;
+mod native;
 mod summarise;
 mod table;
 

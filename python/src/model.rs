@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use numpy::ndarray::Array2;
+use numpy::ndarray::{Array2, ArrayView1};
 use numpy::{PyArray2, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -13,6 +13,7 @@ use whylight::model::{
 };
 
 use crate::error::raised;
+use crate::native;
 
 /// A model, in the engine's own form.
 #[pyclass(frozen, module = "whylight._engine")]
@@ -128,6 +129,34 @@ impl Model {
         Self::made(py, checked.map(whylight::Model::Linear))
     }
 
+    /// A kernel machine: a dict of its parts.
+    #[staticmethod]
+    fn from_kernel_machine(
+        py: Python<'_>,
+        kind: &str,
+        parts: native::Machine<'_>,
+    ) -> PyResult<Self> {
+        let machine = parts.model()?;
+        let checked = machine.check(Path::new(kind)).map(|()| machine);
+        Self::made(py, checked.map(whylight::Model::KernelMachine))
+    }
+
+    /// A multi-layer perceptron: a dict of its parts.
+    #[staticmethod]
+    fn from_mlp(py: Python<'_>, kind: &str, parts: native::Perceptron<'_>) -> PyResult<Self> {
+        let mlp = parts.model()?;
+        let checked = mlp.check(Path::new(kind)).map(|()| mlp);
+        Self::made(py, checked.map(whylight::Model::Mlp))
+    }
+
+    /// Gaussian naive Bayes: a dict of its parts.
+    #[staticmethod]
+    fn from_naive_bayes(py: Python<'_>, kind: &str, parts: native::Bayes<'_>) -> PyResult<Self> {
+        let bayes = parts.model();
+        let checked = bayes.check(Path::new(kind)).map(|()| bayes);
+        Self::made(py, checked.map(whylight::Model::NaiveBayes))
+    }
+
     /// A function of an array (rows, features) that returns one (rows, outputs), both float64: one name per
     /// feature, or None, and one per output.
     #[staticmethod]
@@ -147,15 +176,40 @@ impl Model {
         })))
     }
 
+    /// The answers (rows, outputs) to rows (rows, features) of a model that the engine evaluates itself: its
+    /// probabilities, or the raw output.
+    fn answers<'py>(
+        &self,
+        py: Python<'py>,
+        rows: PyReadonlyArray2<'py, f64>,
+        probability: bool,
+    ) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        let answer = |row: ArrayView1<'_, f64>| {
+            let row = row.to_vec();
+            let answer = if probability {
+                self.0.probabilities(&row)
+            } else {
+                self.0.raw(&row)
+            };
+            answer.ok_or_else(|| PyValueError::new_err("the model is not evaluated by the engine"))
+        };
+        let rows = rows.as_array();
+        if rows.ncols() != self.columns().len() {
+            return Err(PyValueError::new_err(
+                "one column for each feature of the model",
+            ));
+        }
+        let answers = rows
+            .outer_iter()
+            .map(answer)
+            .collect::<PyResult<Vec<_>>>()?;
+        PyArray2::from_vec2(py, &answers).map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
     /// The model's format, such as `XGBoost JSON`.
     #[getter]
     fn format(&self) -> &'static str {
-        match &*self.0 {
-            whylight::Model::Trees(trees) => trees.format,
-            whylight::Model::Linear(linear) => linear.format,
-            whylight::Model::BlackBox(_) => BlackBox::FORMAT,
-            _ => "",
-        }
+        self.0.format()
     }
 
     /// The training objective, empty if unknown.
@@ -191,12 +245,7 @@ impl Model {
     /// The names of the outputs.
     #[getter]
     fn outputs(&self) -> Vec<String> {
-        match &*self.0 {
-            whylight::Model::Trees(trees) => trees.outputs.clone(),
-            whylight::Model::Linear(linear) => linear.outputs.clone(),
-            whylight::Model::BlackBox(black_box) => black_box.outputs.clone(),
-            _ => Vec::new(),
-        }
+        self.0.outputs().to_vec()
     }
 
     /// Whether the model stores how many training rows reached each node.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from . import _parameters
-from ._table import is_a
-from .errors import ParameterError, UnsupportedError
-from .models.function import Function
+import numpy as np
+
+from . import _groups, _parameters
+from ._base import unwrap
+from ._table import held, is_a, with_rows
+from .errors import ParameterError, UnsupportedError, WhylightError
+from .models.function import Function, asked
+from .models.native import native
 from .summarise import Background
 from .tree import EngineExplainer
 
@@ -23,10 +27,19 @@ class KernelExplainer(EngineExplainer):
     twice the number of features), and `e.standard_errors` has the standard error of every value. No value is set to 0
     because others are larger. `link="logit"` explains the log-odds of the mean answer.
 
+    Models of scikit-learn that the engine evaluates itself are not asked: support vectors, Gaussian processes, kernel
+    ridge, naive Bayes, perceptrons and linear models, alone or as the last step of a Pipeline, as objects or by a
+    method such as `svc.predict_proba`. Their coalitions never become rows. The margins of linear models and of product
+    kernels (RBF, Laplacian) have exact values without coalitions, for any number of features. `e.details["engines"]`
+    says what computed the values. `output` of an object is "probability" (`predict_proba`) or "raw" (`decision_function`, or
+    `predict`); "auto" is the first that it has.
+
     `groups` are features that play as one, a dict of names with lists of names or positions. With `transformations`,
     and of a Pipeline, the raw columns play. `memory_limit` in bytes bounds the rows that the model is asked for at a
     time; `e.notes` say how often it was asked, and which part of the time it took.
     """
+
+    _function = None
 
     def __init__(
         self,
@@ -36,6 +49,7 @@ class KernelExplainer(EngineExplainer):
         nsamples="auto",
         link="identity",
         estimator="auto",
+        output="auto",
         groups=None,
         explain_subset=None,
         features=None,
@@ -56,24 +70,38 @@ class KernelExplainer(EngineExplainer):
         rows = background
         if isinstance(background, Background) or is_a(background, "shap.utils._legacy", "DenseData"):
             rows = background.data
-        before = None
-        if transformations is not None:
-            from .transformations import Transformations
-
-            chosen = Transformations(transformations, allow_all_transformations=True)
-            before = chosen.transform
-        self._function = Function(model, rows, before, _parameters.names("features", features))
-        self._task = self._function.task
-        self._outputs = len(self._function.model.outputs)
-        self._known_classes = self._function.classes
-        self._known_features = self._function.model.features
+        output = _parameters.text("output", output, '"auto", "raw" or "probability"')
+        if output not in ("auto", "raw", "probability"):
+            raise ParameterError(f'output: {output!r} is not allowed: "auto", "raw" or "probability"')
+        found = None
+        if groups is None or transformations is None:
+            found = _native(model, rows, transformations, allow_all_transformations, output, groups)
         self._model_type = str(type(model))
+        if found is not None:
+            native, transformations = found
+            made, self._task, self._known_classes = native.model, native.task, native.classes
+            self._outputs, output = native.outputs, native.output
+            groups = groups if transformations is None else _groups.BY_RAW
+        else:
+            before = None
+            if transformations is not None:
+                from .transformations import Transformations
+
+                before = Transformations(transformations, allow_all_transformations=True).transform
+            names = _parameters.names("features", features)
+            self._function = Function(model, rows, before, names, output)
+            made, self._task, self._known_classes = self._function.model, self._function.task, self._function.classes
+            self._outputs = len(made.outputs)
+            output, transformations = "raw", None
+        self._known_features = made.features
         self._begin(
             model,
             background,
             features=features,
             classes=classes,
             explain_subset=explain_subset,
+            transformations=transformations,
+            allow_all_transformations=allow_all_transformations,
             show_progress=show_progress,
         )
         samples = None
@@ -82,12 +110,13 @@ class KernelExplainer(EngineExplainer):
         elif nsamples != "auto":
             raise ParameterError(f'nsamples: {nsamples!r} is not allowed: "auto" or a number of coalitions')
         self._make(
-            self._function.model,
+            made,
             **self._background(background),
             value_function="interventional",
             allowed='"interventional"',
             groups=groups,
             samples=samples,
+            output=output,
             link=_parameters.text("link", link, '"identity" or "logit"'),
             estimator=_parameters.text("estimator", estimator, '"auto", "exact" or "sampled"'),
             device=device,
@@ -97,7 +126,39 @@ class KernelExplainer(EngineExplainer):
         )
 
     def _table(self, rows):
-        return self._function.table(rows)
+        return super()._table(rows) if self._function is None else self._function.table(rows)
+
+
+def _native(model, rows, transformations, allow_all_transformations, output, groups):
+    """A model that the engine evaluates itself, and what transforms its rows; None if it does not.
+
+    A model is taken if the engine answers some background rows as its library does.
+    """
+    ask = model if hasattr(model, "__self__") else None
+    if ask is None and is_a(model, "sklearn.base", "BaseEstimator"):
+        ask, _, _ = asked(model, output)
+    method = getattr(ask, "__name__", None)
+    model = getattr(ask, "__self__", None)
+    if model is None or method is None:
+        return None
+    try:
+        if transformations is None:
+            model, transformations = unwrap(model, None, allow_all_transformations)
+        # A Pipeline's rows have groups of their own, and what is split evenly over columns belongs to none of them.
+        found = None if transformations is not None and groups is not None else native(model, method)
+        if found is None:
+            return None
+        if transformations is not None:
+            from .transformations import Transformations
+
+            transformations = Transformations(transformations)
+            rows = transformations.transform(rows)
+            _groups.raw_features(transformations)
+        rows = rows.toarray() if hasattr(rows, "toarray") else np.asarray(with_rows(held(rows)))
+        return (found, transformations) if found.answers_alike(rows) else None
+    except (WhylightError, AttributeError, LookupError, TypeError, ValueError):
+        # What is wrong with the rows or the model, the other way names.
+        return None
 
 
 def of_tabular(model, background, **options):

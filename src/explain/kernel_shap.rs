@@ -22,8 +22,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use rayon::prelude::*;
-
 use self::asked::Asking;
 use self::check::check;
 use self::games::{Coalitions, Game};
@@ -112,6 +110,7 @@ impl KernelShap {
         link.of_all(&mut base_values)?;
         let answer = begun.elapsed().as_secs_f64();
         let pairs = options.samples;
+        let seconds = source.seconds().unwrap_or(answer);
         let coalitions = 2.0 * f64::from(pairs.unwrap_or(1024 + players.len() as u32));
         Ok(Self {
             header: Header {
@@ -156,7 +155,7 @@ impl KernelShap {
             pairs,
             designs: Mutex::default(),
             memory,
-            seconds: answer * coalitions,
+            seconds: seconds * coalitions,
             account: Account {
                 engines,
                 notes: notes(&options.device, device_reason),
@@ -227,17 +226,21 @@ impl KernelShap {
     fn closed_form(&self, rows: &Rows<'_>, out: &mut [f32]) -> Result<Found> {
         let outputs = self.outputs();
         let width = self.players.len() * outputs;
-        let cells = self.cells(rows)?;
-        let rows = out.par_chunks_mut(width.max(1)).zip(&cells);
-        rows.for_each(|(out, cells)| {
-            let (of, players) = self.varying(cells);
-            let values = self.source.closed_form(cells, &players);
+        let mut games = Vec::new();
+        let mut players = Vec::new();
+        for cells in self.cells(rows)? {
+            let (of, varying) = self.varying(&cells);
+            games.push(Game::of(cells, varying));
+            players.push(of);
+        }
+        let values = self.source.closed_form(&games);
+        for ((out, of), values) in out.chunks_mut(width.max(1)).zip(players).zip(&values) {
             for (player, values) in of.into_iter().zip(values.chunks(outputs)) {
                 for (out, value) in out[player * outputs..].iter_mut().zip(values) {
                     *out = *value as f32;
                 }
             }
-        });
+        }
         Ok(Found::default())
     }
 
@@ -338,7 +341,7 @@ impl Method for KernelShap {
     }
 
     fn least_rows(&self) -> usize {
-        1
+        self.source.least_rows()
     }
 
     fn is_serial(&self) -> bool {

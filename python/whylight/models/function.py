@@ -18,9 +18,9 @@ class Function:
     the model gets a DataFrame of the same columns back.
     """
 
-    def __init__(self, model, background, before=None, names=None):
+    def __init__(self, model, background, before=None, names=None, output="auto"):
         """`before` takes raw rows to those of the model, `names` are those of columns that have none."""
-        self._ask, self.task, self.classes = _asked(model)
+        self._ask, self.task, self.classes = asked(model, output)
         self._name = getattr(model, "__qualname__", type(model).__qualname__)
         self._before = before
         background = with_rows(held(background))
@@ -137,16 +137,21 @@ class _Values:
         return values[np.where(missing, len(self._values), numbers).astype(np.int64)]
 
 
-def _asked(model):
-    """What is asked of a model, its task, and its classes."""
+def asked(model, output="auto"):
+    """What is asked of a model, its task, and its classes; `output` is "auto", "probability" or "raw"."""
     if is_a(model, "torch.nn", "Module"):
         return _module(model), "unknown", None
     classes = getattr(model, "classes_", None)
     classes = None if classes is None or np.ndim(classes) != 1 else list(classes)
-    for name, task in (("predict_proba", "classification"), ("decision_function", "classification")):
-        if classes is not None and hasattr(model, name):
-            return getattr(model, name), task, classes
-    if hasattr(model, "predict_proba"):
+    methods = {"auto": ("predict_proba", "decision_function"), "probability": ("predict_proba",)}
+    for name in methods.get(output, ("decision_function",)):
+        if hasattr(model, name) and (classes is not None or output != "auto"):
+            return getattr(model, name), "unknown" if classes is None else "classification", classes
+    if output == "probability":
+        raise UnsupportedError(
+            f'{type(model).__qualname__}: it has no predict_proba; take output="raw", or give a function'
+        )
+    if output == "auto" and hasattr(model, "predict_proba"):
         return model.predict_proba, "classification", None
     if hasattr(model, "predict"):
         if classes is not None:

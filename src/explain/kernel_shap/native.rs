@@ -24,6 +24,9 @@ use crate::explain::Output;
 use crate::explain::method::Asked;
 use crate::model::Model;
 
+/// What a multiplication and an addition cost, in seconds, roughly.
+const SECONDS: f64 = 1e-10;
+
 /// Coalitions that a thread takes at a time.
 const AT_ONCE: usize = 16;
 
@@ -35,13 +38,6 @@ pub(super) struct Native {
     lowered: Lowered,
     others: Arc<Others>,
     memory: u64,
-}
-
-/// Rows whose games have the same players, and so the same coalitions.
-struct Batch<'a> {
-    /// By place in the call.
-    rows: Vec<usize>,
-    first: &'a Game,
 }
 
 impl Native {
@@ -227,36 +223,74 @@ impl Native {
         means
     }
 
-    /// Adds the values (player, machine) of a row of a product kernel.
-    fn add_products(
-        &self,
-        row: &[f64],
-        cells: &[f64],
-        players: &[Vec<usize>],
-        coefficients: &[f64],
-        values: &mut [f64],
-    ) {
-        // What does not vary is a factor of every coalition.
-        let fixed = self.start(&Game::of(cells.to_vec(), players.to_vec()));
-        let coefficients: Vec<f64> = (coefficients.iter().zip(fixed.iter().cycle()))
-            .map(|(coefficient, fixed)| coefficient * fixed)
+    /// The values (player, output) of rows that have the same players.
+    fn closed_form_of(&self, games: &[&Game]) -> Vec<Vec<f64>> {
+        let players = &games[0].players;
+        if players.is_empty() {
+            return vec![Vec::new(); games.len()];
+        }
+        let rows: Vec<Vec<f64>> = (games.par_iter())
+            .map(|game| self.terms(&game.cells, players))
             .collect();
+        let mut values = match &self.lowered.body {
+            Body::Machine { .. } => vec![vec![0.0; players.len() * self.outputs()]; games.len()],
+            // A unit is an output: a player is worth what it adds, less what it adds on average.
+            Body::Sums { .. } | Body::Mlp(_) => rows.clone(),
+        };
+        // What does not vary is a factor of every coalition of a product.
+        let coefficients: Vec<Vec<f64>> = match &self.lowered.body {
+            Body::Machine { coefficients, .. } => (games.par_iter())
+                .map(|game| {
+                    let fixed = self.start(game);
+                    let coefficients = coefficients.iter().zip(fixed.iter().cycle());
+                    coefficients.map(|(a, fixed)| a * fixed).collect()
+                })
+                .collect(),
+            _ => vec![Vec::new(); games.len()],
+        };
         let rule = Rule::new(players.len().div_ceil(2));
         let weights = self.weights();
-        let block = (8 * LANES * row.len()) as u64;
+        let block = (8 * LANES * players.len() * self.lowered.units()) as u64;
         let at_once = (self.memory / block.max(1)).clamp(1, weights.len() as u64) as usize;
         for (number, weights) in weights.chunks(at_once).enumerate() {
             let lanes = |block: usize| self.lanes((number * at_once + block) * LANES, players);
-            let background: Vec<_> = (0..weights.len()).map(lanes).collect();
-            let games = product_games::Games {
-                players: players.len(),
-                row,
-                background: &background,
-                weights,
-                coefficients: &coefficients,
-            };
-            product_games::run(Level::detect(), &games, &rule, values);
+            let background: Vec<_> = (0..weights.len()).into_par_iter().map(lanes).collect();
+            let rows = values.par_iter_mut().zip(&rows).zip(&coefficients);
+            rows.for_each(|((values, row), coefficients)| {
+                if !matches!(self.lowered.body, Body::Machine { .. }) {
+                    take_means(values, &background, weights);
+                    return;
+                }
+                let games = product_games::Games {
+                    players: players.len(),
+                    row,
+                    background: &background,
+                    weights,
+                    coefficients,
+                };
+                product_games::run(Level::detect(), &games, &rule, values);
+            });
         }
+        values
+    }
+
+    /// Games that have the same players and coalitions, by their places.
+    fn batches(&self, games: &[Game]) -> Vec<Vec<usize>> {
+        let mut batches: Vec<Vec<usize>> = Vec::new();
+        for (row, game) in games.iter().enumerate() {
+            let most = self.rows_at_once(game.players.len());
+            let is_same = |batch: &Vec<usize>| {
+                let first = &games[batch[0]];
+                batch.len() < most
+                    && first.players == game.players
+                    && first.coalitions.is_same(&game.coalitions)
+            };
+            match batches.iter_mut().rev().find(|batch| is_same(batch)) {
+                Some(batch) => batch.push(row),
+                None => batches.push(vec![row]),
+            }
+        }
+        batches
     }
 
     /// Rows of a batch at most: their terms stay at hand while coalitions pass.
@@ -287,37 +321,22 @@ impl Source for Native {
         let mut means: Vec<Vec<f64>> = (games.iter())
             .map(|game| vec![0.0; outputs * game.coalitions.count()])
             .collect();
-        let mut batches: Vec<Batch<'_>> = Vec::new();
-        for (row, game) in games.iter().enumerate() {
-            let most = self.rows_at_once(game.players.len());
-            let is_same = |batch: &Batch<'_>| {
-                batch.rows.len() < most
-                    && batch.first.players == game.players
-                    && batch.first.coalitions.is_same(&game.coalitions)
-            };
-            match batches.iter_mut().rev().find(|batch| is_same(batch)) {
-                Some(batch) => batch.rows.push(row),
-                None => batches.push(Batch {
-                    rows: vec![row],
-                    first: game,
-                }),
-            }
-        }
-        for batch in &batches {
-            let (masks, words) = batch.first.coalitions.masks();
-            let of_batch: Vec<&Game> = batch.rows.iter().map(|&row| &games[row]).collect();
+        for batch in self.batches(games) {
+            let coalitions = &games[batch[0]].coalitions;
+            let (masks, words) = coalitions.masks();
+            let of_batch: Vec<&Game> = batch.iter().map(|&row| &games[row]).collect();
             let found = self.of_batch(&of_batch, &masks, words);
-            let count = batch.first.coalitions.count();
-            for (coalition, found) in found.chunks_exact(batch.rows.len() * outputs).enumerate() {
-                for (&row, found) in batch.rows.iter().zip(found.chunks_exact(outputs)) {
+            let count = coalitions.count();
+            for (coalition, found) in found.chunks_exact(batch.len() * outputs).enumerate() {
+                for (&row, found) in batch.iter().zip(found.chunks_exact(outputs)) {
                     for (output, found) in found.iter().enumerate() {
                         means[row][output * count + coalition] = *found;
                     }
                 }
             }
             // By the model's own rules, in float64: a value and its check begin from the same ends.
-            let [all, _] = batch.first.coalitions.ends();
-            for &row in &batch.rows {
+            let [all, _] = coalitions.ends();
+            for &row in &batch {
                 let answer = self
                     .lowered
                     .answer(&self.model, self.output, &games[row].cells);
@@ -336,6 +355,15 @@ impl Source for Native {
         Ok(answers.collect::<Vec<_>>().concat())
     }
 
+    fn least_rows(&self) -> usize {
+        64
+    }
+
+    fn seconds(&self) -> Option<f64> {
+        let terms = self.lowered.operations() * self.others.weights.len();
+        Some(terms as f64 * SECONDS)
+    }
+
     fn takes_missing(&self) -> bool {
         false
     }
@@ -344,26 +372,24 @@ impl Source for Native {
         self.lowered.has_closed_form()
     }
 
-    fn closed_form(&self, cells: &[f64], players: &[Vec<usize>]) -> Vec<f64> {
-        let row = self.terms(cells, players);
-        let mut values = vec![0.0; players.len() * self.outputs()];
-        match &self.lowered.body {
-            _ if players.is_empty() => {}
-            Body::Machine { coefficients, .. } => {
-                self.add_products(&row, cells, players, coefficients, &mut values);
-            }
-            // A unit is an output: a player is worth what it adds, less what it adds on average.
-            Body::Sums { .. } | Body::Mlp(_) => {
-                values.copy_from_slice(&row);
-                for (block, weights) in self.weights().iter().enumerate() {
-                    let lanes = self.lanes(block * LANES, players);
-                    for (value, lanes) in values.iter_mut().zip(&lanes) {
-                        let terms = lanes.iter().zip(weights).map(|(y, weight)| weight * y);
-                        *value -= terms.sum::<f64>();
-                    }
-                }
+    fn closed_form(&self, games: &[Game]) -> Vec<Vec<f64>> {
+        let mut values = vec![Vec::new(); games.len()];
+        for batch in self.batches(games) {
+            let of_batch: Vec<&Game> = batch.iter().map(|&row| &games[row]).collect();
+            for (row, found) in batch.into_iter().zip(self.closed_form_of(&of_batch)) {
+                values[row] = found;
             }
         }
         values
+    }
+}
+
+/// Takes the means over background rows from values.
+fn take_means(values: &mut [f64], background: &[Vec<[f64; LANES]>], weights: &[[f64; LANES]]) {
+    for (lanes, weights) in background.iter().zip(weights) {
+        for (value, lanes) in values.iter_mut().zip(lanes) {
+            let terms = lanes.iter().zip(weights).map(|(y, weight)| weight * y);
+            *value -= terms.sum::<f64>();
+        }
     }
 }

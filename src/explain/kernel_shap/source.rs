@@ -19,6 +19,16 @@ pub(super) trait Source: Debug + Send + Sync {
     /// The answers (rows, outputs) to rows whose cells are given (rows, features).
     fn answer(&self, rows: usize, cells: &[f64]) -> Result<Vec<f64>>;
 
+    /// Rows of a batch at the least: what they share should be worth making.
+    fn least_rows(&self) -> usize {
+        1
+    }
+
+    /// What a coalition of a row costs, in seconds, roughly; `None` for as long as [`Source::base`] takes.
+    fn seconds(&self) -> Option<f64> {
+        None
+    }
+
     /// Whether it takes cells that are missing or infinite.
     fn takes_missing(&self) -> bool {
         true
@@ -29,9 +39,8 @@ pub(super) trait Source: Debug + Send + Sync {
         false
     }
 
-    /// The Shapley values (player, output) of a row, exactly and without coalitions. The features of the players
-    /// are given; the others do not vary.
-    fn closed_form(&self, _cells: &[f64], _players: &[Vec<usize>]) -> Vec<f64> {
+    /// The Shapley values (player, output) of each game, exactly and without its coalitions.
+    fn closed_form(&self, _games: &[Game]) -> Vec<Vec<f64>> {
         Vec::new()
     }
 }

@@ -165,6 +165,7 @@ fn leaf_by_leaf(compiled: &Compiled, tree: u32, rows: f64, background: usize) ->
 /// Whether a GPU looks at the leaves of a tree one by one rather than at pairs of rows: it has a table for
 /// each or for none. The costs are those of one core, which the GPU is taken to divide alike. In float32,
 /// what two rows have in common is 0 by pairs and some 1e-7 of a leaf by tables, which have to save half.
+#[cfg(feature = "gpu")]
 pub(super) fn tables_of_leaves_pay(
     compiled: &Compiled,
     tree: u32,

@@ -207,6 +207,16 @@ impl Lowered {
         self.start.len()
     }
 
+    /// Multiplications and additions of a row beside a background row.
+    pub(super) fn operations(&self) -> usize {
+        let body = match &self.body {
+            Body::Sums { machines } => *machines,
+            Body::Machine { coefficients, .. } => coefficients.len(),
+            Body::Mlp(mlp) => mlp.layers.iter().map(|layer| layer.weights.len()).sum(),
+        };
+        body + self.units() + 32
+    }
+
     /// Adds what a cell gives to the sums of the units.
     pub(super) fn add(&self, feature: usize, cell: f64, sums: &mut [f64]) {
         let from = feature * self.units()..(feature + 1) * self.units();
@@ -255,15 +265,9 @@ impl Lowered {
 
     /// The answer to a row by the model's own rules, in float64.
     pub(super) fn answer(&self, model: &Model, output: Output, row: &[f64]) -> Vec<f64> {
-        let is_raw = output == Output::Raw;
-        let answer = match model {
-            Model::KernelMachine(machine) if is_raw => Some(machine.raw(row)),
-            Model::KernelMachine(machine) => machine.probabilities(row),
-            Model::Mlp(mlp) if is_raw => Some(mlp.raw(row)),
-            Model::Mlp(mlp) => mlp.probabilities(row),
-            Model::NaiveBayes(bayes) if is_raw => Some(bayes.raw(row)),
-            Model::NaiveBayes(bayes) => Some(bayes.probabilities(row)),
-            _ => None,
+        let answer = match output {
+            Output::Raw => model.raw(row),
+            _ => model.probabilities(row),
         };
         answer.unwrap_or_else(|| vec![f64::NAN; self.names.len()])
     }

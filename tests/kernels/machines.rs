@@ -1,0 +1,440 @@
+//! Mean answers of coalitions, and exact values of products, on every instruction set against their definitions.
+
+use std::ops::Range;
+
+use whylight_kernels::Level;
+use whylight_kernels::coalition_sums::{Coalitions, Combine, Terms};
+use whylight_kernels::decision::Decision;
+use whylight_kernels::kernel_machine::{self, KernelMachine, Shape};
+use whylight_kernels::lanes::LANES;
+use whylight_kernels::legendre::Rule;
+use whylight_kernels::linear::{self, Linear};
+use whylight_kernels::machine::Games;
+use whylight_kernels::mlp::{self, Activation, Dense, Mlp};
+use whylight_kernels::product_games;
+
+use crate::reference::shapley;
+use crate::support::random::Random;
+
+type Kernel<'a> = dyn Fn(&Games<'_, f64>, Range<usize>, &mut [f64]) + 'a;
+
+/// Rows and background rows with terms (player, unit), and coalitions.
+struct Case {
+    players: usize,
+    units: usize,
+    rows: Vec<Vec<f64>>,
+    others: Vec<Vec<f64>>,
+    weights: Vec<f64>,
+    masks: Vec<u32>,
+}
+
+impl Case {
+    fn new(players: usize, units: usize, rows: usize, others: usize, seed: u64) -> Self {
+        let mut random = Random(seed);
+        let mut terms = |count: usize| -> Vec<Vec<f64>> {
+            let row = |random: &mut Random| (0..players * units).map(|_| random.unit()).collect();
+            (0..count).map(|_| row(&mut random)).collect()
+        };
+        let (rows, others) = (terms(rows), terms(others));
+        let weights = (0..others.len()).map(|i| (i % 3) as f64 * 0.25).collect();
+        let words = players.div_ceil(32);
+        let all = u32::MAX >> (32 * words - players);
+        let mut masks: Vec<u32> = (0..7 * words)
+            .map(|_| (random.unit() * 4e9) as u32)
+            .collect();
+        for coalition in masks.chunks_mut(words) {
+            coalition[words - 1] &= all;
+        }
+        Self {
+            players,
+            units,
+            rows,
+            others,
+            weights,
+            masks,
+        }
+    }
+
+    fn has(&self, coalition: usize, player: usize) -> bool {
+        let words = self.players.div_ceil(32);
+        self.masks[coalition * words + player / 32] >> (player % 32) & 1 == 1
+    }
+
+    /// The units of a synthetic row.
+    fn units_of(&self, combine: Combine, coalition: usize, row: &[f64], other: &[f64]) -> Vec<f64> {
+        let unit = |unit: usize| {
+            let terms = (0..self.players).map(|player| {
+                let from = if self.has(coalition, player) {
+                    row
+                } else {
+                    other
+                };
+                from[player * self.units + unit]
+            });
+            match combine {
+                Combine::Sum => terms.sum(),
+                Combine::Product => terms.product(),
+            }
+        };
+        (0..self.units).map(unit).collect()
+    }
+
+    /// The mean answers (coalition, row, output) of margins by their definition.
+    fn defined(
+        &self,
+        combine: Combine,
+        decision: Decision,
+        margins: &dyn Fn(&[f64]) -> Vec<f64>,
+    ) -> Vec<f64> {
+        let mut means = Vec::new();
+        for coalition in 0..7 {
+            for row in &self.rows {
+                let mut mean = Vec::new();
+                for (other, weight) in self.others.iter().zip(&self.weights) {
+                    let units = self.units_of(combine, coalition, row, other);
+                    let answer = decision.answers(&margins(&units));
+                    mean.resize(answer.len(), 0.0);
+                    for (mean, answer) in mean.iter_mut().zip(answer) {
+                        *mean += weight * answer;
+                    }
+                }
+                means.extend(mean);
+            }
+        }
+        means
+    }
+
+    fn lanes(&self, block: usize, combine: Combine) -> Vec<[f64; LANES]> {
+        let others = &self.others[block * LANES..self.others.len().min((block + 1) * LANES)];
+        let pad = if combine == Combine::Sum { 0.0 } else { 1.0 };
+        let of = |at: usize| std::array::from_fn(|l| others.get(l).map_or(pad, |other| other[at]));
+        (0..self.players * self.units).map(of).collect()
+    }
+
+    fn lane_weights(&self) -> Vec<[f64; LANES]> {
+        let pad = |weights: &[f64]| std::array::from_fn(|l| weights.get(l).copied().unwrap_or(0.0));
+        self.weights.chunks(LANES).map(pad).collect()
+    }
+
+    /// What a kernel computes on a level, in pieces of the background and of the coalitions.
+    fn run(
+        &self,
+        combine: Combine,
+        decision: Decision,
+        outputs: usize,
+        kernel: &Kernel<'_>,
+    ) -> Vec<f64> {
+        let start = if combine == Combine::Sum { 0.0 } else { 1.0 };
+        let rows: Vec<Terms<f64>> = (self.rows.iter())
+            .map(|terms| Terms::new(combine, vec![start; self.units], terms))
+            .collect();
+        let blocks = self.others.len().div_ceil(LANES);
+        let background: Vec<Terms<[f64; LANES]>> = (0..blocks)
+            .map(|block| {
+                let lanes = self.lanes(block, combine);
+                Terms::new(combine, vec![[start; LANES]; self.units], &lanes)
+            })
+            .collect();
+        let weights = self.lane_weights();
+        let width = self.rows.len() * outputs;
+        let mut means = vec![0.0; 7 * width];
+        for (background, weights) in background.chunks(2).zip(weights.chunks(2)) {
+            let games = Games {
+                rows: &rows,
+                background,
+                weights,
+                coalitions: Coalitions {
+                    masks: &self.masks,
+                    words: self.players.div_ceil(32),
+                },
+                decision,
+            };
+            kernel(&games, 0..3, &mut means[..3 * width]);
+            kernel(&games, 3..7, &mut means[3 * width..]);
+        }
+        means
+    }
+}
+
+fn close(name: &str, got: &[f64], expected: &[f64], bound: f64) {
+    assert_eq!(got.len(), expected.len(), "{name}");
+    for (at, (got, expected)) in got.iter().zip(expected).enumerate() {
+        let off = (got - expected).abs();
+        assert!(
+            off <= bound * expected.abs().max(1.0),
+            "{name}, {at}: {got} {expected}"
+        );
+    }
+}
+
+fn cases() -> impl Iterator<Item = Case> {
+    let shapes = [
+        (1, 1, 1, 1),
+        (3, 2, 5, 16),
+        (7, 5, 17, 33),
+        (33, 9, 2, 40),
+        (40, 4, 35, 50),
+    ];
+    let case =
+        |(seed, (players, units, rows, others))| Case::new(players, units, rows, others, seed);
+    (1..).zip(shapes).map(case)
+}
+
+fn numbers(count: usize, scale: f64, seed: u64) -> Vec<f64> {
+    let mut random = Random(seed);
+    (0..count)
+        .map(|_| scale * (2.0 * random.unit() - 1.0))
+        .collect()
+}
+
+#[test]
+fn kernel_machines_have_their_definition() {
+    for case in cases() {
+        for (decision, machines) in [
+            (Decision::Margins, 1),
+            (Decision::Margins, 3),
+            (Decision::Pair { least: 1e-7 }, 1),
+            (Decision::Softmax, 3),
+            (Decision::Coupled { classes: 2 }, 1),
+            (Decision::Coupled { classes: 4 }, 6),
+            (Decision::Votes { classes: 3 }, 3),
+        ] {
+            for shape in [Shape::Product, Shape::Power { degree: 2 }, Shape::Tanh] {
+                let combine = if shape == Shape::Product {
+                    Combine::Product
+                } else {
+                    Combine::Sum
+                };
+                let coefficients = numbers(machines * case.units, 1.0, 5);
+                let intercepts = numbers(machines, 0.5, 6);
+                let kernel = |unit: f64| match shape {
+                    Shape::Product => unit,
+                    Shape::Power { degree } => unit.powi(degree as i32),
+                    Shape::Tanh => unit.tanh(),
+                };
+                let margins = |units: &[f64]| -> Vec<f64> {
+                    let machine = |(a, b): (&[f64], &f64)| {
+                        b + a
+                            .iter()
+                            .zip(units)
+                            .map(|(a, unit)| a * kernel(*unit))
+                            .sum::<f64>()
+                    };
+                    coefficients
+                        .chunks(case.units)
+                        .zip(&intercepts)
+                        .map(machine)
+                        .collect()
+                };
+                let expected = case.defined(combine, decision, &margins);
+                for level in Level::available() {
+                    let body = KernelMachine {
+                        shape,
+                        coefficients: &coefficients,
+                        intercepts: &intercepts,
+                    };
+                    let got = case.run(
+                        combine,
+                        decision,
+                        decision.outputs(machines),
+                        &|games, range, means| {
+                            kernel_machine::run(level, body, games, range, means);
+                        },
+                    );
+                    let name = format!("{shape:?}, {decision:?} on {}", level.name());
+                    close(&name, &got, &expected, 1e-11);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn linear_models_have_their_definition() {
+    for case in cases() {
+        for decision in [Decision::Margins, Decision::Softmax] {
+            let expected = case.defined(Combine::Sum, decision, &|units| units.to_vec());
+            for level in Level::available() {
+                let body = Linear {
+                    machines: case.units,
+                };
+                let got = case.run(
+                    Combine::Sum,
+                    decision,
+                    case.units,
+                    &|games, range, means| {
+                        linear::run(level, &body, games, range, means);
+                    },
+                );
+                close(level.name(), &got, &expected, 1e-11);
+            }
+        }
+    }
+}
+
+#[test]
+fn perceptrons_have_their_definition() {
+    let all = [
+        Activation::Identity,
+        Activation::Relu,
+        Activation::Logistic,
+        Activation::Tanh,
+    ];
+    for (case, widths) in cases().zip([&[1][..], &[2], &[5, 3], &[8, 1], &[6, 7, 2]]) {
+        for activation in all {
+            let mut inputs = case.units;
+            let layers: Vec<Dense> = (widths.iter())
+                .map(|&neurons| {
+                    let narrow =
+                        |numbers: Vec<f64>| numbers.into_iter().map(|x| x as f32).collect();
+                    let weights = narrow(numbers(neurons * inputs, 0.4, inputs as u64));
+                    inputs = neurons;
+                    Dense {
+                        weights,
+                        biases: narrow(numbers(neurons, 0.5, 9)),
+                    }
+                })
+                .collect();
+            let margins = |units: &[f64]| {
+                let mut from: Vec<f64> = units.iter().map(|&unit| activation.of(unit)).collect();
+                for (number, layer) in layers.iter().enumerate() {
+                    let neuron = |(weights, bias): (&[f32], &f32)| {
+                        let terms = weights.iter().zip(&from).map(|(w, x)| f64::from(*w) * x);
+                        let sum = f64::from(*bias) + terms.sum::<f64>();
+                        if number + 1 < layers.len() {
+                            activation.of(sum)
+                        } else {
+                            sum
+                        }
+                    };
+                    from = layer
+                        .weights
+                        .chunks(from.len())
+                        .zip(&layer.biases)
+                        .map(neuron)
+                        .collect();
+                }
+                from
+            };
+            let expected = case.defined(Combine::Sum, Decision::Margins, &margins);
+            let body = Mlp {
+                activation,
+                layers: layers.clone(),
+            };
+            for level in Level::available() {
+                let outputs = *widths.last().unwrap();
+                let got = in_float32(&case, outputs, |games, means| {
+                    mlp::run(level, &body, games, 0..7, means);
+                });
+                // Sums of up to 40 terms below 1, in float32.
+                close(
+                    &format!("{activation:?} on {}", level.name()),
+                    &got,
+                    &expected,
+                    2e-5,
+                );
+            }
+        }
+    }
+}
+
+fn in_float32(case: &Case, outputs: usize, run: impl Fn(&Games<'_, f32>, &mut [f64])) -> Vec<f64> {
+    let narrow = |terms: &Vec<f64>| terms.iter().map(|&x| x as f32).collect::<Vec<f32>>();
+    let rows: Vec<Terms<f32>> = (case.rows.iter())
+        .map(|terms| Terms::new(Combine::Sum, vec![0.0; case.units], &narrow(terms)))
+        .collect();
+    let blocks = 0..case.others.len().div_ceil(LANES);
+    let background: Vec<Terms<[f32; LANES]>> = blocks
+        .map(|block| {
+            let lanes = case.lanes(block, Combine::Sum);
+            let lanes: Vec<[f32; LANES]> =
+                lanes.iter().map(|lanes| lanes.map(|x| x as f32)).collect();
+            Terms::new(Combine::Sum, vec![[0.0; LANES]; case.units], &lanes)
+        })
+        .collect();
+    let mut means = vec![0.0; 7 * case.rows.len() * outputs];
+    let games = Games {
+        rows: &rows,
+        background: &background,
+        weights: &case.lane_weights(),
+        coalitions: Coalitions {
+            masks: &case.masks,
+            words: case.players.div_ceil(32),
+        },
+        decision: Decision::Margins,
+    };
+    run(&games, &mut means);
+    means
+}
+
+#[test]
+fn values_of_products_have_their_definition() {
+    for (players, machines) in [(1, 1), (2, 2), (5, 1), (9, 3)] {
+        let case = Case::new(players, 3, 1, 21, players as u64);
+        let coefficients = numbers(machines * 3, 1.0, 8);
+        let row = &case.rows[0];
+        let mut expected = vec![0.0; players * machines];
+        for machine in 0..machines {
+            let worth = |set: usize| {
+                let mut worth = 0.0;
+                for (other, weight) in case.others.iter().zip(&case.weights) {
+                    for unit in 0..3 {
+                        let of = |player: usize| if set >> player & 1 == 1 { row } else { other };
+                        let product: f64 = (0..players)
+                            .map(|player| of(player)[player * 3 + unit])
+                            .product();
+                        worth += weight * coefficients[machine * 3 + unit] * product;
+                    }
+                }
+                worth
+            };
+            let worths: Vec<f64> = (0..1 << players).map(worth).collect();
+            for (player, value) in shapley::values(&worths).into_iter().enumerate() {
+                expected[player * machines + machine] = value;
+            }
+        }
+        let background: Vec<_> = (0..2)
+            .map(|block| case.lanes(block, Combine::Product))
+            .collect();
+        for level in Level::available() {
+            let mut got = vec![0.0; players * machines];
+            let games = product_games::Games {
+                players,
+                row,
+                background: &background,
+                weights: &case.lane_weights(),
+                coefficients: &coefficients,
+            };
+            product_games::run(level, &games, &Rule::new(players.div_ceil(2)), &mut got);
+            close(level.name(), &got, &expected, 1e-13);
+        }
+    }
+}
+
+#[test]
+fn wider_vectors_change_no_bit() {
+    let case = Case::new(21, 11, 1, 45, 3);
+    let coefficients = numbers(22, 1.0, 1);
+    let background: Vec<_> = (0..3)
+        .map(|block| case.lanes(block, Combine::Product))
+        .collect();
+    let values = |level: Level| {
+        let mut values = vec![0.0; 42];
+        let games = product_games::Games {
+            players: 21,
+            row: &case.rows[0],
+            background: &background,
+            weights: &case.lane_weights(),
+            coefficients: &coefficients,
+        };
+        product_games::run(level, &games, &Rule::new(11), &mut values);
+        values
+    };
+    let fused = Level::available()
+        .into_iter()
+        .filter(|level| *level != Level::Portable);
+    let fused: Vec<Vec<f64>> = fused.map(values).collect();
+    for other in &fused {
+        assert_eq!(other, &fused[0]);
+    }
+}
