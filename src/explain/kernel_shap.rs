@@ -91,7 +91,7 @@ impl KernelShap {
         let source: Box<dyn Source>;
         let (output_names, engines, device_reason);
         if let Model::BlackBox(black_box) = &**model {
-            source = Box::new(Asking::new(black_box, &others, memory));
+            source = Box::new(Asking::new(black_box, &others, options.memory_limit));
             output_names = black_box.outputs.clone();
             engines = Vec::new();
             device_reason = "the model is asked where it is";

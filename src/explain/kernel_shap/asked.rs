@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use ndarray::Array2;
 
+use super::BATCH_BYTES;
 use super::games::{Cursor, Game, Run};
 use super::others::Others;
 use super::source::Source;
@@ -13,6 +14,12 @@ use crate::error::{Error, Result};
 use crate::explain::background::NAME;
 use crate::explain::method::Asked;
 use crate::model::BlackBox;
+
+/// Bytes of the rows of a call when no memory limit is given: the model finds them in the cache.
+const CACHE_BYTES: u64 = 4 << 20;
+
+/// Rows of a call, at the least, up to [`BATCH_BYTES`]: a call costs something whatever its rows.
+const ROWS: u64 = 2048;
 
 /// A black box, which is asked where it is.
 #[derive(Debug)]
@@ -24,9 +31,10 @@ pub(super) struct Asking {
 }
 
 impl Asking {
-    pub(super) fn new(model: &BlackBox, others: &Arc<Others>, memory: u64) -> Self {
+    pub(super) fn new(model: &BlackBox, others: &Arc<Others>, memory: Option<u64>) -> Self {
         // One batch is made while another is answered, and a model may copy its own.
         let row = 3 * 8 * (model.features.len() + model.outputs.len()) as u64;
+        let memory = memory.unwrap_or((ROWS * row).clamp(CACHE_BYTES, BATCH_BYTES));
         Self {
             model: model.clone(),
             others: Arc::clone(others),
@@ -36,20 +44,23 @@ impl Asking {
 
     /// Adds answers to the means of their coalitions, in the order of the background rows.
     fn take(&self, games: &[Game], runs: &[Run], answer: &Array2<f64>, means: &mut [Vec<f64>]) {
-        let mut rows = answer.outer_iter();
+        let outputs = answer.ncols();
+        let answer = answer.as_standard_layout();
+        let mut rest = answer.as_slice().unwrap_or_default();
         for run in runs {
             let coalitions = &games[run.game].coalitions;
-            let is_row = run.coalition == coalitions.ends()[0];
-            for (i, answer) in rows.by_ref().take(run.count).enumerate() {
-                let weight = if is_row {
-                    1.0
-                } else {
-                    self.others.weights[run.first + i]
-                };
-                for (output, answer) in answer.iter().enumerate() {
-                    let at = output * coalitions.count() + run.coalition;
-                    means[run.game][at] += weight * answer;
-                }
+            let answers;
+            (answers, rest) = rest.split_at(run.count * outputs);
+            let weights = if run.coalition == coalitions.ends()[0] {
+                &[1.0]
+            } else {
+                &self.others.weights[run.first..run.first + run.count]
+            };
+            for output in 0..outputs {
+                let mean = &mut means[run.game][output * coalitions.count() + run.coalition];
+                let answers = answers[output..].iter().step_by(outputs);
+                *mean = (answers.zip(weights))
+                    .fold(*mean, |mean, (answer, weight)| mean + weight * answer);
             }
         }
     }
