@@ -159,7 +159,8 @@ impl<'a> Cursor<'a> {
         let games = self.games[first..].iter();
         let left: usize = games.map(|game| game.coalitions.count()).sum();
         let left = (left - coalition.min(left)).saturating_mul(self.rows);
-        Vec::with_capacity(most.min(left) * self.features)
+        // One row more, which may be added.
+        Vec::with_capacity((most.min(left) + 1) * self.features)
     }
 
     fn fill(&self, run: &Run, cells: &mut Vec<f64>) {
