@@ -56,7 +56,7 @@ pub struct Options {
     /// What a coalition of features is worth.
     pub value_function: ValueFunction,
     /// Whether to compute the interactions of all pairs of features in place of the values: for
-    /// trees.
+    /// trees, and for black boxes of up to 16 players that vary.
     pub interactions: bool,
     /// How a value weighs what a feature adds to each coalition: for trees.
     pub index: Index,
@@ -72,8 +72,16 @@ pub struct Options {
     pub link: Link,
     /// How many pairs an estimate takes, at least 2: of permutations (linear models; `None` for as
     /// many as take some seconds, up to 512), or of coalitions (trees and black boxes; `None` for 1024 and
-    /// the number of players). Exact methods take none.
+    /// the number of players). With a tolerance, how many it takes at most (`None` for 16 times as many).
+    /// Exact methods take none.
     pub samples: Option<u32>,
+    /// The standard error that no estimated value of a row should pass, in the units of what is explained
+    /// (with a link, of that). Coalitions are added, each time as many as there are, until the row meets
+    /// it, or has [`Options::samples`]; a note counts the rows that do not. For black boxes, and models
+    /// that are explained like them.
+    pub tolerance: Option<f64>,
+    /// Whether a black box may answer differently for the same row: else that is an error.
+    pub allow_noise: bool,
 }
 
 impl Options {
@@ -94,6 +102,8 @@ impl Options {
             estimator: Estimator::Auto,
             link: Link::Identity,
             samples: None,
+            tolerance: None,
+            allow_noise: false,
         }
     }
 }
@@ -165,6 +175,22 @@ impl Explainer {
                 by: "this method".to_owned(),
                 instead: "take the link identity: the margin is what links are taken of".to_owned(),
             });
+        }
+        if matches!(&*model, Model::Trees(_) | Model::Linear(_)) {
+            let what = match options.estimator {
+                _ if options.tolerance.is_some() => Some("a tolerance".to_owned()),
+                estimator @ (Estimator::RegressionAdjusted
+                | Estimator::ShapSampling
+                | Estimator::Permutation) => Some(format!("the estimator {estimator}")),
+                _ => None,
+            };
+            if let Some(what) = what {
+                return Err(Error::Unsupported {
+                    what,
+                    by: "this method".to_owned(),
+                    instead: "leave it out, or explain the model as a black box".to_owned(),
+                });
+            }
         }
         let threads = Threads::new(options.threads)?;
         let method = threads.run(|| -> Result<Box<dyn Method>> {

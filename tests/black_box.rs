@@ -258,11 +258,11 @@ fn what_does_not_vary_plays_no_part() {
         assert!(values.iter().all(|value| *value == 0.0));
     }
     // Four players at most: the background, and for each row 14 coalitions against four rows with a weight,
-    // and itself; then the row for its margin.
+    // and itself; then a background row again, and the row for its margin.
     asked.store(0, Ordering::Relaxed);
     let got = explained(&model, &background, &rows, options(Estimator::Auto)).unwrap();
     let count = asked.load(Ordering::Relaxed);
-    assert!(count <= 4 + 4 * (14 * 4 + 1) + 4, "{count} rows");
+    assert!(count <= 4 + 4 * (14 * 4 + 1) + 1 + 4, "{count} rows");
     let note = got.trailer.notes.join("; ");
     assert!(note.contains("the model was asked 1 times, for "), "{note}");
 }
@@ -356,7 +356,31 @@ fn what_cannot_be_asked_of_a_black_box_is_refused_by_name() {
             interactions: true,
             ..auto()
         },
-        "interactions",
+        "interactions of up to 16 players",
+    );
+    refused(
+        Options {
+            interactions: true,
+            ..options(Estimator::Sampled)
+        },
+        "interactions with the estimator sampled",
+    );
+    for tolerance in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let tolerance = Some(tolerance);
+        refused(
+            Options {
+                tolerance,
+                ..auto()
+            },
+            "tolerance: ",
+        );
+    }
+    refused(
+        Options {
+            tolerance: Some(0.1),
+            ..options(Estimator::ShapSampling)
+        },
+        "a tolerance with the estimator shap_sampling",
     );
     refused(
         Options {
@@ -407,6 +431,22 @@ fn what_cannot_be_asked_of_a_black_box_is_refused_by_name() {
         assert!(error.to_string().contains(&says), "{error}");
     }
     let linear = whylight::model::Linear::new(Array2::ones((1, 18)), vec![0.0]).unwrap();
+    for options in [
+        options(Estimator::Permutation),
+        Options {
+            tolerance: Some(0.1),
+            ..auto()
+        },
+    ] {
+        let linear = Arc::new(Model::Linear(linear.clone()));
+        let error = explained(&linear, &background, &rows, options).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("explain the model as a black box"),
+            "{error}"
+        );
+    }
     let logit = Options {
         link: Link::Logit,
         ..auto()
@@ -427,4 +467,225 @@ fn what_cannot_be_asked_of_a_black_box_is_refused_by_name() {
             .contains("a mean answer of 1 is not supported by the link logit")
     );
     assert!("logit".parse::<Link>().is_ok() && "probit".parse::<Link>().is_err());
+}
+
+const SAMPLED: [Estimator; 4] = [
+    Estimator::Sampled,
+    Estimator::RegressionAdjusted,
+    Estimator::ShapSampling,
+    Estimator::Permutation,
+];
+
+#[test]
+fn every_estimator_is_off_by_its_errors_for_as_many_calls() {
+    let (background, rows) = (cells(5, 13, 21), cells(12, 13, 22));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let model = model(13, 2, move |rows| {
+        counted.fetch_add(rows.nrows(), Ordering::Relaxed);
+        Ok(of_rows(&rows))
+    });
+    let exact = explained(&model, &background, &rows, options(Estimator::Exact)).unwrap();
+    let mut counts = Vec::new();
+    for estimator in SAMPLED {
+        assert_eq!(estimator.name().parse::<Estimator>().unwrap(), estimator);
+        let sampled = Options {
+            samples: Some(300),
+            ..options(estimator)
+        };
+        asked.store(0, Ordering::Relaxed);
+        let got = explained(&model, &background, &rows, sampled.clone()).unwrap();
+        counts.push(asked.load(Ordering::Relaxed));
+        assert_eq!(got.header.estimator, estimator.name());
+        assert!(got.trailer.additivity_error < 1e-6, "{estimator}");
+        let errors = got.standard_errors.as_ref().unwrap();
+        for (at, value) in exact.values.indexed_iter() {
+            let far = (value - got.values[at]).abs();
+            assert!(
+                far < 7.0 * errors[at] + 1e-6,
+                "{estimator} {at:?}: {far} beside {}",
+                errors[at]
+            );
+        }
+        let limited = Options {
+            memory_limit: Some(20_000),
+            threads: 1,
+            ..sampled
+        };
+        let part = explained(&model, &background, &rows, limited).unwrap();
+        assert_eq!(got.values, part.values, "{estimator}");
+        assert_eq!(got.standard_errors, part.standard_errors, "{estimator}");
+    }
+    let (fewest, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
+    assert!(*most as f64 <= 1.1 * *fewest as f64, "{counts:?}");
+}
+
+#[test]
+fn a_tolerance_is_met_row_by_row_with_coalitions_that_are_asked_once() {
+    let (background, rows) = (cells(5, 18, 23), cells(6, 18, 24));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let model = model(18, 2, move |rows| {
+        counted.fetch_add(rows.nrows(), Ordering::Relaxed);
+        Ok(of_rows(&rows))
+    });
+    for estimator in [
+        Estimator::Auto,
+        Estimator::RegressionAdjusted,
+        Estimator::Permutation,
+    ] {
+        let within = |tolerance: f64| Options {
+            tolerance: Some(tolerance),
+            ..options(estimator)
+        };
+        let counted = |options: Options, rows: &Array2<f64>| {
+            asked.store(0, Ordering::Relaxed);
+            let got = explained(&model, &background, rows, options).unwrap();
+            (got, asked.load(Ordering::Relaxed))
+        };
+        let first = Options {
+            samples: Some(256),
+            ..options(estimator)
+        };
+        let first = counted(first, &rows).0.trailer.standard_error;
+        let (coarse, fine) = (1.01 * first, 0.6 * first);
+        let (loose, few) = counted(within(coarse), &rows);
+        let (tight, many) = counted(within(fine), &rows);
+        for (got, tolerance) in [(&loose, coarse), (&tight, fine)] {
+            assert!(got.trailer.standard_error <= tolerance, "{estimator}");
+            assert!(got.trailer.additivity_error < 1e-6);
+        }
+        assert!(few < many, "{estimator}: {few} and {many} rows");
+        // Rows stop on their own, and no neighbour or batch changes a bit.
+        let alone = |row: usize| counted(within(fine), &rows.select(Axis(0), &[row]));
+        let counts: Vec<usize> = (0..4).map(|row| alone(row).1).collect();
+        for row in [0, 4] {
+            let (one, _) = alone(row);
+            let of_row = tight.values.index_axis(Axis(0), row);
+            assert_eq!(one.values.index_axis(Axis(0), 0), of_row, "{estimator}");
+        }
+        if estimator == Estimator::Auto {
+            assert!(counts.iter().any(|&count| count != counts[0]), "{counts:?}");
+        }
+        let limited = Options {
+            memory_limit: Some(50_000),
+            ..within(fine)
+        };
+        assert_eq!(counted(limited, &rows).0.values, tight.values);
+        // A row that passes all rounds has asked for the coalitions of the last alone, and for itself in each.
+        let bounded = Options {
+            samples: Some(1024),
+            ..within(1e-9)
+        };
+        let (got, count) = counted(bounded, &rows.select(Axis(0), &[0]));
+        assert!(count <= 2048 * 4 + 4 + 12, "{estimator}: {count} rows");
+        let notes = got.trailer.notes.join("; ");
+        assert!(
+            notes.contains("the tolerance was not met by 1 rows"),
+            "{notes}"
+        );
+    }
+}
+
+#[test]
+fn a_model_that_changes_its_answers_is_named() {
+    let (background, rows) = (cells(5, 8, 25), cells(3, 8, 26));
+    let noisy = |size: f64| {
+        let calls = AtomicUsize::new(0);
+        model(8, 2, move |rows| {
+            let call = calls.fetch_add(1, Ordering::Relaxed);
+            Ok(of_rows(&rows) + size * (call % 7) as f64)
+        })
+    };
+    let error = explained(&noisy(0.01), &background, &rows, options(Estimator::Auto)).unwrap_err();
+    let says = error.to_string();
+    assert!(matches!(error, Error::Model { .. }), "{says}");
+    assert!(says.contains("the same answer to the same row"), "{says}");
+    let allowed = Options {
+        allow_noise: true,
+        ..options(Estimator::Auto)
+    };
+    explained(&noisy(0.01), &background, &rows, allowed).unwrap();
+    // As batches of other sizes are rounded.
+    explained(&noisy(1e-9), &background, &rows, options(Estimator::Auto)).unwrap();
+}
+
+#[test]
+fn interactions_are_as_defined_and_add_up_to_the_values() {
+    let (mut background, mut rows) = (cells(5, 6, 27), cells(5, 6, 28));
+    background.column_mut(2).fill(0.5);
+    rows.column_mut(2).fill(0.5);
+    let model = model(6, 2, |rows| Ok(of_rows(&rows)));
+    let interactions = Options {
+        interactions: true,
+        ..options(Estimator::Auto)
+    };
+    let got = explained(&model, &background, &rows, interactions).unwrap();
+    let values = explained(&model, &background, &rows, options(Estimator::Exact)).unwrap();
+    assert_eq!(got.values.dim(), (5, 36, 2));
+    assert!(got.header.exact && got.header.interactions && got.standard_errors.is_none());
+    assert!(got.trailer.additivity_error < 1e-6);
+    let factorial = |n: usize| (1..=n).product::<usize>() as f64;
+    for (r, row) in rows.outer_iter().enumerate() {
+        let worth = |set: usize| {
+            let mut mean = 0.0;
+            for (other, weight) in background.outer_iter().zip(WEIGHTS) {
+                let cell = |f: usize| if set >> f & 1 == 1 { row[f] } else { other[f] };
+                let mixed: Vec<f64> = (0..6).map(cell).collect();
+                mean += weight / WEIGHTS.iter().sum::<f64>() * probabilities(&mixed)[1];
+            }
+            mean
+        };
+        for i in 0..6 {
+            let cell = |j: usize| f64::from(got.values[[r, 6 * i + j, 1]]);
+            let sum: f64 = (0..6).map(cell).sum();
+            let value = f64::from(values.values[[r, i, 1]]);
+            assert!((sum - value).abs() < 1e-6, "{r} {i}");
+            for j in (0..6).filter(|&j| j != i) {
+                let sets = (0..64_usize).filter(|set| set >> i & 1 == 0 && set >> j & 1 == 0);
+                let expected: f64 = sets
+                    .map(|set| {
+                        let size = set.count_ones() as usize;
+                        let both = worth(set | 1 << i | 1 << j) - worth(set | 1 << i);
+                        let weight = factorial(size) * factorial(4 - size) / factorial(5);
+                        0.5 * weight * (both - worth(set | 1 << j) + worth(set))
+                    })
+                    .sum();
+                assert!((cell(j) - expected).abs() < 1e-6, "{r} {i} {j}");
+            }
+        }
+    }
+}
+
+#[test]
+fn sparse_rows_and_backgrounds_are_those_that_they_stand_for() {
+    use whylight::data::Indices;
+    let dense = cells(8, 6, 29).mapv(|cell| if cell > 0.6 { cell } else { 0.0 });
+    let (mut entries, mut indices, mut starts) = (Vec::new(), Vec::new(), vec![0_i32]);
+    for row in dense.outer_iter() {
+        for (column, &cell) in row.iter().enumerate().filter(|(_, cell)| **cell != 0.0) {
+            entries.push(cell);
+            indices.push(column as i32);
+        }
+        starts.push(entries.len() as i32);
+    }
+    let sparse = View::csr_f64(
+        &entries,
+        Indices::I32(&indices),
+        Indices::I32(&starts),
+        6,
+        None,
+    )
+    .unwrap();
+    let model = model(6, 2, |rows| Ok(of_rows(&rows)));
+    let dense = table(&dense);
+    let explained = |background: View<'_>, rows: &View<'_>| {
+        let options = options(Estimator::Auto);
+        let explainer = Explainer::with_background(model.clone(), Some(background), options);
+        let go_on = &mut |_| true;
+        let got = explainer.unwrap().explain_while(rows, go_on).unwrap();
+        got.unwrap().values
+    };
+    let expected = explained(View::from(&dense), &View::from(&dense));
+    assert_eq!(explained(sparse.clone(), &sparse), expected);
 }

@@ -26,7 +26,7 @@ pub(crate) struct Explainer(whylight::Explainer);
 #[pymethods]
 impl Explainer {
     #[new]
-    #[pyo3(signature = (model, background=None, background_names=None, *, weights=None, mean=None, covariance=None, value_function="auto", interactions=false, index="shapley", groups=None, used_only=false, output="raw", estimator="auto", link="identity", samples=None, device="auto", threads=0, memory_limit=None, additivity_rows=None, seed=0))]
+    #[pyo3(signature = (model, background=None, background_names=None, *, weights=None, mean=None, covariance=None, value_function="auto", interactions=false, index="shapley", groups=None, used_only=false, output="raw", estimator="auto", link="identity", samples=None, tolerance=None, allow_noise=false, device="auto", threads=0, memory_limit=None, additivity_rows=None, seed=0))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
         py: Python<'_>,
@@ -45,6 +45,8 @@ impl Explainer {
         estimator: &str,
         link: &str,
         samples: Option<u32>,
+        tolerance: Option<f64>,
+        allow_noise: bool,
         device: &str,
         threads: usize,
         memory_limit: Option<u64>,
@@ -85,6 +87,8 @@ impl Explainer {
                 estimator: estimator.parse()?,
                 link: link.parse()?,
                 samples,
+                tolerance,
+                allow_noise,
             };
             let model = Arc::clone(&model.0);
             match background {

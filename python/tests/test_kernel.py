@@ -254,3 +254,55 @@ def test_sparse_rows_and_modules(complete):
 
 def test_it_is_exported():
     assert "KernelExplainer" in whylight.__all__
+
+
+def test_estimators_tolerances_and_noise(draw):
+    background, rows = draw.normal(size=(6, 18)), draw.normal(size=(4, 18))
+    weights = np.linspace(-1, 1, 18)
+
+    def function(x):
+        return np.tanh(x @ weights / 2) + 0.2 * x[:, 0] * x[:, 1] * x[:, 2]
+
+    better = KernelExplainer(function, background, nsamples=40_000)(rows)
+    for estimator in ("sampled", "regression_adjusted", "shap_sampling", "permutation"):
+        e = KernelExplainer(function, background, estimator=estimator)(rows)
+        assert e.estimator == estimator and not e.exact
+        np.testing.assert_allclose(e.values.sum(axis=1) + e.base_values, function(rows), atol=1e-6)
+        assert (np.abs(e.values - better.values) < 6 * (e.standard_errors + better.standard_errors)).mean() > 0.98
+    met = KernelExplainer(function, background, tolerance=0.01)(rows)
+    assert met.standard_errors.max() <= 0.01
+    unmet = KernelExplainer(function, background, tolerance=1e-9, nsamples=1000)(rows)
+    assert any("the tolerance was not met by 4 rows" in note for note in unmet.details["notes"])
+    for wrong in (0, -1.0, np.nan, "tight"):
+        with pytest.raises(ParameterError, match="tolerance"):
+            KernelExplainer(function, background, tolerance=wrong)
+
+    def noisy(x):
+        return function(x) + 0.01 * draw.normal(size=len(x))
+
+    with pytest.raises(ModelError, match="the same answer to the same row"):
+        KernelExplainer(noisy, background)(rows)
+    assert np.isfinite(KernelExplainer(noisy, background, allow_noise=True)(rows).values).all()
+
+
+def test_interactions_are_those_of_trees(complete, binary):
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    model = ensemble.GradientBoostingRegressor(n_estimators=20, random_state=0).fit(complete, curved(complete))
+    background, rows = complete[:20], complete[30:35]
+    explainer = KernelExplainer(model, background)
+    pairs = explainer.interactions(rows)
+    expected = TreeExplainer(model, background, value_function="interventional").interactions(rows)
+    np.testing.assert_allclose(pairs, expected, atol=1e-6)
+    np.testing.assert_allclose(pairs.sum(axis=2), explainer(rows).values, atol=1e-6)
+    with pytest.raises(UnsupportedError, match="interactions with the estimator sampled"):
+        KernelExplainer(model, background, estimator="sampled").interactions(rows)
+
+
+def test_sparse_backgrounds_and_centres(complete):
+    sparse = pytest.importorskip("scipy.sparse")
+    dense = np.where(np.abs(complete) > 0.5, complete, 0.0)
+    e = KernelExplainer(curved, sparse.csr_matrix(dense[:6]))(sparse.csr_matrix(dense[8:10]))
+    np.testing.assert_allclose(e.values, KernelExplainer(curved, dense[:6])(dense[8:10]).values, atol=1e-7)
+    centres = summarise(dense[:80], 5, seed=3)
+    e = KernelExplainer(curved, centres)(sparse.csr_matrix(dense[8:10]))
+    np.testing.assert_allclose(e.values, defined(curved, dense[8:10], centres.data, centres.weights), atol=1e-6)

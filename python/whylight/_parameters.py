@@ -45,3 +45,9 @@ def names(name, value) -> list | None:
     if listed is None:
         raise ParameterError(f"{name}: {value!r} is not allowed: a list of names")
     return listed
+
+
+def number(name, value) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise ParameterError(f"{name}: {value!r} is not allowed: a number")
+    return float(value)

@@ -11,10 +11,13 @@ from .errors import ParameterError, UnsupportedError, WhylightError
 from .models.function import Function, asked
 from .models.native import native
 from .summarise import Background
-from .tree import EngineExplainer
+from .tree import PairsExplainer
+
+#: How values can be computed.
+ESTIMATORS = '"auto", "exact", "sampled", "regression_adjusted", "shap_sampling" or "permutation"'
 
 
-class KernelExplainer(EngineExplainer):
+class KernelExplainer(PairsExplainer):
     """Shapley values of any model (Lundberg & Lee 2017), from its answers to rows of coalitions.
 
     `model` is a function of rows that returns a number, or a list of numbers, for each; or an object with
@@ -25,18 +28,23 @@ class KernelExplainer(EngineExplainer):
     The values of a row are exact where its coalitions are no more than `nsamples`, or with `estimator="exact"` up to 16
     features that vary against the background; else they are estimated from `nsamples` coalitions ("auto" is 2048 and
     twice the number of features), and `e.standard_errors` has the standard error of every value. No value is set to 0
-    because others are larger. `link="logit"` explains the log-odds of the mean answer.
+    because others are larger. `estimator` may also be "regression_adjusted", "shap_sampling" or "permutation". With a
+    `tolerance`, in the units of the output, coalitions are added until no standard error of the row is larger, or there
+    are `nsamples` (16 times "auto"). `link="logit"` explains the log-odds of the mean answer.
 
     Models of scikit-learn that the engine evaluates itself are not asked: support vectors, Gaussian processes, kernel
     ridge, naive Bayes, perceptrons and linear models, alone or as the last step of a Pipeline, as objects or by a
     method such as `svc.predict_proba`. Their coalitions never become rows. The margins of linear models and of product
     kernels (RBF, Laplacian) have exact values without coalitions, for any number of features. `e.details["engines"]`
-    says what computed the values. `output` of an object is "probability" (`predict_proba`) or "raw" (`decision_function`, or
-    `predict`); "auto" is the first that it has.
+    says what computed the values. `output` of an object is "probability" (`predict_proba`) or "raw"
+    (`decision_function`, or `predict`); "auto" is the first that it has.
 
     `groups` are features that play as one, a dict of names with lists of names or positions. With `transformations`,
     and of a Pipeline, the raw columns play. `memory_limit` in bytes bounds the rows that the model is asked for at a
-    time; `e.notes` say how often it was asked, and which part of the time it took.
+    time; `e.notes` say how often it was asked, and which part of the time it took. A model that answers
+    differently when a row is asked again is an error, unless `allow_noise`.
+
+    `explainer.interactions(x)` are those of pairs of features, exactly, where up to 16 vary.
     """
 
     _function = None
@@ -50,6 +58,8 @@ class KernelExplainer(EngineExplainer):
         link="identity",
         estimator="auto",
         output="auto",
+        tolerance=None,
+        allow_noise=False,
         groups=None,
         explain_subset=None,
         features=None,
@@ -118,7 +128,9 @@ class KernelExplainer(EngineExplainer):
             samples=samples,
             output=output,
             link=_parameters.text("link", link, '"identity" or "logit"'),
-            estimator=_parameters.text("estimator", estimator, '"auto", "exact" or "sampled"'),
+            estimator=_parameters.text("estimator", estimator, ESTIMATORS),
+            tolerance=None if tolerance is None else _parameters.number("tolerance", tolerance),
+            allow_noise=bool(allow_noise),
             device=device,
             seed=seed,
             threads=threads,

@@ -128,7 +128,49 @@ class EngineExplainer(Explainer):
         return {**computed, "means": parts[0], "spread": parts[1], "is_local": False}
 
 
-class TreeExplainer(EngineExplainer):
+class PairsExplainer(EngineExplainer):
+    """An explainer whose method computes the interactions of pairs, too."""
+
+    #: The engine's explainer of interactions, made when first needed, behind the groups that it was made for.
+    _pairs = None
+
+    def interactions(self, x) -> np.ndarray:
+        """The interactions (rows, features, features), of several outputs (rows, features, features, outputs).
+
+        Symmetric; the interactions of a feature, with its own on the diagonal, add up to its value. As shap and
+        XGBoost have them: the effect of a pair is divided between its two cells. Of `groups`, those of the players. Of
+        trees for models of up to 512 features, and Shapley values of the raw output; of what is known by its answers
+        alone for rows of up to 16 players that vary. UnsupportedError for others, and together with `transformations`
+        of trees unless their raw features play (`groups="transformations"`).
+        """
+        x = held(x)
+        if self._transformations is not None:
+            if not self._plays_raw:
+                raise UnsupportedError(
+                    'interactions: not together with transformations; take groups="transformations", or explain the '
+                    "model on the columns that it takes"
+                )
+            x = self._transformations.transform(x)
+        _, raw = self._game()
+        groups = self._made_with["groups"]
+        if self._pairs is None or self._pairs[0] != groups:
+            self._pairs = groups, Engine(self._engine_model, interactions=True, **self._made_with)
+        rows = self._table(x)
+        with bar(rows.rows, self._show_progress) as progress:
+            values, _, _ = self._pairs[1].explain(rows.data, rows.names, progress)
+        players = math.isqrt(values.shape[1])
+        values = values.reshape(rows.rows, players, players, -1)
+        if raw is not None:
+            values = raw.all(raw.all(values, axis=1), axis=2)
+        if self._subset is not None:
+            values = values[:, self._subset][:, :, self._subset]
+        return values[..., 0] if values.shape[-1] == 1 else values
+
+    #: shap's name of it.
+    shap_interaction_values = interactions
+
+
+class TreeExplainer(PairsExplainer):
     """Exact Shapley values (Lundberg et al. 2020) of a tree ensemble.
 
     `model` is an XGBoost, LightGBM, CatBoost or scikit-learn model, an ONNX or treelite model, or the path of a model
@@ -153,9 +195,6 @@ class TreeExplainer(EngineExplainer):
     then those of the raw features. `explain_subset` keeps some features, by position. `device` is "auto", "cpu",
     "gpu" or "gpu:N"; `memory_limit` in bytes bounds the batches.
     """
-
-    #: The engine's explainer of interactions, made when first needed, behind the groups that it was made for.
-    _pairs = None
 
     def __init__(
         self,
@@ -266,37 +305,3 @@ class TreeExplainer(EngineExplainer):
     def _output_task(self):
         # A loss is a number for each label, and a response one of a scale of its own.
         return self._task if self._made_with["output"] in ("raw", "probability") else "unknown"
-
-    def interactions(self, x) -> np.ndarray:
-        """The interactions (rows, features, features), of several outputs (rows, features, features, outputs).
-
-        Symmetric; the interactions of a feature, with its own on the diagonal, add up to its value. As shap and
-        XGBoost have them: the effect of a pair is divided between its two cells. Of `groups`, those of the players. For
-        models of up to 512 features, and Shapley values of the raw output; UnsupportedError for others, and together
-        with `transformations` unless their raw features play (`groups="transformations"`).
-        """
-        x = held(x)
-        if self._transformations is not None:
-            if not self._plays_raw:
-                raise UnsupportedError(
-                    'interactions: not together with transformations; take groups="transformations", or explain the '
-                    "model on the columns that it takes"
-                )
-            x = self._transformations.transform(x)
-        _, raw = self._game()
-        groups = self._made_with["groups"]
-        if self._pairs is None or self._pairs[0] != groups:
-            self._pairs = groups, Engine(self._engine_model, interactions=True, **self._made_with)
-        rows = self._table(x)
-        with bar(rows.rows, self._show_progress) as progress:
-            values, _, _ = self._pairs[1].explain(rows.data, rows.names, progress)
-        players = math.isqrt(values.shape[1])
-        values = values.reshape(rows.rows, players, players, -1)
-        if raw is not None:
-            values = raw.all(raw.all(values, axis=1), axis=2)
-        if self._subset is not None:
-            values = values[:, self._subset][:, :, self._subset]
-        return values[..., 0] if values.shape[-1] == 1 else values
-
-    #: shap's name of it.
-    shap_interaction_values = interactions

@@ -16,27 +16,28 @@ mod games;
 mod link;
 mod native;
 mod others;
+mod rounds;
 mod source;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use self::asked::Asking;
 use self::check::check;
-use self::games::{Coalitions, Game};
+use self::games::Game;
 pub use self::link::Link;
 use self::native::Native;
 use self::others::Others;
 use self::source::Source;
 use super::amount::Amount;
 use super::background::Background;
-use super::coalitions::{Design, Exact};
-use super::method::{Account, Asked, Found, Method, Rows, unusable};
+use super::coalitions::Design;
+use super::method::{Account, Found, Method, Rows, unusable};
 use super::players::Players;
 use super::{Estimator, Index, Options, ValueFunction};
 use crate::device::Device;
-use crate::error::{Error, MEMORY, Result};
+use crate::error::{MEMORY, Result};
 use crate::explanation::Header;
 use crate::model::{Feature, Model};
 
@@ -61,7 +62,9 @@ pub(super) struct KernelShap {
     index: Index,
     seed: u64,
     pairs: Option<u32>,
-    designs: Mutex<HashMap<usize, Arc<Design>>>,
+    tolerance: Option<f64>,
+    /// By the number of players, of each round.
+    designs: Mutex<HashMap<usize, Vec<Arc<Design>>>>,
     memory: u64,
     /// What a row costs, in seconds, roughly.
     seconds: f64,
@@ -89,7 +92,7 @@ impl KernelShap {
         let source: Box<dyn Source>;
         let (output_names, engines, device_reason);
         if let Model::BlackBox(black_box) = &**model {
-            source = Box::new(Asking::new(black_box, &others, memory));
+            source = Box::new(Asking::new(black_box, &others, options));
             output_names = black_box.outputs.clone();
             engines = Vec::new();
             device_reason = "the model is asked where it is";
@@ -104,7 +107,8 @@ impl KernelShap {
         let has_closed_form = source.has_closed_form()
             && link == Link::Identity
             && options.index == Index::Shapley
-            && options.estimator != Estimator::Sampled;
+            && matches!(options.estimator, Estimator::Auto | Estimator::Exact)
+            && !options.interactions;
         let begun = Instant::now();
         let mut base_values = source.base()?;
         link.of_all(&mut base_values)?;
@@ -124,9 +128,11 @@ impl KernelShap {
                 }
                 .name()
                 .to_owned(),
-                exact: has_closed_form || options.estimator == Estimator::Exact,
+                exact: has_closed_form
+                    || options.interactions
+                    || options.estimator == Estimator::Exact,
                 base_values,
-                interactions: false,
+                interactions: options.interactions,
                 index: options.index.name().to_owned(),
                 feature_names: players.names.clone(),
                 columns: players.columns.clone(),
@@ -153,6 +159,7 @@ impl KernelShap {
             index: options.index,
             seed: options.seed,
             pairs,
+            tolerance: options.tolerance,
             designs: Mutex::default(),
             memory,
             seconds: seconds * coalitions,
@@ -243,88 +250,6 @@ impl KernelShap {
         }
         Ok(Found::default())
     }
-
-    /// The coalitions to evaluate for so many players that vary.
-    fn coalitions(&self, players: usize, number: usize) -> Result<Coalitions> {
-        let refused = |what: String, by: String| Error::Unsupported {
-            what: format!("row {} of the table, where {what}", number + 1),
-            by,
-            instead: "group features, or take the estimator auto or sampled".to_owned(),
-        };
-        let can = players <= MOST_EXACT;
-        if self.estimator == Estimator::Exact && !can {
-            return Err(refused(
-                format!("{players} players vary between it and the background"),
-                format!("exact values of up to {MOST_EXACT} players"),
-            ));
-        }
-        // One player alone has all that there is.
-        if self.estimator == Estimator::Exact || players < 2 {
-            return Ok(Coalitions::All(players));
-        }
-        let mut designs = self.designs.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = designs.entry(players);
-        let design = match known {
-            std::collections::hash_map::Entry::Occupied(known) => Arc::clone(known.get()),
-            std::collections::hash_map::Entry::Vacant(new) => {
-                let design = Design::new(players, self.pairs, self.seed).ok_or_else(|| {
-                    refused(
-                        format!("{players} players vary between it and the background"),
-                        "an estimate from sampled coalitions".to_owned(),
-                    )
-                })?;
-                Arc::clone(new.insert(Arc::new(design)))
-            }
-        };
-        // A design of all coalitions is the game itself.
-        let is_whole = can && design.coalitions() >= 1 << players;
-        if is_whole && self.estimator == Estimator::Auto {
-            return Ok(Coalitions::All(players));
-        }
-        Ok(Coalitions::Some(design))
-    }
-
-    /// What the coalitions of games are worth: of each game, (output, coalition).
-    fn worths(&self, games: &[Game], asked: &mut Asked) -> Result<Vec<Vec<f64>>> {
-        let mut worths = self.source.means(games, asked)?;
-        for (game, worths) in games.iter().zip(&mut worths) {
-            let count = game.coalitions.count();
-            let [_, none] = game.coalitions.ends();
-            for (worths, base) in worths.chunks_mut(count).zip(&self.header.base_values) {
-                for (coalition, worth) in worths.iter_mut().enumerate() {
-                    if coalition == none {
-                        *worth = *base;
-                    } else {
-                        self.link.of_all(std::slice::from_mut(worth))?;
-                    }
-                }
-            }
-        }
-        Ok(worths)
-    }
-
-    /// The values of the players of a game (place, output) and their standard errors.
-    fn solve(&self, game: &Game, worths: &mut [f64]) -> (Vec<f64>, Vec<f64>) {
-        let (players, outputs) = (game.players.len(), self.outputs());
-        match &game.coalitions {
-            Coalitions::All(_) => {
-                let mut exact = Exact::new(players, outputs, self.index);
-                exact.add(0, players, worths);
-                (exact.values(), vec![0.0; players * outputs])
-            }
-            Coalitions::Some(design) => {
-                let mut solved = (vec![0.0; players * outputs], vec![0.0; players * outputs]);
-                for (output, worths) in worths.chunks(design.coalitions()).enumerate() {
-                    let (values, errors) = design.values(worths);
-                    for player in 0..players {
-                        solved.0[player * outputs + output] = values[player];
-                        solved.1[player * outputs + output] = errors[player];
-                    }
-                }
-                solved
-            }
-        }
-    }
 }
 
 impl Method for KernelShap {
@@ -363,42 +288,7 @@ impl Method for KernelShap {
         if self.has_closed_form {
             return self.closed_form(rows, out);
         }
-        let (features, outputs) = (self.model.features().len(), self.outputs());
-        let width = self.players.len() * outputs;
-        let mut found = Found::default();
-        let mut cells = self.cells(rows)?.into_iter();
-        let mut row = 0;
-        while row < rows.batch.rows() {
-            // As many games at a time as their worths have room for.
-            let (mut games, mut players, mut bytes) = (Vec::new(), Vec::new(), 0);
-            let first = row;
-            while row < rows.batch.rows() && (row == first || bytes < self.memory) {
-                let cells = cells.next().unwrap_or_default();
-                let (game, of) = self.game(cells, rows.before + row)?;
-                bytes += 8 * (outputs * game.coalitions.count() + features) as u64;
-                games.push(game);
-                players.push(of);
-                row += 1;
-            }
-            let worths = self.worths(&games, &mut found.asked)?;
-            for (i, ((game, of), mut worths)) in games.iter().zip(players).zip(worths).enumerate() {
-                let (values, deviations) = self.solve(game, &mut worths);
-                let is_exact = matches!(game.coalitions, Coalitions::All(_));
-                found.exact_rows += u64::from(is_exact);
-                found.estimated_rows += u64::from(!is_exact);
-                for (place, player) in of.into_iter().enumerate() {
-                    for output in 0..outputs {
-                        let from = place * outputs + output;
-                        let to = (first + i) * width + player * outputs + output;
-                        out[to] = values[from] as f32;
-                        if let Some(error) = errors.get_mut(to) {
-                            *error = deviations[from] as f32;
-                        }
-                        found.standard_error = found.standard_error.max(deviations[from]);
-                    }
-                }
-            }
-        }
+        let mut found = self.of_rows(rows, self.cells(rows)?, out, errors)?;
         found.asked.all = begun.elapsed();
         Ok(found)
     }

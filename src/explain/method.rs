@@ -78,6 +78,8 @@ pub(super) struct Found {
     pub(super) rescaled_rows: u64,
     /// The largest standard error of a value.
     pub(super) standard_error: f64,
+    /// Rows whose errors were still above the tolerance when no more coalitions were to be had.
+    pub(super) intolerable_rows: u64,
     /// The largest difference of a rescaled value from a better one, and the rows that were compared.
     pub(super) approximation_error: f64,
     pub(super) compared_rows: u64,
@@ -125,6 +127,7 @@ impl Found {
             estimated_rows: self.estimated_rows + other.estimated_rows,
             rescaled_rows: self.rescaled_rows + other.rescaled_rows,
             standard_error: self.standard_error.max(other.standard_error),
+            intolerable_rows: self.intolerable_rows + other.intolerable_rows,
             approximation_error: self.approximation_error.max(other.approximation_error),
             compared_rows: self.compared_rows + other.compared_rows,
             asked: self.asked.with(other.asked),
@@ -139,6 +142,12 @@ impl Found {
                 "{} rows were estimated from sampled coalitions, {} computed exactly; the largest \
                  standard error of a value is {:.1e}",
                 self.estimated_rows, self.exact_rows, self.standard_error
+            ));
+        }
+        if self.intolerable_rows > 0 {
+            notes.push(format!(
+                "the tolerance was not met by {} rows, from as many coalitions as samples allow",
+                self.intolerable_rows
             ));
         }
         if self.rescaled_rows > 0 {

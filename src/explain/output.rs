@@ -30,8 +30,17 @@ pub enum Estimator {
     Auto,
     /// From all coalitions of the players that vary; more than 16 of them are an error.
     Exact,
-    /// From some coalitions, with a standard error for every value.
+    /// From some coalitions, drawn by their leverage in a least squares problem (Musco & Witter 2025), with
+    /// a standard error for every value.
     Sampled,
+    /// As [`Estimator::Sampled`], with regression adjustment (Witter, Liu & Musco 2025): interactions of
+    /// three players that the coalitions speak of are taken from them first. For black boxes.
+    RegressionAdjusted,
+    /// From the coalitions that shap's `KernelExplainer` takes, for comparison: the smallest and the largest
+    /// ones all, others by their weight. For black boxes.
+    ShapSampling,
+    /// What a player adds on average along random orders, each taken there and back. For black boxes.
+    Permutation,
     /// The values of the margin, scaled for each background row to what the output differs by: no
     /// Shapley values of the output (Lundberg et al. 2020 have it for probabilities and losses). The
     /// result says how far some rows are off.
@@ -53,7 +62,15 @@ impl Output {
 }
 
 impl Estimator {
-    const ALL: [Self; 4] = [Self::Auto, Self::Exact, Self::Sampled, Self::Rescaled];
+    const ALL: [Self; 7] = [
+        Self::Auto,
+        Self::Exact,
+        Self::Sampled,
+        Self::RegressionAdjusted,
+        Self::ShapSampling,
+        Self::Permutation,
+        Self::Rescaled,
+    ];
 
     /// Its name in results and parameters.
     pub fn name(self) -> &'static str {
@@ -61,6 +78,9 @@ impl Estimator {
             Estimator::Auto => "auto",
             Estimator::Exact => "exact",
             Estimator::Sampled => "sampled",
+            Estimator::RegressionAdjusted => "regression_adjusted",
+            Estimator::ShapSampling => "shap_sampling",
+            Estimator::Permutation => "permutation",
             Estimator::Rescaled => "rescaled",
         }
     }
@@ -101,7 +121,8 @@ impl FromStr for Estimator {
             .ok_or_else(|| Error::Parameter {
                 name: "estimator",
                 got: format!("\"{text}\""),
-                allowed: "auto, exact, sampled, or rescaled".to_owned(),
+                allowed: "auto, exact, sampled, regression_adjusted, shap_sampling, permutation, or rescaled"
+                    .to_owned(),
             })
     }
 }

@@ -76,6 +76,11 @@ impl BlackBox {
                 expected.1
             )));
         }
+        // As sums of what is 0 unless it is not finite: no branch for each.
+        let sum = |cells: &[f64]| cells.iter().map(|cell| cell * 0.0).sum::<f64>();
+        if answer.as_slice().is_some_and(|cells| sum(cells) == 0.0) {
+            return Ok(answer);
+        }
         match answer.indexed_iter().find(|(_, value)| !value.is_finite()) {
             None => Ok(answer),
             Some(((row, output), value)) => Err(wrong(format!(

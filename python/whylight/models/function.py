@@ -74,8 +74,14 @@ class Function:
 
     def answer(self, rows):
         """The answer to rows of numbers: float64 (rows, outputs)."""
-        asked = self._rows(rows)
+        asked = rows if self._columns is None else self._rows(rows)
         answer = self._ask(asked if self._before is None else self._before(asked))
+        if type(answer) is np.ndarray and answer.dtype == np.float64 and len(answer) == len(rows):
+            # What most functions give costs nothing more.
+            if answer.ndim == 1:
+                return answer[:, None]
+            if answer.ndim == 2:
+                return answer
         if is_a(answer, "torch", "Tensor"):
             answer = answer.detach().cpu().double().numpy()
         if hasattr(answer, "toarray"):
@@ -94,11 +100,9 @@ class Function:
                 f"{self._name}: its answer to {len(rows)} rows has the shape {answer.shape}; expected ({len(rows)},) "
                 f"or ({len(rows)}, outputs)"
             )
-        return np.ascontiguousarray(answer)
+        return answer
 
     def _rows(self, rows):
-        if self._columns is None:
-            return rows
         pandas = sys.modules["pandas"]
         if not self._dtypes:
             return pandas.DataFrame(rows, columns=self._columns)

@@ -15,8 +15,35 @@ pub(super) fn check(options: &Options, is_black_box: bool) -> Result<()> {
             "take interventional",
         ));
     }
-    if options.interactions {
-        return Err(refused("interactions", "explain the values"));
+    if options.interactions && !matches!(options.estimator, Estimator::Auto | Estimator::Exact) {
+        return Err(refused(
+            &format!("interactions with the estimator {}", options.estimator),
+            "take auto or exact: they come from all coalitions of up to 16 players",
+        ));
+    }
+    if options.interactions && options.index != Index::Shapley {
+        return Err(refused(
+            "the interactions of Banzhaf values, which add up to nothing",
+            "take the interactions of Shapley values, or the Banzhaf values",
+        ));
+    }
+    if let Some(tolerance) = options.tolerance {
+        if !(tolerance > 0.0 && tolerance.is_finite()) {
+            return Err(Error::Parameter {
+                name: "tolerance",
+                got: tolerance.to_string(),
+                allowed:
+                    "the largest standard error that a value may have, above 0, in the units of \
+                          the output"
+                        .to_owned(),
+            });
+        }
+        if options.estimator == Estimator::ShapSampling {
+            return Err(refused(
+                "a tolerance with the estimator shap_sampling, whose coalitions do not grow",
+                "take auto, sampled, regression_adjusted or permutation",
+            ));
+        }
     }
     if options.used_only {
         return Err(refused(
@@ -33,7 +60,7 @@ pub(super) fn check(options: &Options, is_black_box: bool) -> Result<()> {
     if options.estimator == Estimator::Rescaled {
         return Err(refused(
             "the estimator rescaled",
-            "take auto, exact or sampled",
+            "take auto, exact, sampled, regression_adjusted, shap_sampling or permutation",
         ));
     }
     if options.index != Index::Shapley && options.estimator != Estimator::Exact {

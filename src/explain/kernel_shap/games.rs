@@ -119,7 +119,7 @@ impl<'a> Cursor<'a> {
 
     /// The next synthetic rows, up to `most`, and the runs that they are; none at the end.
     pub(super) fn next(&mut self, most: usize) -> Option<(Array2<f64>, Vec<Run>)> {
-        let (mut cells, mut runs, mut filled) = (Vec::new(), Vec::new(), 0);
+        let (mut cells, mut runs, mut filled) = (self.room(most), Vec::new(), 0);
         while filled < most && self.next.0 < self.games.len() {
             let (g, coalition, first) = self.next;
             let game = &self.games[g];
@@ -153,25 +153,46 @@ impl<'a> Cursor<'a> {
         (filled > 0).then_some((rows, runs))
     }
 
+    /// Room for so many rows, or for all that are left where these are fewer.
+    fn room(&self, most: usize) -> Vec<f64> {
+        let (first, coalition, _) = self.next;
+        let games = self.games[first..].iter();
+        let left: usize = games.map(|game| game.coalitions.count()).sum();
+        let left = (left - coalition.min(left)).saturating_mul(self.rows);
+        // One row more, which may be added.
+        Vec::with_capacity((most.min(left) + 1) * self.features)
+    }
+
     fn fill(&self, run: &Run, cells: &mut Vec<f64>) {
         let (game, features) = (&self.games[run.game], self.features);
-        let start = cells.len();
         if run.coalition == game.coalitions.ends()[0] {
             cells.extend_from_slice(&game.cells);
             return;
         }
-        let rows = run.first * features..(run.first + run.count) * features;
-        cells.extend_from_slice(&self.background[rows]);
-        let cells = &mut cells[start..];
+        // By column: the bits that the background row keeps, and those that the explained row gives, so
+        // that a synthetic row is written once, from end to end.
+        let (mut kept, mut given) = (vec![u64::MAX; features], vec![0; features]);
         for (place, columns) in game.players.iter().enumerate() {
             if game.coalitions.has(run.coalition, place) {
                 for &column in columns {
-                    let cell = game.cells[column];
-                    for row in cells.chunks_exact_mut(features) {
-                        row[column] = cell;
-                    }
+                    kept[column] = 0;
+                    given[column] = game.cells[column].to_bits();
                 }
             }
         }
+        let rows = run.first * features..(run.first + run.count) * features;
+        blend(&self.background[rows], &kept, &given, cells);
+    }
+}
+
+/// Rows with some of their bits, and others.
+#[inline(never)]
+fn blend(rows: &[f64], kept: &[u64], given: &[u64], cells: &mut Vec<f64>) {
+    cells.reserve(rows.len());
+    for row in rows.chunks_exact(kept.len().max(1)) {
+        let blended = row.iter().zip(kept).zip(given);
+        cells.extend(
+            blended.map(|((cell, kept), given)| f64::from_bits(cell.to_bits() & kept | given)),
+        );
     }
 }

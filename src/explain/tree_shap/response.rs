@@ -23,7 +23,7 @@ use super::compile::Compiled;
 use super::{columns, refused};
 use crate::data::Batch;
 use crate::error::{Error, Result};
-use crate::explain::coalitions::Design;
+use crate::explain::coalitions::{Design, Sampling};
 use crate::explain::method::Found;
 use crate::explain::{Estimator, Index, Options, Output};
 use crate::model::{Link, Trees};
@@ -374,9 +374,9 @@ impl Responses {
     /// The design for so many players.
     fn design(&self, players: usize) -> Result<Arc<Design>> {
         let mut designs = self.designs.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = designs
-            .entry(players)
-            .or_insert_with(|| Design::new(players, self.pairs, self.seed).map(Arc::new));
+        let known = designs.entry(players).or_insert_with(|| {
+            Design::new(Sampling::Leverage, players, self.pairs, self.seed).map(Arc::new)
+        });
         known.clone().ok_or_else(|| Error::Unsupported {
             what: format!("{players} players that vary between a row and the background"),
             by: "an estimate from sampled coalitions".to_owned(),
