@@ -10,6 +10,7 @@ mod devices;
 mod error;
 mod explain;
 mod help;
+mod kernel;
 mod memory;
 
 /// A folder with the example's model and table, in which the command runs.

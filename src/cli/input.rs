@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use clap::Args;
 use whylight::data::{self, ReadOptions};
-use whylight::explain::{self, Estimator, Index, Output, ValueFunction};
+use whylight::explain::{self, Estimator, Index, Link, Output, ValueFunction};
 use whylight::model::{self, Model};
 use whylight::{Error, Options, Result, Table};
 
 use super::groups::Groups;
 use super::note;
-use super::value::{self, Header, Iterations};
+use super::value::{self, Header, Iterations, Method, Pairs};
 
 /// The files and how to read them.
 #[derive(Debug, Args)]
@@ -29,6 +29,25 @@ pub(super) struct Input {
     /// model file that stores none)
     #[arg(long, value_name = "FILE")]
     background: Option<PathBuf>,
+
+    /// How to explain: auto (tree for trees, kernel for any other model), tree (exact Tree SHAP), or
+    /// kernel (Kernel SHAP of what the model answers, against a background)
+    #[arg(long, value_name = "METHOD", default_value = "auto", value_parser = value::method)]
+    method: Method,
+
+    /// Coalitions of an estimate, of each row: a number, or auto (2048 and twice the number of
+    /// features, or groups)
+    #[arg(long = "nsamples", value_name = "N", default_value = "auto", value_parser = value::pairs)]
+    pairs: Pairs,
+
+    /// What a coalition is worth, of the mean of what a model answers (kernel): identity, or logit
+    /// (its log-odds)
+    #[arg(long, value_name = "LINK", default_value = "identity")]
+    link: Link,
+
+    /// The seed of estimates
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    seed: u64,
 
     /// What a coalition of features is worth: `path_dependent` (the others follow the rows of the
     /// training), interventional (they take the values of background rows), or auto: interventional
@@ -51,7 +70,7 @@ pub(super) struct Input {
     #[arg(long, value_name = "SPACE", default_value = "raw")]
     output: Output,
 
-    /// How to compute an output that is no sum over trees: exact (up to 16 features, or groups, that
+    /// How to compute what is no sum over trees: exact (up to 16 features, or groups, that
     /// vary), sampled (with standard errors), auto (exact where that can be), or rescaled (from the
     /// margin's values: approximate)
     #[arg(long, value_name = "WHICH", default_value = "auto")]
@@ -80,11 +99,23 @@ pub(super) struct Input {
 }
 
 impl Input {
-    /// Reads the model and cuts it to the iterations that are asked for.
-    pub(super) fn model(&self) -> Result<Arc<Model>> {
+    /// Reads the model, cut to the iterations that are asked for, and its background.
+    pub(super) fn load(&self) -> Result<(Arc<Model>, Option<Table>)> {
         let mut model = model::load(&self.model)?;
         self.cut(&mut model)?;
-        Ok(Arc::new(model))
+        model = match (self.method, model) {
+            (Method::Kernel, Model::Trees(trees)) => Model::BlackBox(trees.into()),
+            (Method::Tree, model) if !matches!(model, Model::Trees(_)) => {
+                return Err(Error::Unsupported {
+                    what: "a model without trees".to_owned(),
+                    by: "the method tree".to_owned(),
+                    instead: "take the method auto, or kernel".to_owned(),
+                });
+            }
+            (_, model) => model,
+        };
+        let background = self.background(&model)?;
+        Ok((Arc::new(model), background))
     }
 
     /// These options with what the user says about the game.
@@ -97,12 +128,15 @@ impl Input {
             estimator: self.estimator,
             groups: self.groups.of(model)?,
             used_only: self.used_only,
+            link: self.link,
+            samples: self.pairs,
+            seed: self.seed,
             ..options
         })
     }
 
     /// Reads the background table of a model.
-    pub(super) fn background(&self, model: &Model) -> Result<Option<Table>> {
+    fn background(&self, model: &Model) -> Result<Option<Table>> {
         let read = |path: &PathBuf| {
             let options = ReadOptions::for_features(model.features());
             data::read(path, &self.reading(options))

@@ -9,23 +9,41 @@ use whylight::explain::MAX_THREADS;
 /// `--method`: how to explain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Method {
-    /// What the model's structure allows: Tree SHAP for trees.
+    /// What the model's structure allows: Tree SHAP for trees, Kernel SHAP for others.
     Auto,
     /// Tree SHAP.
     Tree,
+    /// Kernel SHAP, of any model, as a black box.
+    Kernel,
 }
 
 /// Methods whose names are taken, so that asking for one is answered and not guessed at.
-const PLANNED: [&str; 6] = ["kernel", "deep", "linear", "permutation", "lime", "mimic"];
+const PLANNED: [&str; 5] = ["deep", "linear", "permutation", "lime", "mimic"];
 
 pub(super) fn method(text: &str) -> Result<Method, String> {
     match text {
         "auto" => Ok(Method::Auto),
         "tree" => Ok(Method::Tree),
+        "kernel" => Ok(Method::Kernel),
         planned if PLANNED.contains(&planned) => Err(format!(
-            "this version explains trees, exactly, with `tree`; it does not have `{planned}`"
+            "this version explains trees, exactly, with `tree`, and any model with `kernel`; it does \
+             not have `{planned}`"
         )),
-        _ => Err("expected auto or tree".to_owned()),
+        _ => Err("expected auto, tree or kernel".to_owned()),
+    }
+}
+
+/// `--nsamples`: pairs of coalitions; none for as many as the engine takes.
+pub(super) type Pairs = Option<u32>;
+
+/// A number of coalitions, as the pairs that an estimate takes.
+pub(super) fn pairs(text: &str) -> Result<Pairs, String> {
+    match text {
+        "auto" => Ok(None),
+        _ => match text.parse::<u32>() {
+            Ok(coalitions) if coalitions > 0 => Ok(Some(coalitions.div_ceil(2).max(2))),
+            _ => Err("expected a number of coalitions of at least 1, or auto".to_owned()),
+        },
     }
 }
 
@@ -153,7 +171,21 @@ mod tests {
     #[test]
     fn a_method_or_an_output_that_does_not_exist_is_answered() {
         assert_eq!(method("tree"), Ok(Method::Tree));
-        assert!(method("kernel").unwrap_err().contains("`kernel`"));
-        assert_eq!(method("shap"), Err("expected auto or tree".to_owned()));
+        assert_eq!(method("kernel"), Ok(Method::Kernel));
+        assert!(method("lime").unwrap_err().contains("`lime`"));
+        assert_eq!(
+            method("shap"),
+            Err("expected auto, tree or kernel".to_owned())
+        );
+    }
+
+    #[test]
+    fn coalitions_are_drawn_in_pairs() {
+        assert_eq!(pairs("auto"), Ok(None));
+        assert_eq!(pairs("1"), Ok(Some(2)));
+        assert_eq!(pairs("2001"), Ok(Some(1001)));
+        for bad in ["", "0", "-2", "1.5", "all"] {
+            assert!(pairs(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -104,7 +104,7 @@ impl KernelShap {
                 columns: players.columns.clone(),
                 groups: players.groups.clone(),
                 output_names,
-                model_format: crate::model::BlackBox::FORMAT.to_owned(),
+                model_format: black_box.title(),
                 objective: match link {
                     Link::Identity => String::new(),
                     Link::Logit => link.name().to_owned(),

@@ -37,6 +37,14 @@ Options:
                                 outside a coalition take their values from (interventional), or what
                                 covers are counted from (`path_dependent`, for a model file that
                                 stores none)
+      --method <METHOD>         How to explain: auto (tree for trees, kernel for any other model),
+                                tree (exact Tree SHAP), or kernel (Kernel SHAP of what the model
+                                answers, against a background) [default: auto]
+      --nsamples <N>            Coalitions of an estimate, of each row: a number, or auto (2048 and
+                                twice the number of features, or groups) [default: auto]
+      --link <LINK>             What a coalition is worth, of the mean of what a model answers
+                                (kernel): identity, or logit (its log-odds) [default: identity]
+      --seed <SEED>             The seed of estimates [default: 0]
       --value-function <WHICH>  What a coalition of features is worth: `path_dependent` (the others
                                 follow the rows of the training), interventional (they take the
                                 values of background rows), or auto: interventional where there is a
@@ -49,10 +57,10 @@ Options:
                                 (the model's prediction, through its objective's link), or
                                 `log_loss` (for each label that could be the true one); all but raw
                                 take a background [default: raw]
-      --estimator <WHICH>       How to compute an output that is no sum over trees: exact (up to 16
-                                features, or groups, that vary), sampled (with standard errors),
-                                auto (exact where that can be), or rescaled (from the margin's
-                                values: approximate) [default: auto]
+      --estimator <WHICH>       How to compute what is no sum over trees: exact (up to 16 features,
+                                or groups, that vary), sampled (with standard errors), auto (exact
+                                where that can be), or rescaled (from the margin's values:
+                                approximate) [default: auto]
       --group <GROUP>           Columns that play as one, such as a one-hot encoding, under a name:
                                 NAME=COLUMN,COLUMN,…; can be given several times
       --groups <FILE>           JSON file of groups: an object of names, each with a list of
@@ -66,7 +74,6 @@ Options:
       --iterations <WHICH>      The boosting iterations to explain: all, best (up to the one that
                                 early stopping chose), or A..B, counted from 0, without B [default:
                                 all]
-      --method <METHOD>         How to explain: auto, or tree (exact Tree SHAP) [default: auto]
       --device <DEVICE>         Where to compute: auto, cpu, gpu, or gpu:N as `whylight devices`
                                 numbers them [default: auto]
       --out <FILE>              File to write: .json (the whole result), .npy (the values),
@@ -95,6 +102,14 @@ Options:
                                 outside a coalition take their values from (interventional), or what
                                 covers are counted from (`path_dependent`, for a model file that
                                 stores none)
+      --method <METHOD>         How to explain: auto (tree for trees, kernel for any other model),
+                                tree (exact Tree SHAP), or kernel (Kernel SHAP of what the model
+                                answers, against a background) [default: auto]
+      --nsamples <N>            Coalitions of an estimate, of each row: a number, or auto (2048 and
+                                twice the number of features, or groups) [default: auto]
+      --link <LINK>             What a coalition is worth, of the mean of what a model answers
+                                (kernel): identity, or logit (its log-odds) [default: identity]
+      --seed <SEED>             The seed of estimates [default: 0]
       --value-function <WHICH>  What a coalition of features is worth: `path_dependent` (the others
                                 follow the rows of the training), interventional (they take the
                                 values of background rows), or auto: interventional where there is a
@@ -107,10 +122,10 @@ Options:
                                 (the model's prediction, through its objective's link), or
                                 `log_loss` (for each label that could be the true one); all but raw
                                 take a background [default: raw]
-      --estimator <WHICH>       How to compute an output that is no sum over trees: exact (up to 16
-                                features, or groups, that vary), sampled (with standard errors),
-                                auto (exact where that can be), or rescaled (from the margin's
-                                values: approximate) [default: auto]
+      --estimator <WHICH>       How to compute what is no sum over trees: exact (up to 16 features,
+                                or groups, that vary), sampled (with standard errors), auto (exact
+                                where that can be), or rescaled (from the margin's values:
+                                approximate) [default: auto]
       --group <GROUP>           Columns that play as one, such as a one-hot encoding, under a name:
                                 NAME=COLUMN,COLUMN,…; can be given several times
       --groups <FILE>           JSON file of groups: an object of names, each with a list of
