@@ -23,6 +23,8 @@ use std::path::Path;
 use crate::error::{Error, Result};
 
 pub use black_box::{BlackBox, Predict};
+#[cfg(feature = "http")]
+pub use black_box::{Http, HttpOptions};
 pub use linear::Linear;
 pub use link::Link;
 pub use trees::{

@@ -12,6 +12,8 @@ mod cli;
 mod corpus;
 mod data;
 mod device;
+#[cfg(feature = "http")]
+mod endpoint;
 mod iteration;
 mod kernels;
 mod lightgbm;

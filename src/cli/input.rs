@@ -4,21 +4,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use whylight::data::{self, ReadOptions};
+use ndarray::Array2;
+use whylight::data::{self, Encoder, ReadOptions};
 use whylight::explain::{self, Estimator, Index, Link, Output, ValueFunction};
-use whylight::model::{self, Model};
+use whylight::model::{BlackBox, Feature, Model};
 use whylight::{Error, Options, Result, Table};
 
 use super::groups::Groups;
 use super::note;
+use super::source::{Asked, Found, Source};
 use super::value::{self, Header, Iterations, Method, Pairs};
 
 /// The files and how to read them.
 #[derive(Debug, Args)]
 pub(super) struct Input {
-    /// Model file: XGBoost JSON or UBJSON, LightGBM text, CatBoost JSON, ONNX, treelite checkpoint
-    #[arg(long, value_name = "FILE")]
-    model: PathBuf,
+    #[command(flatten)]
+    source: Source,
 
     /// Table with the rows to explain: .csv, .tsv, .npy, .parquet, .arrow
     #[arg(long, value_name = "FILE")]
@@ -99,9 +100,16 @@ pub(super) struct Input {
 }
 
 impl Input {
-    /// Reads the model, cut to the iterations that are asked for, and its background.
+    /// Reads the model, cut to the iterations that are asked for, or asks it a first time; and reads
+    /// its background.
     pub(super) fn load(&self) -> Result<(Arc<Model>, Option<Table>)> {
-        let mut model = model::load(&self.model)?;
+        let (mut model, background) = match self.source.find()? {
+            Found::Asked(asked) => {
+                let (black_box, background) = self.ask(asked)?;
+                (Model::BlackBox(black_box), Some(background))
+            }
+            Found::Model(model) => (model, None),
+        };
         self.cut(&mut model)?;
         model = match (self.method, model) {
             (Method::Kernel, Model::Trees(trees)) => Model::BlackBox(trees.into()),
@@ -114,8 +122,47 @@ impl Input {
             }
             (_, model) => model,
         };
-        let background = self.background(&model)?;
+        let background = match background {
+            Some(background) => Some(background),
+            None => self.background(Some(model.features()))?,
+        };
         Ok((Arc::new(model), background))
+    }
+
+    /// A model that is asked has the columns of its background, where it does not name them, and as
+    /// many outputs as it answers for the first row of it.
+    fn ask(&self, asked: Asked) -> Result<(BlackBox, Table)> {
+        let Asked { predict, features } = asked;
+        let (Some(table), Some(path)) = (self.background(features.as_deref())?, &self.background)
+        else {
+            return Err(Error::Parameter {
+                name: "background",
+                got: "none".to_owned(),
+                allowed:
+                    "a model that is asked for answers needs the training rows, or a sample of \
+                          them: the features outside a coalition take their values, and their \
+                          columns are the model's"
+                        .to_owned(),
+            });
+        };
+        if table.rows() == 0 {
+            return Err(Error::Data {
+                path: path.clone(),
+                at: "its end".to_owned(),
+                reason: "no rows; expected the training rows, or a sample of them".to_owned(),
+            });
+        }
+        let features = features.unwrap_or_else(|| columns(&table));
+        let first = || {
+            let encoder = Encoder::new(&features, table.names.as_deref(), table.columns())?;
+            let table = table.slice(0..1)?;
+            let mut row = vec![0.0; features.len()];
+            encoder.batch(&table)?.fill(0..1, &mut row)?;
+            Ok(row)
+        };
+        let row = first().map_err(|error: Error| error.in_file(path))?;
+        let row = Array2::from_shape_fn((1, row.len()), |(_, column)| row[column]);
+        Ok((BlackBox::asked(predict, features, row)?, table))
     }
 
     /// These options with what the user says about the game.
@@ -135,10 +182,10 @@ impl Input {
         })
     }
 
-    /// Reads the background table of a model.
-    fn background(&self, model: &Model) -> Result<Option<Table>> {
+    /// Reads the background table of a model that takes some columns, or any.
+    fn background(&self, features: Option<&[Feature]>) -> Result<Option<Table>> {
         let read = |path: &PathBuf| {
-            let options = ReadOptions::for_features(model.features());
+            let options = features.map_or_else(ReadOptions::default, ReadOptions::for_features);
             data::read(path, &self.reading(options))
         };
         self.background.as_ref().map(read).transpose()
@@ -179,6 +226,16 @@ impl Input {
             (Iterations::Range(range), _) => trees.keep_iterations(range.clone()),
         }
     }
+}
+
+/// The columns of a table, as features.
+fn columns(table: &Table) -> Vec<Feature> {
+    let name = |column: usize| Some(table.names.as_ref()?[column].clone());
+    let feature = |column| Feature {
+        name: name(column),
+        categories: None,
+    };
+    (0..table.columns()).map(feature).collect()
 }
 
 fn refused(allowed: &str, got: &str) -> Error {

@@ -1,6 +1,7 @@
 //! Values of options, from text.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use whylight::data;
@@ -109,6 +110,14 @@ pub(super) fn positive(text: &str) -> Result<usize, String> {
         Ok(number) if number > 0 => Ok(number),
         _ => Err("expected a whole number of at least 1".to_owned()),
     }
+}
+
+/// A time of at least a millisecond, in seconds, up to a day.
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok();
+    let allowed = seconds.filter(|seconds: &f64| (0.001..=86_400.0).contains(seconds));
+    (allowed.map(Duration::from_secs_f64))
+        .ok_or_else(|| "expected a number of seconds from 0.001 to 86400".to_owned())
 }
 
 /// A number of threads.

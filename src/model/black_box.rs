@@ -1,5 +1,7 @@
 //! Models that answer for rows and show nothing of themselves.
 
+#[cfg(feature = "http")]
+mod http;
 mod trees;
 
 use std::fmt::Debug;
@@ -8,6 +10,8 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
+#[cfg(feature = "http")]
+pub use self::http::{Http, HttpOptions};
 use super::trees::Feature;
 use crate::error::{Error, MEMORY, Result};
 

@@ -1,6 +1,8 @@
 //! `whylight explain --method kernel`: models that are asked for answers.
 
 use super::{Place, flat};
+#[cfg(feature = "http")]
+use crate::support::server::Server;
 
 /// Six rows to explain and twelve of a background, in six players of five columns each.
 fn place() -> Place {
@@ -91,4 +93,90 @@ fn what_kernel_shap_cannot_do_is_refused() {
     insta::assert_snapshot!(place.fails(&format!("{call} --output probability")), @"1: error: the output probability is not supported by Kernel SHAP: explain the raw output, which is what the model answers");
     insta::assert_snapshot!(place.fails(&format!("{call} --estimator exact")), @"1: error: row 1 of the table, where 30 players vary between it and the background is not supported by exact values of up to 16 players: group features, or take the estimator auto or sampled");
     insta::assert_snapshot!(place.fails(&format!("{CALL} --link logit")), @"1: error: the link logit is not supported by this model, which is no black box: take the link identity: the margin is what links are taken of");
+}
+
+/// A row's answer at an endpoint: two outputs, of products of three cells.
+#[cfg(feature = "http")]
+fn answer(row: &[f64]) -> serde_json::Value {
+    let p = 0.5 + 0.1 * row[0] * row[1] - 0.05 * row[2];
+    serde_json::json!([p, 1.0 - p])
+}
+
+#[cfg(feature = "http")]
+fn small() -> Place {
+    let place = Place::new();
+    place.write("data.csv", "c,a,b\n1,2,0\n0.5,-1,3\n");
+    place.write("background.csv", "a,b,c\n0,0,0\n1,1,1\n");
+    place
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn a_model_behind_an_address_is_explained() {
+    let place = small();
+    let server = Server::of(answer);
+    let call = format!(
+        "explain --model {} --data data.csv --background background.csv --rows-per-request 5 --out out.json",
+        server.url("/v1/models/m:predict")
+    );
+    place.ok(&call);
+    let result = place.json("out.json");
+    assert_eq!(result["feature_names"], serde_json::json!(["a", "b", "c"]));
+    assert_eq!(
+        result["output_names"],
+        serde_json::json!(["output 0", "output 1"])
+    );
+    assert_eq!(
+        result["model_format"],
+        format!("black box, {}", server.url("/v1/models/m:predict"))
+    );
+    // By hand: the product's two players share what is left of it when each is alone.
+    let worth = |row: [f64; 3], set: usize| {
+        let backgrounds = [[0.0; 3], [1.0; 3]];
+        let of = |other: [f64; 3]| {
+            let cell = |i: usize| if set >> i & 1 == 1 { row[i] } else { other[i] };
+            answer(&[cell(0), cell(1), cell(2)])[0].as_f64().unwrap()
+        };
+        0.5 * backgrounds.map(of).iter().sum::<f64>()
+    };
+    let values = flat(&result["values"]);
+    assert_eq!(values.len(), 2 * 3 * 2);
+    for (values, row) in values.chunks(6).zip([[2.0, 0.0, 1.0], [-1.0, 3.0, 0.5]]) {
+        let worths: Vec<f64> = (0..8).map(|set| worth(row, set)).collect();
+        let expected = crate::reference::shapley::values(&worths);
+        for (values, expected) in values.chunks(2).zip(expected) {
+            assert!((f64::from(values[0]) - expected).abs() < 1e-6);
+            assert!((f64::from(values[1]) + expected).abs() < 1e-6);
+        }
+    }
+    assert!(
+        server
+            .requests()
+            .iter()
+            .all(|request| request.rows().len() <= 5)
+    );
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn a_model_that_is_asked_needs_a_background_and_has_no_trees() {
+    let place = small();
+    let server = Server::of(answer);
+    let call = format!("explain --model {} --data data.csv", server.url("/"));
+    insta::assert_snapshot!(place.fails(&call), @"2: error: background: none is not allowed: a model that is asked for answers needs the training rows, or a sample of them: the features outside a coalition take their values, and their columns are the model's");
+    let call = format!("{call} --background background.csv");
+    insta::assert_snapshot!(place.fails(&format!("{call} --method tree")), @"1: error: a model without trees is not supported by the method tree: take the method auto, or kernel");
+    insta::assert_snapshot!(place.fails(&format!("{call} --iterations best")), @"2: error: iterations: another model is not allowed: a model of boosting iterations");
+    insta::assert_snapshot!(place.fails(&format!("{call} --http-header secret")), @"2: error: http-header: a text without a colon is not allowed: a header is NAME: VALUE");
+    insta::assert_snapshot!(place.fails(&format!("{call} --timeout 0")), @r"
+2: error: invalid value '0' for '--timeout <SECONDS>': expected a number of seconds from 0.001 to 86400
+
+For more information, try '--help'.
+");
+    place.write("empty.csv", "a,b,c\n");
+    insta::assert_snapshot!(place.fails(&format!("{call} --background empty.csv").replacen(" --background background.csv", "", 1)), @"1: error: empty.csv: at its end: no rows; expected at least one");
+    place.write("other.csv", "a,b,d\n1,2,3\n");
+    insta::assert_snapshot!(place.fails(&call.replace("data.csv", "other.csv")), @r#"1: error: other.csv: the table's columns: expected the model's 3 features by name, got 3 columns; missing: "c"; not in the model: "d"; add what is missing under the model's names"#);
+    place.write("background.csv", "a,b,c\n0,0,red\n");
+    insta::assert_snapshot!(place.fails(&call), @r#"1: error: background.csv: at row 1 (line 2), column "c": "red" is not a number; a missing value is an empty cell or one of NA, N/A, NaN, nan, null, NULL, None, ?; a column of categories needs a model that has labels for it; leave a column out with --drop "c""#);
 }
