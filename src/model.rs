@@ -22,7 +22,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
-pub use black_box::{BlackBox, Predict};
+pub use black_box::{BlackBox, Exchange, Predict, Process, ProcessOptions};
 #[cfg(feature = "http")]
 pub use black_box::{Http, HttpOptions};
 pub use linear::Linear;

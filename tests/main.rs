@@ -19,6 +19,8 @@ mod kernels;
 mod lightgbm;
 mod linear;
 mod onnx;
+#[cfg(unix)]
+mod program;
 mod reference;
 mod report;
 #[cfg(feature = "gpu")]

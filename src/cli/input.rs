@@ -132,7 +132,7 @@ impl Input {
     /// A model that is asked has the columns of its background, where it does not name them, and as
     /// many outputs as it answers for the first row of it.
     fn ask(&self, asked: Asked) -> Result<(BlackBox, Table)> {
-        let Asked { predict, features } = asked;
+        let Asked { features, begin } = asked;
         let (Some(table), Some(path)) = (self.background(features.as_deref())?, &self.background)
         else {
             return Err(Error::Parameter {
@@ -162,6 +162,7 @@ impl Input {
         };
         let row = first().map_err(|error: Error| error.in_file(path))?;
         let row = Array2::from_shape_fn((1, row.len()), |(_, column)| row[column]);
+        let predict = begin(&features)?;
         Ok((BlackBox::asked(predict, features, row)?, table))
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use whylight::model::{self, Feature, Model, Predict};
+use whylight::model::{self, Exchange, Feature, Model, Predict, Process, ProcessOptions};
 use whylight::{Error, Result};
 
 use super::value;
@@ -16,10 +16,23 @@ pub(super) struct Source {
     /// Model file: XGBoost JSON or UBJSON, LightGBM text, CatBoost JSON, ONNX, treelite checkpoint;
     /// or the address of a model that answers {"instances": [[…], …]} with {"predictions": […]}:
     /// http://… or https://…
-    #[arg(long, value_name = "MODEL")]
-    model: PathBuf,
+    #[arg(long, value_name = "MODEL", required_unless_present = "model_command")]
+    model: Option<PathBuf>,
 
-    /// Seconds that a request to a model may take
+    /// Program that is the model, with its arguments, such as "python model.py": it is started once,
+    /// reads batches of rows from its standard input and writes what it answers to its standard
+    /// output
+    #[arg(long, value_name = "COMMAND", conflicts_with = "model")]
+    model_command: Option<String>,
+
+    /// How rows go to the program, and answers come back: csv (the names of the columns; then for
+    /// each batch a line with the number of rows, and a line for each; answered alike, with a line
+    /// of outputs for each row), or arrow (an Arrow IPC stream each way, a record batch for each
+    /// batch)
+    #[arg(long, value_name = "FORMAT", default_value = "csv", value_parser = value::exchange)]
+    model_format: Exchange,
+
+    /// Seconds that a request to a model, or a batch of a program, may take
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = value::seconds)]
     timeout: Duration,
 
@@ -28,7 +41,7 @@ pub(super) struct Source {
     #[arg(long, value_name = "N", default_value_t = 4)]
     retries: u32,
 
-    /// Rows of a request to a model at most
+    /// Rows of a request to a model, or of a batch of a program, at most
     #[arg(long, value_name = "N", default_value = "1000", value_parser = value::positive)]
     rows_per_request: usize,
 
@@ -39,25 +52,58 @@ pub(super) struct Source {
 }
 
 /// A model that was read, or one that is asked.
-#[derive(Debug)]
 pub(super) enum Found {
     Model(Model),
     Asked(Asked),
 }
 
-/// A model that is asked, and the columns that it takes where it says so.
-#[derive(Debug)]
+/// A model that is asked.
 pub(super) struct Asked {
-    pub(super) predict: Arc<dyn Predict>,
+    /// The columns that it takes, where it says so.
     pub(super) features: Option<Vec<Feature>>,
+    /// Makes it ready for columns.
+    pub(super) begin: Box<Begin>,
 }
+
+type Begin = dyn FnOnce(&[Feature]) -> Result<Arc<dyn Predict>>;
 
 impl Source {
     pub(super) fn find(&self) -> Result<Found> {
-        match self.model.to_str().filter(|model| is_address(model)) {
-            Some(address) => self.endpoint(address).map(Found::Asked),
-            None => model::load(&self.model).map(Found::Model),
+        if let Some(line) = &self.model_command {
+            return self.program(line).map(Found::Asked);
         }
+        // The parser asks for one of the two.
+        let path = self.model.clone().unwrap_or_default();
+        match path.to_str().filter(|model| is_address(model)) {
+            Some(address) => self.endpoint(address).map(Found::Asked),
+            None => model::load(&path).map(Found::Model),
+        }
+    }
+
+    fn program(&self, line: &str) -> Result<Asked> {
+        let mut words = shlex::split(line).unwrap_or_default().into_iter();
+        let Some(program) = words.next() else {
+            return Err(Error::Parameter {
+                name: "model-command",
+                got: format!("\"{line}\""),
+                allowed: "a program and its arguments, as a shell reads them, with quotes in pairs"
+                    .to_owned(),
+            });
+        };
+        let arguments: Vec<String> = words.collect();
+        let options = ProcessOptions {
+            exchange: self.model_format,
+            rows: self.rows_per_request,
+            timeout: self.timeout,
+        };
+        Ok(Asked {
+            features: None,
+            begin: Box::new(move |features| {
+                let names = names(features);
+                let process = Process::start(&program, &arguments, &names, options)?;
+                Ok(Arc::new(process))
+            }),
+        })
     }
 
     #[cfg(feature = "http")]
@@ -79,9 +125,10 @@ impl Source {
                 .collect::<Result<_>>()?,
             ..model::HttpOptions::default()
         };
+        let http = model::Http::new(address, options)?;
         Ok(Asked {
-            predict: Arc::new(model::Http::new(address, options)?),
             features: None,
+            begin: Box::new(|_| Ok(Arc::new(http))),
         })
     }
 
@@ -93,6 +140,15 @@ impl Source {
             instead: "build it with the feature https".to_owned(),
         })
     }
+}
+
+/// The names of columns; `f0`, … where they have none.
+fn names(features: &[Feature]) -> Vec<String> {
+    let name = |(column, feature): (usize, &Feature)| {
+        let name = feature.name.clone();
+        name.unwrap_or_else(|| format!("f{column}"))
+    };
+    features.iter().enumerate().map(name).collect()
 }
 
 fn is_address(model: &str) -> bool {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use whylight::data;
 use whylight::explain::MAX_THREADS;
+use whylight::model::Exchange;
 
 /// `--method`: how to explain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +70,18 @@ pub(super) fn iterations(text: &str) -> Result<Iterations, String> {
             "expected all, best, or A..B: from iteration A, counted from 0, up to but without B"
                 .to_owned()
         }),
+    }
+}
+
+/// `--model-format`: how a program is told rows.
+pub(super) fn exchange(text: &str) -> Result<Exchange, String> {
+    match text {
+        "csv" => Ok(Exchange::Csv),
+        #[cfg(feature = "arrow")]
+        "arrow" => Ok(Exchange::Arrow),
+        #[cfg(not(feature = "arrow"))]
+        "arrow" => Err("this build of whylight is without the feature arrow".to_owned()),
+        _ => Err("expected csv or arrow".to_owned()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "http")]
 mod http;
+mod process;
 mod trees;
 
 use std::fmt::Debug;
@@ -12,6 +13,7 @@ use ndarray::Array2;
 
 #[cfg(feature = "http")]
 pub use self::http::{Http, HttpOptions};
+pub use self::process::{Exchange, Process, ProcessOptions};
 use super::trees::Feature;
 use crate::error::{Error, MEMORY, Result};
 

@@ -27,18 +27,28 @@ fn explain_lists_its_options() {
     insta::assert_snapshot!(Place::new().ok("explain -h"), @r#"
 Explain the rows of a table by a model, from file to file or to the screen
 
-Usage: whylight explain [OPTIONS] --model <MODEL> --data <FILE>
+Usage: whylight explain [OPTIONS] --data <FILE>
 
 Options:
       --model <MODEL>              Model file: XGBoost JSON or UBJSON, LightGBM text, CatBoost JSON,
                                    ONNX, treelite checkpoint; or the address of a model that answers
                                    {"instances": [[…], …]} with {"predictions": […]}: http://… or
                                    https://…
-      --timeout <SECONDS>          Seconds that a request to a model may take [default: 60]
+      --model-command <COMMAND>    Program that is the model, with its arguments, such as "python
+                                   model.py": it is started once, reads batches of rows from its
+                                   standard input and writes what it answers to its standard output
+      --model-format <FORMAT>      How rows go to the program, and answers come back: csv (the names
+                                   of the columns; then for each batch a line with the number of
+                                   rows, and a line for each; answered alike, with a line of outputs
+                                   for each row), or arrow (an Arrow IPC stream each way, a record
+                                   batch for each batch) [default: csv]
+      --timeout <SECONDS>          Seconds that a request to a model, or a batch of a program, may
+                                   take [default: 60]
       --retries <N>                How often a request to a model is repeated, with longer and
                                    longer waits, after a connection that failed or a server that
                                    could not answer (status 429, or 500 and above) [default: 4]
-      --rows-per-request <N>       Rows of a request to a model at most [default: 1000]
+      --rows-per-request <N>       Rows of a request to a model, or of a batch of a program, at most
+                                   [default: 1000]
       --http-header <NAME: VALUE>  A header of requests to a model, such as "Authorization: Bearer
                                    …"; can be given several times
       --data <FILE>                Table with the rows to explain: .csv, .tsv, .npy, .parquet,
@@ -102,18 +112,28 @@ fn bench_lists_its_options() {
     insta::assert_snapshot!(Place::new().ok("bench -h"), @r#"
 Measure how fast a model is explained
 
-Usage: whylight bench [OPTIONS] --model <MODEL> --data <FILE>
+Usage: whylight bench [OPTIONS] --data <FILE>
 
 Options:
       --model <MODEL>              Model file: XGBoost JSON or UBJSON, LightGBM text, CatBoost JSON,
                                    ONNX, treelite checkpoint; or the address of a model that answers
                                    {"instances": [[…], …]} with {"predictions": […]}: http://… or
                                    https://…
-      --timeout <SECONDS>          Seconds that a request to a model may take [default: 60]
+      --model-command <COMMAND>    Program that is the model, with its arguments, such as "python
+                                   model.py": it is started once, reads batches of rows from its
+                                   standard input and writes what it answers to its standard output
+      --model-format <FORMAT>      How rows go to the program, and answers come back: csv (the names
+                                   of the columns; then for each batch a line with the number of
+                                   rows, and a line for each; answered alike, with a line of outputs
+                                   for each row), or arrow (an Arrow IPC stream each way, a record
+                                   batch for each batch) [default: csv]
+      --timeout <SECONDS>          Seconds that a request to a model, or a batch of a program, may
+                                   take [default: 60]
       --retries <N>                How often a request to a model is repeated, with longer and
                                    longer waits, after a connection that failed or a server that
                                    could not answer (status 429, or 500 and above) [default: 4]
-      --rows-per-request <N>       Rows of a request to a model at most [default: 1000]
+      --rows-per-request <N>       Rows of a request to a model, or of a batch of a program, at most
+                                   [default: 1000]
       --http-header <NAME: VALUE>  A header of requests to a model, such as "Authorization: Bearer
                                    …"; can be given several times
       --data <FILE>                Table with the rows to explain: .csv, .tsv, .npy, .parquet,

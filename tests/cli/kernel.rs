@@ -102,7 +102,6 @@ fn answer(row: &[f64]) -> serde_json::Value {
     serde_json::json!([p, 1.0 - p])
 }
 
-#[cfg(feature = "http")]
 fn small() -> Place {
     let place = Place::new();
     place.write("data.csv", "c,a,b\n1,2,0\n0.5,-1,3\n");
@@ -179,4 +178,50 @@ For more information, try '--help'.
     insta::assert_snapshot!(place.fails(&call.replace("data.csv", "other.csv")), @r#"1: error: other.csv: the table's columns: expected the model's 3 features by name, got 3 columns; missing: "c"; not in the model: "d"; add what is missing under the model's names"#);
     place.write("background.csv", "a,b,c\n0,0,red\n");
     insta::assert_snapshot!(place.fails(&call), @r#"1: error: background.csv: at row 1 (line 2), column "c": "red" is not a number; a missing value is an empty cell or one of NA, N/A, NaN, nan, null, NULL, None, ?; a column of categories needs a model that has labels for it; leave a column out with --drop "c""#);
+}
+
+/// A program whose answer is the row itself: an output is its column, and no other has a part in it.
+#[cfg(unix)]
+#[test]
+fn a_model_that_is_a_program_is_explained() {
+    let place = small();
+    place.write(
+        "model.sh",
+        "read names; echo \"$names\" > names; exec cat\n",
+    );
+    let call = "explain --model-command 'sh model.sh' --data data.csv --background background.csv";
+    let formats: &[&str] = if cfg!(feature = "arrow") {
+        &["csv", "arrow"]
+    } else {
+        &["csv"]
+    };
+    for format in formats {
+        if *format == "arrow" {
+            place.write("model.sh", "exec cat\n");
+        }
+        place.ok(&format!("{call} --model-format {format} --out out.json"));
+        let result = place.json("out.json");
+        assert_eq!(result["model_format"], "black box, sh model.sh");
+        assert_eq!(result["base_values"], serde_json::json!([0.5, 0.5, 0.5]));
+        let values = flat(&result["values"]);
+        for (values, row) in values
+            .chunks(9)
+            .zip([[2.0_f32, 0.0, 1.0], [-1.0, 3.0, 0.5]])
+        {
+            for (place, value) in values.iter().enumerate() {
+                let (column, output) = (place / 3, place % 3);
+                let expected = if column == output {
+                    row[column] - 0.5
+                } else {
+                    0.0
+                };
+                assert!((value - expected).abs() < 1e-6, "{format}: {values:?}");
+            }
+        }
+    }
+    assert_eq!(place.read("names"), "a,b,c\n");
+    let call = call.replace("sh model.sh", "no-such-program");
+    insta::assert_snapshot!(place.fails(&call), @"1: error: the model did not answer: no-such-program: it cannot be started: No such file or directory (os error 2)");
+    let call = call.replace("'no-such-program'", "\\");
+    insta::assert_snapshot!(place.fails(&call), @r#"2: error: model-command: "\" is not allowed: a program and its arguments, as a shell reads them, with quotes in pairs"#);
 }
