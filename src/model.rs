@@ -22,6 +22,8 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
+#[cfg(feature = "onnxruntime")]
+pub use black_box::OnnxRuntime;
 pub use black_box::{BlackBox, Exchange, Predict, Process, ProcessOptions};
 #[cfg(feature = "http")]
 pub use black_box::{Http, HttpOptions};

@@ -129,7 +129,7 @@ impl Input {
         Ok((Arc::new(model), background))
     }
 
-    /// A model that is asked has the columns of its background, where it does not name them, and as
+    /// A model that is asked has the columns of its background where it does not name them, and as
     /// many outputs as it answers for the first row of it.
     fn ask(&self, asked: Asked) -> Result<(BlackBox, Table)> {
         let Asked { features, begin } = asked;
@@ -152,6 +152,11 @@ impl Input {
                 reason: "no rows; expected the training rows, or a sample of them".to_owned(),
             });
         }
+        // A model that numbers its columns takes their names from the table, too.
+        let is_known = |features: &Vec<Feature>| {
+            features.len() != table.columns() || features.iter().any(|f| f.name.is_some())
+        };
+        let features = features.filter(is_known);
         let features = features.unwrap_or_else(|| columns(&table));
         let first = || {
             let encoder = Encoder::new(&features, table.names.as_deref(), table.columns())?;

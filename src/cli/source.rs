@@ -1,6 +1,6 @@
 //! `--model`: a file that is read, or a model that is asked for answers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,10 @@ use whylight::model::{self, Exchange, Feature, Model, Predict, Process, ProcessO
 use whylight::{Error, Result};
 
 use super::value;
+
+/// Who refuses, in errors, an ONNX file that whylight does not read itself.
+#[cfg(feature = "onnxruntime")]
+const ONNX: &str = "the ONNX loader";
 
 /// Where the model is.
 #[derive(Debug, Args)]
@@ -31,6 +35,11 @@ pub(super) struct Source {
     /// batch)
     #[arg(long, value_name = "FORMAT", default_value = "csv", value_parser = value::exchange)]
     model_format: Exchange,
+
+    /// Shared library of ONNX Runtime, which then runs the model, an ONNX file; without it, it runs
+    /// those that whylight does not read itself, if `ORT_DYLIB_PATH` or the system names its library
+    #[arg(long, value_name = "LIBRARY", conflicts_with = "model_command")]
+    onnxruntime: Option<PathBuf>,
 
     /// Seconds that a request to a model, or a batch of a program, may take
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = value::seconds)]
@@ -76,8 +85,58 @@ impl Source {
         let path = self.model.clone().unwrap_or_default();
         match path.to_str().filter(|model| is_address(model)) {
             Some(address) => self.endpoint(address).map(Found::Asked),
-            None => model::load(&path).map(Found::Model),
+            None => self.file(&path),
         }
+    }
+
+    /// A file that whylight reads itself; else, of ONNX, one that ONNX Runtime runs.
+    #[cfg(feature = "onnxruntime")]
+    fn file(&self, path: &Path) -> Result<Found> {
+        let run = |library: Option<&Path>| {
+            let model = model::OnnxRuntime::load(path, library)?;
+            Ok(Found::Asked(Asked {
+                features: model.features(),
+                begin: Box::new(|_| Ok(Arc::new(model))),
+            }))
+        };
+        if let Some(library) = &self.onnxruntime {
+            return run(Some(library));
+        }
+        match model::load(path) {
+            Ok(model) => Ok(Found::Model(model)),
+            Err(Error::Unsupported { what, by, instead }) if by == ONNX => {
+                run(None).map_err(|error| {
+                    let Error::Unsupported {
+                        by: machine,
+                        instead: library,
+                        ..
+                    } = error
+                    else {
+                        return error;
+                    };
+                    Error::Unsupported {
+                        what,
+                        by: format!("{by}, nor by {machine}"),
+                        instead: format!(
+                            "{instead}; or have ONNX Runtime run the model: {library}"
+                        ),
+                    }
+                })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    #[cfg(not(feature = "onnxruntime"))]
+    fn file(&self, path: &Path) -> Result<Found> {
+        if self.onnxruntime.is_some() {
+            return Err(Error::Unsupported {
+                what: "ONNX Runtime".to_owned(),
+                by: "this build of whylight".to_owned(),
+                instead: "build it with the feature onnxruntime".to_owned(),
+            });
+        }
+        model::load(path).map(Found::Model)
     }
 
     fn program(&self, line: &str) -> Result<Asked> {

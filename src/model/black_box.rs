@@ -2,6 +2,8 @@
 
 #[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "onnxruntime")]
+mod onnx_runtime;
 mod process;
 mod trees;
 
@@ -13,6 +15,8 @@ use ndarray::Array2;
 
 #[cfg(feature = "http")]
 pub use self::http::{Http, HttpOptions};
+#[cfg(feature = "onnxruntime")]
+pub use self::onnx_runtime::OnnxRuntime;
 pub use self::process::{Exchange, Process, ProcessOptions};
 use super::trees::Feature;
 use crate::error::{Error, MEMORY, Result};

@@ -42,6 +42,9 @@ Options:
                                    rows, and a line for each; answered alike, with a line of outputs
                                    for each row), or arrow (an Arrow IPC stream each way, a record
                                    batch for each batch) [default: csv]
+      --onnxruntime <LIBRARY>      Shared library of ONNX Runtime, which then runs the model, an
+                                   ONNX file; without it, it runs those that whylight does not read
+                                   itself, if `ORT_DYLIB_PATH` or the system names its library
       --timeout <SECONDS>          Seconds that a request to a model, or a batch of a program, may
                                    take [default: 60]
       --retries <N>                How often a request to a model is repeated, with longer and
@@ -127,6 +130,9 @@ Options:
                                    rows, and a line for each; answered alike, with a line of outputs
                                    for each row), or arrow (an Arrow IPC stream each way, a record
                                    batch for each batch) [default: csv]
+      --onnxruntime <LIBRARY>      Shared library of ONNX Runtime, which then runs the model, an
+                                   ONNX file; without it, it runs those that whylight does not read
+                                   itself, if `ORT_DYLIB_PATH` or the system names its library
       --timeout <SECONDS>          Seconds that a request to a model, or a batch of a program, may
                                    take [default: 60]
       --retries <N>                How often a request to a model is repeated, with longer and
