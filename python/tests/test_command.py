@@ -183,7 +183,7 @@ def save_text(folder, x):
 def programs():
     """The programs in the documentation of models that are programs."""
     text = (Path(__file__).parents[2] / "src" / "model" / "black_box" / "process.rs").read_text()
-    lines = [line.removeprefix("//!").removeprefix(" ") for line in text.splitlines() if line.startswith("//!")]
+    lines = [line.removeprefix("///").removeprefix(" ") for line in text.splitlines() if line.startswith("///")]
     return re.findall("```python\n(.*?)```", "\n".join(lines), re.DOTALL)
 
 

@@ -3,7 +3,7 @@
 //! Rows go out as `{"instances": [[1.5, null, …], …]}`, a list of cells for each row with `null` where a cell
 //! is missing, in one `POST` request for every so many rows. What comes back is `{"predictions": [0.7, …]}`,
 //! with a number, or a list of numbers, for each row. That is version 1 of the inference protocol that
-//! `KServe`, `TensorFlow` Serving and `MLflow` speak (addresses that end in `:predict`, and `/invocations`),
+//! KServe, TensorFlow Serving and MLflow speak (addresses that end in `:predict`, and `/invocations`),
 //! and easily written by hand.
 
 mod answer;

@@ -1,36 +1,5 @@
 //! A model that is a program: it is started once, reads rows from its standard input, and writes what it
 //! answers to its standard output.
-//!
-//! As CSV, the program reads first the names of the columns in one line, and then, for each batch, a line
-//! with the number of rows and a line for each row, with `NaN` where a cell is missing. It answers a batch with
-//! the same number in a line, and a line for each row, with its outputs between commas, and flushes. At the end
-//! of its input it ends. In Python:
-//!
-//! ```python
-//! import sys
-//! names = next(sys.stdin)
-//! for count in sys.stdin:
-//!     rows = [[float(cell) for cell in next(sys.stdin).split(",")] for _ in range(int(count))]
-//!     print(len(rows))
-//!     for outputs in model.predict_proba(rows):
-//!         print(*outputs, sep=",")
-//!     sys.stdout.flush()
-//! ```
-//!
-//! As Arrow, it reads an Arrow IPC stream, with a record batch of float64 columns for each batch of rows, and
-//! writes another, with a record batch of the outputs for each:
-//!
-//! ```python
-//! import sys
-//! import pyarrow as pa
-//! writer = None
-//! for batch in pa.ipc.open_stream(sys.stdin.buffer):
-//!     outputs = model.predict_proba(batch.to_pandas())
-//!     answer = pa.record_batch(list(outputs.T), names=[f"output {k}" for k in range(outputs.shape[1])])
-//!     writer = writer or pa.ipc.new_stream(sys.stdout.buffer, answer.schema)
-//!     writer.write_batch(answer)
-//!     sys.stdout.buffer.flush()
-//! ```
 
 #[cfg(feature = "arrow")]
 mod arrow;
@@ -82,6 +51,37 @@ impl Default for ProcessOptions {
 
 /// A program that answers rows, which runs for as long as this lives. Then its input ends, and if it does not
 /// end by itself within two seconds, it is ended.
+///
+/// As CSV, the program reads first the names of the columns in one line, and then, for each batch, a line
+/// with the number of rows and a line for each row, with `NaN` where a cell is missing. It answers a batch with
+/// the same number in a line, and a line for each row, with its outputs between commas, and flushes. At the end
+/// of its input it ends. In Python:
+///
+/// ```python
+/// import sys
+/// names = next(sys.stdin)
+/// for count in sys.stdin:
+///     rows = [[float(cell) for cell in next(sys.stdin).split(",")] for _ in range(int(count))]
+///     print(len(rows))
+///     for outputs in model.predict_proba(rows):
+///         print(*outputs, sep=",")
+///     sys.stdout.flush()
+/// ```
+///
+/// As Arrow, it reads an Arrow IPC stream, with a record batch of float64 columns for each batch of rows, and
+/// writes another, with a record batch of the outputs for each:
+///
+/// ```python
+/// import sys
+/// import pyarrow as pa
+/// writer = None
+/// for batch in pa.ipc.open_stream(sys.stdin.buffer):
+///     outputs = model.predict_proba(batch.to_pandas())
+///     answer = pa.record_batch(list(outputs.T), names=[f"output {k}" for k in range(outputs.shape[1])])
+///     writer = writer or pa.ipc.new_stream(sys.stdout.buffer, answer.schema)
+///     writer.write_batch(answer)
+///     sys.stdout.buffer.flush()
+/// ```
 #[derive(Debug)]
 pub struct Process {
     /// As errors and results name it.
