@@ -16,7 +16,10 @@ rm -rf "$wheels"
 # The build shares the workspace's target folder: what was compiled before is not compiled again.
 CARGO_TARGET_DIR="$PWD/target" $pip wheel --no-deps --wheel-dir "$wheels" ./python
 $pip install --force-reinstall --no-deps "$wheels"/whylight-*.whl
+# The command, whose tests need what is installed here: as `cargo test` builds it.
+CARGO_TARGET_DIR="$PWD/target" cargo test --quiet --workspace --no-run
 # Beside the sources, Python would import those instead of what was installed.
 cd python/tests
-WHYLIGHT_WHEELS="$OLDPWD/$wheels" "$OLDPWD/$env/bin/python" -m pytest --quiet
+WHYLIGHT_WHEELS="$OLDPWD/$wheels" WHYLIGHT_COMMAND="$OLDPWD/target/debug/whylight" \
+    "$OLDPWD/$env/bin/python" -m pytest --quiet
 "$OLDPWD/$env/bin/python" -m mypy.stubtest --ignore-disjoint-bases whylight._engine

@@ -7,6 +7,7 @@ mod explain;
 mod groups;
 mod input;
 mod output;
+mod source;
 mod value;
 
 use std::io::{self, Write};

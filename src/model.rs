@@ -26,7 +26,11 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
-pub use black_box::{BlackBox, Predict};
+#[cfg(feature = "onnxruntime")]
+pub use black_box::OnnxRuntime;
+pub use black_box::{BlackBox, Exchange, Predict, Process, ProcessOptions};
+#[cfg(feature = "http")]
+pub use black_box::{Http, HttpOptions};
 pub use decision::Decision;
 pub use kernel_machine::{Kernel, KernelMachine};
 pub use linear::Linear;

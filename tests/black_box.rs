@@ -11,7 +11,9 @@ use whylight::explain::{Background, Estimator, Group, Index, Link, ValueFunction
 use whylight::model::{BlackBox, Feature, Model, Predict};
 use whylight::{Device, Error, Explainer, Explanation, Options, Table};
 
+use crate::corpus::cases;
 use crate::reference::shapley;
+use crate::support::native;
 use crate::support::random::Random;
 
 /// Values are written in float32.
@@ -228,6 +230,56 @@ fn estimates_are_off_by_their_errors() {
     assert!(all > 1000, "{all} estimates");
     let share = f64::from(inside as u32) / f64::from(all as u32);
     assert!((0.88..=0.99).contains(&share), "{share} within two errors");
+}
+
+/// Missing cells, categories, several outputs, leaves that are linear: what trees of any library answer for
+/// a row is the sum of what their splits and leaves say.
+#[test]
+fn trees_as_a_black_box_have_interventional_values() {
+    for (library, name) in [
+        ("xgboost", "softprob_1_7"),
+        ("lightgbm", "binary_categorical_4_7"),
+        ("lightgbm", "linear_multiclass_4_7"),
+        ("catboost", "one_hot_1_2"),
+    ] {
+        let case = cases(library).into_iter().find(|case| case.name == name);
+        let trees = native::load(&case.unwrap());
+        let features = trees.features.len();
+        assert!(features <= 16, "{name} has {features} features");
+        let background = cells(5, features, 21);
+        let rows = cells(6, features, 22);
+        let model = Arc::new(Model::BlackBox(trees.clone().into()));
+        let asked = explained(&model, &background, &rows, options(Estimator::Exact)).unwrap();
+        let trees = Arc::new(Model::Trees(trees));
+        let read = explained(&trees, &background, &rows, options(Estimator::Auto)).unwrap();
+        assert_eq!(asked.values.dim(), read.values.dim());
+        assert!(read.values.iter().any(|value| *value != 0.0), "{name}");
+        for (value, other) in asked.values.iter().zip(&read.values) {
+            let far = (value - other).abs();
+            assert!(
+                far <= 1e-6 * other.abs().max(1.0),
+                "{name}: {value} is not {other}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_first_answer_says_how_many_outputs_there_are() {
+    let asked = |function: fn(Array2<f64>) -> whylight::Result<Array2<f64>>, row: Array2<f64>| {
+        let features = vec![Feature::default(); 7];
+        BlackBox::asked(Arc::new(Function(function)), features, row)
+    };
+    let first = || cells(1, 7, 1);
+    let black_box = asked(|rows| Ok(of_rows(&rows)), first()).unwrap();
+    assert_eq!(black_box.outputs, ["output 0", "output 1"]);
+    assert_eq!(black_box.title(), "black box");
+    let error = asked(|_| Ok(Array2::zeros((1, 0))), first()).unwrap_err();
+    assert!(error.to_string().contains("1 rows of 0 outputs"), "{error}");
+    let error = asked(|_| Ok(Array2::zeros((2, 1))), first()).unwrap_err();
+    assert!(error.to_string().contains("2 rows of 1 outputs"), "{error}");
+    let error = asked(|rows| Ok(of_rows(&rows)), cells(1, 6, 1)).unwrap_err();
+    assert!(error.to_string().contains("one row of 7 cells"), "{error}");
 }
 
 #[test]

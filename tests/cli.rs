@@ -10,6 +10,7 @@ mod devices;
 mod error;
 mod explain;
 mod help;
+mod kernel;
 mod memory;
 
 /// A folder with the example's model and table, in which the command runs.
@@ -63,7 +64,7 @@ impl Place {
     fn run(&self, line: &str) -> Done {
         let mut command = assert_cmd::cargo::cargo_bin_cmd!("whylight");
         let output = command
-            .args(line.split_whitespace())
+            .args(words(line))
             .current_dir(self.folder.path())
             // A Vulkan layer of Mesa complains on stderr where there is none.
             .env("XDG_RUNTIME_DIR", self.folder.path())
@@ -89,6 +90,19 @@ impl Place {
         assert_eq!(done.stdout, "", "{line}");
         format!("{}: {}", done.code, done.stderr.trim_end())
     }
+}
+
+/// The words of a line, some in single quotes.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (place, part) in line.split('\'').enumerate() {
+        if place % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
 }
 
 /// A file of the corpus.

@@ -12,12 +12,16 @@ mod cli;
 mod corpus;
 mod data;
 mod device;
+#[cfg(feature = "http")]
+mod endpoint;
 mod iteration;
 mod kernels;
 mod lightgbm;
 mod linear;
 mod native;
 mod onnx;
+#[cfg(unix)]
+mod program;
 mod reference;
 mod report;
 #[cfg(feature = "gpu")]

@@ -7,3 +7,5 @@ pub(crate) mod forest;
 pub(crate) mod native;
 pub(crate) mod points;
 pub(crate) mod random;
+#[cfg(feature = "http")]
+pub(crate) mod server;

@@ -80,8 +80,7 @@ fn as_object<S: Serializer>(engines: &[(String, usize)], serializer: S) -> Resul
 
 pub(super) fn run(args: &Args) -> Result<()> {
     use_threads(args.threads)?;
-    let model = args.input.model()?;
-    let background = args.input.background(&model)?;
+    let (model, background) = args.input.load()?;
     let chosen = match args.device.as_str() {
         "all" => devices::all(),
         one => vec![one.parse()?],

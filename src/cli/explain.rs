@@ -13,7 +13,7 @@ use whylight::{Error, Explainer, Options, Result};
 
 use super::input::{Input, shown};
 use super::output::{Format, JsonFile};
-use super::value::{self, Method};
+use super::value;
 use super::{note, show, use_threads};
 
 /// Rows whose values are shown on the screen.
@@ -27,10 +27,6 @@ const STEPS: usize = 8;
 pub(super) struct Args {
     #[command(flatten)]
     input: Input,
-
-    /// How to explain: auto, or tree (exact Tree SHAP)
-    #[arg(long, default_value = "auto", value_parser = value::method)]
-    method: Method,
 
     /// Where to compute: auto, cpu, gpu, or gpu:N as `whylight devices` numbers them
     #[arg(long, default_value = "auto")]
@@ -56,7 +52,6 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<()> {
     use_threads(args.threads)?;
-    let (Method::Auto | Method::Tree) = args.method;
     let format = args.out.as_deref().map(Format::of).transpose()?;
     if format == Some(Format::Json) && args.memory_limit.is_some() {
         return Err(Error::Parameter {
@@ -67,8 +62,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
                 .to_owned(),
         });
     }
-    let model = args.input.model()?;
-    let background = args.input.background(&model)?;
+    let (model, background) = args.input.load()?;
     let options = Options {
         memory_limit: args.memory_limit,
         additivity_rows: args.additivity_rows,
@@ -205,6 +199,12 @@ pub(super) fn account(header: &Header, trailer: &Trailer) -> String {
     let engines: Vec<String> = (trailer.engines.iter())
         .map(|(engine, trees)| format!("{engine} {trees}"))
         .collect();
+    // A model without trees has no engines that took them.
+    let engines = if engines.is_empty() {
+        String::new()
+    } else {
+        format!("trees       {}\n", engines.join(", "))
+    };
     let additivity = if trailer.additivity_error.is_nan() {
         format!("none: {} values do not add up", header.index)
     } else {
@@ -219,7 +219,7 @@ pub(super) fn account(header: &Header, trailer: &Trailer) -> String {
          cover       {}\n\
          device      {}\n\
          because     {}\n\
-         trees       {}\n\
+         {engines}\
          rows        {}\n\
          base value  {}{more}\n\
          additivity  {additivity}\n",
@@ -242,7 +242,6 @@ pub(super) fn account(header: &Header, trailer: &Trailer) -> String {
         header.cover,
         header.device,
         header.device_reason,
-        engines.join(", "),
         trailer.rows,
         base.join(", "),
     );

@@ -4,21 +4,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use whylight::data::{self, ReadOptions};
-use whylight::explain::{self, Estimator, Index, Output, ValueFunction};
-use whylight::model::{self, Model};
+use ndarray::Array2;
+use whylight::data::{self, Encoder, ReadOptions};
+use whylight::explain::{self, Estimator, Index, Link, Output, ValueFunction};
+use whylight::model::{BlackBox, Feature, Model};
 use whylight::{Error, Options, Result, Table};
 
 use super::groups::Groups;
 use super::note;
-use super::value::{self, Header, Iterations};
+use super::source::{Asked, Found, Source};
+use super::value::{self, Header, Iterations, Method, Pairs};
 
 /// The files and how to read them.
 #[derive(Debug, Args)]
 pub(super) struct Input {
-    /// Model file: XGBoost JSON or UBJSON, LightGBM text, CatBoost JSON, ONNX, treelite checkpoint
-    #[arg(long, value_name = "FILE")]
-    model: PathBuf,
+    #[command(flatten)]
+    source: Source,
 
     /// Table with the rows to explain: .csv, .tsv, .npy, .parquet, .arrow
     #[arg(long, value_name = "FILE")]
@@ -29,6 +30,25 @@ pub(super) struct Input {
     /// model file that stores none)
     #[arg(long, value_name = "FILE")]
     background: Option<PathBuf>,
+
+    /// How to explain: auto (tree for trees, kernel for any other model), tree (exact Tree SHAP), or
+    /// kernel (Kernel SHAP of what the model answers, against a background)
+    #[arg(long, value_name = "METHOD", default_value = "auto", value_parser = value::method)]
+    method: Method,
+
+    /// Coalitions of an estimate, of each row: a number, or auto (2048 and twice the number of
+    /// features, or groups)
+    #[arg(long = "nsamples", value_name = "N", default_value = "auto", value_parser = value::pairs)]
+    pairs: Pairs,
+
+    /// What a coalition is worth, of the mean of what a model answers (kernel): identity, or logit
+    /// (its log-odds)
+    #[arg(long, value_name = "LINK", default_value = "identity")]
+    link: Link,
+
+    /// The seed of estimates
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    seed: u64,
 
     /// What a coalition of features is worth: `path_dependent` (the others follow the rows of the
     /// training), interventional (they take the values of background rows), or auto: interventional
@@ -51,7 +71,7 @@ pub(super) struct Input {
     #[arg(long, value_name = "SPACE", default_value = "raw")]
     output: Output,
 
-    /// How to compute an output that is no sum over trees: exact (up to 16 features, or groups, that
+    /// How to compute what is no sum over trees: exact (up to 16 features, or groups, that
     /// vary), sampled (with standard errors), auto (exact where that can be), or rescaled (from the
     /// margin's values: approximate)
     #[arg(long, value_name = "WHICH", default_value = "auto")]
@@ -80,11 +100,75 @@ pub(super) struct Input {
 }
 
 impl Input {
-    /// Reads the model and cuts it to the iterations that are asked for.
-    pub(super) fn model(&self) -> Result<Arc<Model>> {
-        let mut model = model::load(&self.model)?;
+    /// Reads the model, cut to the iterations that are asked for, or asks it a first time; and reads
+    /// its background.
+    pub(super) fn load(&self) -> Result<(Arc<Model>, Option<Table>)> {
+        let (mut model, background) = match self.source.find()? {
+            Found::Asked(asked) => {
+                let (black_box, background) = self.ask(asked)?;
+                (Model::BlackBox(black_box), Some(background))
+            }
+            Found::Model(model) => (*model, None),
+        };
         self.cut(&mut model)?;
-        Ok(Arc::new(model))
+        model = match (self.method, model) {
+            (Method::Kernel, Model::Trees(trees)) => Model::BlackBox(trees.into()),
+            (Method::Tree, model) if !matches!(model, Model::Trees(_)) => {
+                return Err(Error::Unsupported {
+                    what: "a model without trees".to_owned(),
+                    by: "the method tree".to_owned(),
+                    instead: "take the method auto, or kernel".to_owned(),
+                });
+            }
+            (_, model) => model,
+        };
+        let background = match background {
+            Some(background) => Some(background),
+            None => self.background(Some(model.features()))?,
+        };
+        Ok((Arc::new(model), background))
+    }
+
+    /// A model that is asked has the columns of its background where it does not name them, and as
+    /// many outputs as it answers for the first row of it.
+    fn ask(&self, asked: Asked) -> Result<(BlackBox, Table)> {
+        let Asked { features, begin } = asked;
+        let (Some(table), Some(path)) = (self.background(features.as_deref())?, &self.background)
+        else {
+            return Err(Error::Parameter {
+                name: "background",
+                got: "none".to_owned(),
+                allowed:
+                    "a model that is asked for answers needs the training rows, or a sample of \
+                          them: the features outside a coalition take their values, and their \
+                          columns are the model's"
+                        .to_owned(),
+            });
+        };
+        if table.rows() == 0 {
+            return Err(Error::Data {
+                path: path.clone(),
+                at: "its end".to_owned(),
+                reason: "no rows; expected the training rows, or a sample of them".to_owned(),
+            });
+        }
+        // A model that numbers its columns takes their names from the table, too.
+        let is_known = |features: &Vec<Feature>| {
+            features.len() != table.columns() || features.iter().any(|f| f.name.is_some())
+        };
+        let features = features.filter(is_known);
+        let features = features.unwrap_or_else(|| columns(&table));
+        let first = || {
+            let encoder = Encoder::new(&features, table.names.as_deref(), table.columns())?;
+            let table = table.slice(0..1)?;
+            let mut row = vec![0.0; features.len()];
+            encoder.batch(&table)?.fill(0..1, &mut row)?;
+            Ok(row)
+        };
+        let row = first().map_err(|error: Error| error.in_file(path))?;
+        let row = Array2::from_shape_fn((1, row.len()), |(_, column)| row[column]);
+        let predict = begin(&features)?;
+        Ok((BlackBox::asked(predict, features, row)?, table))
     }
 
     /// These options with what the user says about the game.
@@ -97,14 +181,17 @@ impl Input {
             estimator: self.estimator,
             groups: self.groups.of(model)?,
             used_only: self.used_only,
+            link: self.link,
+            samples: self.pairs,
+            seed: self.seed,
             ..options
         })
     }
 
-    /// Reads the background table of a model.
-    pub(super) fn background(&self, model: &Model) -> Result<Option<Table>> {
+    /// Reads the background table of a model that takes some columns, or any.
+    fn background(&self, features: Option<&[Feature]>) -> Result<Option<Table>> {
         let read = |path: &PathBuf| {
-            let options = ReadOptions::for_features(model.features());
+            let options = features.map_or_else(ReadOptions::default, ReadOptions::for_features);
             data::read(path, &self.reading(options))
         };
         self.background.as_ref().map(read).transpose()
@@ -145,6 +232,16 @@ impl Input {
             (Iterations::Range(range), _) => trees.keep_iterations(range.clone()),
         }
     }
+}
+
+/// The columns of a table, as features.
+fn columns(table: &Table) -> Vec<Feature> {
+    let name = |column: usize| Some(table.names.as_ref()?[column].clone());
+    let feature = |column| Feature {
+        name: name(column),
+        categories: None,
+    };
+    (0..table.columns()).map(feature).collect()
 }
 
 fn refused(allowed: &str, got: &str) -> Error {

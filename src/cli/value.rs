@@ -1,31 +1,51 @@
 //! Values of options, from text.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use whylight::data;
 use whylight::explain::MAX_THREADS;
+use whylight::model::Exchange;
 
 /// `--method`: how to explain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Method {
-    /// What the model's structure allows: Tree SHAP for trees.
+    /// What the model's structure allows: Tree SHAP for trees, Kernel SHAP for others.
     Auto,
     /// Tree SHAP.
     Tree,
+    /// Kernel SHAP, of any model, as a black box.
+    Kernel,
 }
 
 /// Methods whose names are taken, so that asking for one is answered and not guessed at.
-const PLANNED: [&str; 6] = ["kernel", "deep", "linear", "permutation", "lime", "mimic"];
+const PLANNED: [&str; 5] = ["deep", "linear", "permutation", "lime", "mimic"];
 
 pub(super) fn method(text: &str) -> Result<Method, String> {
     match text {
         "auto" => Ok(Method::Auto),
         "tree" => Ok(Method::Tree),
+        "kernel" => Ok(Method::Kernel),
         planned if PLANNED.contains(&planned) => Err(format!(
-            "this version explains trees, exactly, with `tree`; it does not have `{planned}`"
+            "this version explains trees, exactly, with `tree`, and any model with `kernel`; it does \
+             not have `{planned}`"
         )),
-        _ => Err("expected auto or tree".to_owned()),
+        _ => Err("expected auto, tree or kernel".to_owned()),
+    }
+}
+
+/// `--nsamples`: pairs of coalitions; none for as many as the engine takes.
+pub(super) type Pairs = Option<u32>;
+
+/// A number of coalitions, as the pairs that an estimate takes.
+pub(super) fn pairs(text: &str) -> Result<Pairs, String> {
+    match text {
+        "auto" => Ok(None),
+        _ => match text.parse::<u32>() {
+            Ok(coalitions) if coalitions > 0 => Ok(Some(coalitions.div_ceil(2).max(2))),
+            _ => Err("expected a number of coalitions of at least 1, or auto".to_owned()),
+        },
     }
 }
 
@@ -50,6 +70,18 @@ pub(super) fn iterations(text: &str) -> Result<Iterations, String> {
             "expected all, best, or A..B: from iteration A, counted from 0, up to but without B"
                 .to_owned()
         }),
+    }
+}
+
+/// `--model-format`: how a program is told rows.
+pub(super) fn exchange(text: &str) -> Result<Exchange, String> {
+    match text {
+        "csv" => Ok(Exchange::Csv),
+        #[cfg(feature = "arrow")]
+        "arrow" => Ok(Exchange::Arrow),
+        #[cfg(not(feature = "arrow"))]
+        "arrow" => Err("this build of whylight is without the feature arrow".to_owned()),
+        _ => Err("expected csv or arrow".to_owned()),
     }
 }
 
@@ -91,6 +123,14 @@ pub(super) fn positive(text: &str) -> Result<usize, String> {
         Ok(number) if number > 0 => Ok(number),
         _ => Err("expected a whole number of at least 1".to_owned()),
     }
+}
+
+/// A time of at least a millisecond, in seconds, up to a day.
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok();
+    let allowed = seconds.filter(|seconds: &f64| (0.001..=86_400.0).contains(seconds));
+    (allowed.map(Duration::from_secs_f64))
+        .ok_or_else(|| "expected a number of seconds from 0.001 to 86400".to_owned())
 }
 
 /// A number of threads.
@@ -153,7 +193,21 @@ mod tests {
     #[test]
     fn a_method_or_an_output_that_does_not_exist_is_answered() {
         assert_eq!(method("tree"), Ok(Method::Tree));
-        assert!(method("kernel").unwrap_err().contains("`kernel`"));
-        assert_eq!(method("shap"), Err("expected auto or tree".to_owned()));
+        assert_eq!(method("kernel"), Ok(Method::Kernel));
+        assert!(method("lime").unwrap_err().contains("`lime`"));
+        assert_eq!(
+            method("shap"),
+            Err("expected auto, tree or kernel".to_owned())
+        );
+    }
+
+    #[test]
+    fn coalitions_are_drawn_in_pairs() {
+        assert_eq!(pairs("auto"), Ok(None));
+        assert_eq!(pairs("1"), Ok(Some(2)));
+        assert_eq!(pairs("2001"), Ok(Some(1001)));
+        for bad in ["", "0", "-2", "1.5", "all"] {
+            assert!(pairs(bad).is_err(), "{bad}");
+        }
     }
 }

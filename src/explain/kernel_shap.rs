@@ -138,7 +138,10 @@ impl KernelShap {
                 columns: players.columns.clone(),
                 groups: players.groups.clone(),
                 output_names,
-                model_format: model.format().to_owned(),
+                model_format: match &**model {
+                    Model::BlackBox(black_box) => black_box.title(),
+                    _ => model.format().to_owned(),
+                },
                 objective: match link {
                     Link::Identity => String::new(),
                     Link::Logit => link.name().to_owned(),

@@ -87,13 +87,13 @@ fn what_path_dependent_values_cannot_be_is_refused_with_the_reason() {
 #[test]
 fn a_method_that_is_not_there_is_answered() {
     let place = Place::new();
-    insta::assert_snapshot!(explain(&place, "--method kernel"), @r"
-2: error: invalid value 'kernel' for '--method <METHOD>': this version explains trees, exactly, with `tree`; it does not have `kernel`
+    insta::assert_snapshot!(explain(&place, "--method lime"), @r"
+2: error: invalid value 'lime' for '--method <METHOD>': this version explains trees, exactly, with `tree`, and any model with `kernel`; it does not have `lime`
 
 For more information, try '--help'.
 ");
     insta::assert_snapshot!(explain(&place, "--method shap"), @r"
-2: error: invalid value 'shap' for '--method <METHOD>': expected auto or tree
+2: error: invalid value 'shap' for '--method <METHOD>': expected auto, tree or kernel
 
 For more information, try '--help'.
 ");

@@ -24,116 +24,177 @@ Options:
 
 #[test]
 fn explain_lists_its_options() {
-    insta::assert_snapshot!(Place::new().ok("explain -h"), @r"
+    insta::assert_snapshot!(Place::new().ok("explain -h"), @r#"
 Explain the rows of a table by a model, from file to file or to the screen
 
-Usage: whylight explain [OPTIONS] --model <FILE> --data <FILE>
+Usage: whylight explain [OPTIONS] --data <FILE>
 
 Options:
-      --model <FILE>            Model file: XGBoost JSON or UBJSON, LightGBM text, CatBoost JSON,
-                                ONNX, treelite checkpoint
-      --data <FILE>             Table with the rows to explain: .csv, .tsv, .npy, .parquet, .arrow
-      --background <FILE>       Table with training rows, or a sample of them: what the features
-                                outside a coalition take their values from (interventional), or what
-                                covers are counted from (`path_dependent`, for a model file that
-                                stores none)
-      --value-function <WHICH>  What a coalition of features is worth: `path_dependent` (the others
-                                follow the rows of the training), interventional (they take the
-                                values of background rows), or auto: interventional where there is a
-                                background [default: auto]
-      --interactions            Compute the interactions of all pairs of features, in place of the
-                                values
-      --index <WHICH>           How a value weighs what a feature adds to each coalition: shapley,
-                                whose values add up, or banzhaf [default: shapley]
-      --output <SPACE>          What the values add up to: raw (the margin), probability, response
-                                (the model's prediction, through its objective's link), or
-                                `log_loss` (for each label that could be the true one); all but raw
-                                take a background [default: raw]
-      --estimator <WHICH>       How to compute an output that is no sum over trees: exact (up to 16
-                                features, or groups, that vary), sampled (with standard errors),
-                                auto (exact where that can be), or rescaled (from the margin's
-                                values: approximate) [default: auto]
-      --group <GROUP>           Columns that play as one, such as a one-hot encoding, under a name:
-                                NAME=COLUMN,COLUMN,…; can be given several times
-      --groups <FILE>           JSON file of groups: an object of names, each with a list of
-                                columns, or with an object of further names that all play as one
-      --used-only               Leave out the features that no split of the trees tests, whose
-                                values are 0
-      --drop <COL>              A column of the tables to leave out, by name, or by position from 1
-                                where they have none; can be given several times
-      --header <HEADER>         Whether a CSV file begins with column names [default: auto]
-                                [possible values: auto, yes, no]
-      --iterations <WHICH>      The boosting iterations to explain: all, best (up to the one that
-                                early stopping chose), or A..B, counted from 0, without B [default:
-                                all]
-      --method <METHOD>         How to explain: auto, or tree (exact Tree SHAP) [default: auto]
-      --device <DEVICE>         Where to compute: auto, cpu, gpu, or gpu:N as `whylight devices`
-                                numbers them [default: auto]
-      --out <FILE>              File to write: .json (the whole result), .npy (the values),
-                                .parquet, .arrow or .csv (a row per explained row); without it, the
-                                ranking and the first rows are shown
-      --threads <N>             CPU threads; all by default
-      --memory-limit <SIZE>     Memory that rows and their values may take, such as 512MiB
-      --additivity-rows <N>     Rows whose values are held against the model's float64 margin: a
-                                number, or all
-  -h, --help                    Print help (see more with '--help')
-");
+      --model <MODEL>              Model file: XGBoost JSON or UBJSON, LightGBM text, CatBoost JSON,
+                                   ONNX, treelite checkpoint; or the address of a model that answers
+                                   {"instances": [[…], …]} with {"predictions": […]}: http://… or
+                                   https://…
+      --model-command <COMMAND>    Program that is the model, with its arguments, such as "python
+                                   model.py": it is started once, reads batches of rows from its
+                                   standard input and writes what it answers to its standard output
+      --model-format <FORMAT>      How rows go to the program, and answers come back: csv (the names
+                                   of the columns; then for each batch a line with the number of
+                                   rows, and a line for each; answered alike, with a line of outputs
+                                   for each row), or arrow (an Arrow IPC stream each way, a record
+                                   batch for each batch) [default: csv]
+      --onnxruntime <LIBRARY>      Shared library of ONNX Runtime, which then runs the model, an
+                                   ONNX file; without it, it runs those that whylight does not read
+                                   itself, if `ORT_DYLIB_PATH` or the system names its library
+      --timeout <SECONDS>          Seconds that a request to a model, or a batch of a program, may
+                                   take [default: 60]
+      --retries <N>                How often a request to a model is repeated, with longer and
+                                   longer waits, after a connection that failed or a server that
+                                   could not answer (status 429, or 500 and above) [default: 4]
+      --rows-per-request <N>       Rows of a request to a model, or of a batch of a program, at most
+                                   [default: 1000]
+      --http-header <NAME: VALUE>  A header of requests to a model, such as "Authorization: Bearer
+                                   …"; can be given several times
+      --data <FILE>                Table with the rows to explain: .csv, .tsv, .npy, .parquet,
+                                   .arrow
+      --background <FILE>          Table with training rows, or a sample of them: what the features
+                                   outside a coalition take their values from (interventional), or
+                                   what covers are counted from (`path_dependent`, for a model file
+                                   that stores none)
+      --method <METHOD>            How to explain: auto (tree for trees, kernel for any other
+                                   model), tree (exact Tree SHAP), or kernel (Kernel SHAP of what
+                                   the model answers, against a background) [default: auto]
+      --nsamples <N>               Coalitions of an estimate, of each row: a number, or auto (2048
+                                   and twice the number of features, or groups) [default: auto]
+      --link <LINK>                What a coalition is worth, of the mean of what a model answers
+                                   (kernel): identity, or logit (its log-odds) [default: identity]
+      --seed <SEED>                The seed of estimates [default: 0]
+      --value-function <WHICH>     What a coalition of features is worth: `path_dependent` (the
+                                   others follow the rows of the training), interventional (they
+                                   take the values of background rows), or auto: interventional
+                                   where there is a background [default: auto]
+      --interactions               Compute the interactions of all pairs of features, in place of
+                                   the values
+      --index <WHICH>              How a value weighs what a feature adds to each coalition:
+                                   shapley, whose values add up, or banzhaf [default: shapley]
+      --output <SPACE>             What the values add up to: raw (the margin), probability,
+                                   response (the model's prediction, through its objective's link),
+                                   or `log_loss` (for each label that could be the true one); all
+                                   but raw take a background [default: raw]
+      --estimator <WHICH>          How to compute what is no sum over trees: exact (up to 16
+                                   features, or groups, that vary), sampled (with standard errors),
+                                   auto (exact where that can be), or rescaled (from the margin's
+                                   values: approximate) [default: auto]
+      --group <GROUP>              Columns that play as one, such as a one-hot encoding, under a
+                                   name: NAME=COLUMN,COLUMN,…; can be given several times
+      --groups <FILE>              JSON file of groups: an object of names, each with a list of
+                                   columns, or with an object of further names that all play as one
+      --used-only                  Leave out the features that no split of the trees tests, whose
+                                   values are 0
+      --drop <COL>                 A column of the tables to leave out, by name, or by position from
+                                   1 where they have none; can be given several times
+      --header <HEADER>            Whether a CSV file begins with column names [default: auto]
+                                   [possible values: auto, yes, no]
+      --iterations <WHICH>         The boosting iterations to explain: all, best (up to the one that
+                                   early stopping chose), or A..B, counted from 0, without B
+                                   [default: all]
+      --device <DEVICE>            Where to compute: auto, cpu, gpu, or gpu:N as `whylight devices`
+                                   numbers them [default: auto]
+      --out <FILE>                 File to write: .json (the whole result), .npy (the values),
+                                   .parquet, .arrow or .csv (a row per explained row); without it,
+                                   the ranking and the first rows are shown
+      --threads <N>                CPU threads; all by default
+      --memory-limit <SIZE>        Memory that rows and their values may take, such as 512MiB
+      --additivity-rows <N>        Rows whose values are held against the model's float64 margin: a
+                                   number, or all
+  -h, --help                       Print help (see more with '--help')
+"#);
 }
 
 #[test]
 fn bench_lists_its_options() {
-    insta::assert_snapshot!(Place::new().ok("bench -h"), @r"
+    insta::assert_snapshot!(Place::new().ok("bench -h"), @r#"
 Measure how fast a model is explained
 
-Usage: whylight bench [OPTIONS] --model <FILE> --data <FILE>
+Usage: whylight bench [OPTIONS] --data <FILE>
 
 Options:
-      --model <FILE>            Model file: XGBoost JSON or UBJSON, LightGBM text, CatBoost JSON,
-                                ONNX, treelite checkpoint
-      --data <FILE>             Table with the rows to explain: .csv, .tsv, .npy, .parquet, .arrow
-      --background <FILE>       Table with training rows, or a sample of them: what the features
-                                outside a coalition take their values from (interventional), or what
-                                covers are counted from (`path_dependent`, for a model file that
-                                stores none)
-      --value-function <WHICH>  What a coalition of features is worth: `path_dependent` (the others
-                                follow the rows of the training), interventional (they take the
-                                values of background rows), or auto: interventional where there is a
-                                background [default: auto]
-      --interactions            Compute the interactions of all pairs of features, in place of the
-                                values
-      --index <WHICH>           How a value weighs what a feature adds to each coalition: shapley,
-                                whose values add up, or banzhaf [default: shapley]
-      --output <SPACE>          What the values add up to: raw (the margin), probability, response
-                                (the model's prediction, through its objective's link), or
-                                `log_loss` (for each label that could be the true one); all but raw
-                                take a background [default: raw]
-      --estimator <WHICH>       How to compute an output that is no sum over trees: exact (up to 16
-                                features, or groups, that vary), sampled (with standard errors),
-                                auto (exact where that can be), or rescaled (from the margin's
-                                values: approximate) [default: auto]
-      --group <GROUP>           Columns that play as one, such as a one-hot encoding, under a name:
-                                NAME=COLUMN,COLUMN,…; can be given several times
-      --groups <FILE>           JSON file of groups: an object of names, each with a list of
-                                columns, or with an object of further names that all play as one
-      --used-only               Leave out the features that no split of the trees tests, whose
-                                values are 0
-      --drop <COL>              A column of the tables to leave out, by name, or by position from 1
-                                where they have none; can be given several times
-      --header <HEADER>         Whether a CSV file begins with column names [default: auto]
-                                [possible values: auto, yes, no]
-      --iterations <WHICH>      The boosting iterations to explain: all, best (up to the one that
-                                early stopping chose), or A..B, counted from 0, without B [default:
-                                all]
-      --rows <N>                Rows to explain: the first N, the table's rows over and over where
-                                it has fewer; all by default
-      --threads <T>             CPU threads; all by default
-      --device <DEVICE>         Where to compute: auto, cpu, gpu, gpu:N, or all (the CPU and every
-                                GPU, compared) [default: auto]
-      --repeats <R>             Repeats of each measurement, at the least; medians are printed
-                                [default: 5]
-      --json                    Print one JSON object
-  -h, --help                    Print help (see more with '--help')
-");
+      --model <MODEL>              Model file: XGBoost JSON or UBJSON, LightGBM text, CatBoost JSON,
+                                   ONNX, treelite checkpoint; or the address of a model that answers
+                                   {"instances": [[…], …]} with {"predictions": […]}: http://… or
+                                   https://…
+      --model-command <COMMAND>    Program that is the model, with its arguments, such as "python
+                                   model.py": it is started once, reads batches of rows from its
+                                   standard input and writes what it answers to its standard output
+      --model-format <FORMAT>      How rows go to the program, and answers come back: csv (the names
+                                   of the columns; then for each batch a line with the number of
+                                   rows, and a line for each; answered alike, with a line of outputs
+                                   for each row), or arrow (an Arrow IPC stream each way, a record
+                                   batch for each batch) [default: csv]
+      --onnxruntime <LIBRARY>      Shared library of ONNX Runtime, which then runs the model, an
+                                   ONNX file; without it, it runs those that whylight does not read
+                                   itself, if `ORT_DYLIB_PATH` or the system names its library
+      --timeout <SECONDS>          Seconds that a request to a model, or a batch of a program, may
+                                   take [default: 60]
+      --retries <N>                How often a request to a model is repeated, with longer and
+                                   longer waits, after a connection that failed or a server that
+                                   could not answer (status 429, or 500 and above) [default: 4]
+      --rows-per-request <N>       Rows of a request to a model, or of a batch of a program, at most
+                                   [default: 1000]
+      --http-header <NAME: VALUE>  A header of requests to a model, such as "Authorization: Bearer
+                                   …"; can be given several times
+      --data <FILE>                Table with the rows to explain: .csv, .tsv, .npy, .parquet,
+                                   .arrow
+      --background <FILE>          Table with training rows, or a sample of them: what the features
+                                   outside a coalition take their values from (interventional), or
+                                   what covers are counted from (`path_dependent`, for a model file
+                                   that stores none)
+      --method <METHOD>            How to explain: auto (tree for trees, kernel for any other
+                                   model), tree (exact Tree SHAP), or kernel (Kernel SHAP of what
+                                   the model answers, against a background) [default: auto]
+      --nsamples <N>               Coalitions of an estimate, of each row: a number, or auto (2048
+                                   and twice the number of features, or groups) [default: auto]
+      --link <LINK>                What a coalition is worth, of the mean of what a model answers
+                                   (kernel): identity, or logit (its log-odds) [default: identity]
+      --seed <SEED>                The seed of estimates [default: 0]
+      --value-function <WHICH>     What a coalition of features is worth: `path_dependent` (the
+                                   others follow the rows of the training), interventional (they
+                                   take the values of background rows), or auto: interventional
+                                   where there is a background [default: auto]
+      --interactions               Compute the interactions of all pairs of features, in place of
+                                   the values
+      --index <WHICH>              How a value weighs what a feature adds to each coalition:
+                                   shapley, whose values add up, or banzhaf [default: shapley]
+      --output <SPACE>             What the values add up to: raw (the margin), probability,
+                                   response (the model's prediction, through its objective's link),
+                                   or `log_loss` (for each label that could be the true one); all
+                                   but raw take a background [default: raw]
+      --estimator <WHICH>          How to compute what is no sum over trees: exact (up to 16
+                                   features, or groups, that vary), sampled (with standard errors),
+                                   auto (exact where that can be), or rescaled (from the margin's
+                                   values: approximate) [default: auto]
+      --group <GROUP>              Columns that play as one, such as a one-hot encoding, under a
+                                   name: NAME=COLUMN,COLUMN,…; can be given several times
+      --groups <FILE>              JSON file of groups: an object of names, each with a list of
+                                   columns, or with an object of further names that all play as one
+      --used-only                  Leave out the features that no split of the trees tests, whose
+                                   values are 0
+      --drop <COL>                 A column of the tables to leave out, by name, or by position from
+                                   1 where they have none; can be given several times
+      --header <HEADER>            Whether a CSV file begins with column names [default: auto]
+                                   [possible values: auto, yes, no]
+      --iterations <WHICH>         The boosting iterations to explain: all, best (up to the one that
+                                   early stopping chose), or A..B, counted from 0, without B
+                                   [default: all]
+      --rows <N>                   Rows to explain: the first N, the table's rows over and over
+                                   where it has fewer; all by default
+      --threads <T>                CPU threads; all by default
+      --device <DEVICE>            Where to compute: auto, cpu, gpu, gpu:N, or all (the CPU and
+                                   every GPU, compared) [default: auto]
+      --repeats <R>                Repeats of each measurement, at the least; medians are printed
+                                   [default: 5]
+      --json                       Print one JSON object
+  -h, --help                       Print help (see more with '--help')
+"#);
 }
 
 #[test]
