@@ -85,9 +85,11 @@ impl Body for Product<'_> {
         }
         for margins in margins.chunks_exact_mut(self.0.intercepts.len()) {
             for (margin, intercept) in margins.iter_mut().zip(self.0.intercepts) {
+                let mut sum = *margin;
                 for l in 0..LANES {
-                    margin[l] += intercept;
+                    sum[l] += intercept;
                 }
+                *margin = sum;
             }
         }
     }
@@ -135,16 +137,18 @@ macro_rules! of_sums {
                     *margin = [*intercept; LANES];
                 }
                 for u in 0..units {
-                    let mut sum = y[u];
+                    let (x, mut sum) = (x[u], y[u]);
                     for l in 0..LANES {
-                        sum[l] += x[u];
+                        sum[l] += x;
                     }
                     let kernel: [f64; LANES] = $kernel(sum);
                     for (machine, margin) in margins.iter_mut().enumerate() {
                         let coefficient = self.0.coefficients[machine * units + u];
+                        let mut sum = *margin;
                         for l in 0..LANES {
-                            margin[l] = S::fused(coefficient, kernel[l], margin[l]);
+                            sum[l] = S::fused(coefficient, kernel[l], sum[l]);
                         }
+                        *margin = sum;
                     }
                 }
             }

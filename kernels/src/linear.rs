@@ -38,9 +38,11 @@ impl Body for Linear {
             .zip(margins.chunks_exact_mut(machines))
         {
             for ((margin, x), y) in margins.iter_mut().zip(x).zip(y) {
+                let mut sum = *y;
                 for l in 0..LANES {
-                    margin[l] = x + y[l];
+                    sum[l] += x;
                 }
+                *margin = sum;
             }
         }
     }

@@ -61,9 +61,11 @@ impl Activation {
             Self::Identity => {}
             Self::Relu => {
                 for sum in sums {
+                    let mut above = *sum;
                     for l in 0..LANES {
-                        sum[l] = sum[l].max(0.0);
+                        above[l] = above[l].max(0.0);
                     }
+                    *sum = above;
                 }
             }
             Self::Logistic => {
@@ -205,9 +207,11 @@ impl Body for Mlp {
                 inputs = neurons;
             }
             for (margin, sum) in margins.iter_mut().zip(&*from) {
+                let mut wide = [0.0; LANES];
                 for l in 0..LANES {
-                    margin[l] = f64::from(sum[l]);
+                    wide[l] = f64::from(sum[l]);
                 }
+                *margin = wide;
             }
         }
     }

@@ -3,8 +3,10 @@
 //! A support vector s gives a coalition of a row x beside a background row b the product of `k_j(x, s)` over the
 //! members and of `k_j(b, s)` over the others. The values of that game are
 //! `φ_i = (k_i(x, s) − k_i(b, s)) ∫₀¹ ∏_{j ≠ i} ((1 − u) k_j(b, s) + u k_j(x, s)) du` (Owen 1972, on its
-//! multilinear extension), whose integrand is a polynomial: half as many Gauss–Legendre points as there are players
-//! are exact. All factors lie in [0, 1].
+//! multilinear extension). The integrand is a polynomial: half as many Gauss–Legendre points as there are players
+//! are exact, and far fewer where its higher coefficients vanish. A factor is `c_j (1 + r_j t)` with t = 2u − 1 and
+//! `r_j = (k_j(x, s) − k_j(b, s)) / (k_j(x, s) + k_j(b, s))`, so with `R = Σ |r_j|` the coefficient of tⁿ is at most
+//! `Rⁿ / n!` of all `c_j` together, and q points miss none below 2q. As many are taken as leave less than [`MISSED`].
 #![allow(
     clippy::needless_range_loop,
     reason = "lanes by their number: what the compiler vectorises"
@@ -14,68 +16,149 @@ use crate::lanes::{LANES, weighted};
 use crate::legendre::Rule;
 use crate::simd::{Simd, instances};
 
-/// The terms of an explained row and of a background.
+/// What the points may miss of a product: less than the rounding of its factors.
+pub const MISSED: f64 = 1e-14;
+
+/// Rules of up to so many points are all there; of more, every [`STEP`]th.
+const ALL: usize = 16;
+const STEP: usize = 8;
+
+/// The terms of [`LANES`] background rows side by side.
+#[derive(Debug, Clone)]
+pub struct Background {
+    /// (player, support vector).
+    terms: Vec<[f64; LANES]>,
+    /// The least and the largest of the lanes that count.
+    ends: Vec<[f64; 2]>,
+    weights: [f64; LANES],
+}
+
+/// The terms of an explained row, and a background.
 #[derive(Debug, Clone, Copy)]
 pub struct Games<'a> {
     /// Players, at least one.
     pub players: usize,
     /// Of the row: (player, support vector).
     pub row: &'a [f64],
-    /// Of every [`LANES`] background rows side by side: (player, support vector).
-    pub background: &'a [Vec<[f64; LANES]>],
-    /// As many weights; 0 for what fills up the last.
-    pub weights: &'a [[f64; LANES]],
+    /// The background.
+    pub background: &'a [Background],
     /// (machine, support vector).
     pub coefficients: &'a [f64],
 }
 
+impl Background {
+    /// Of terms (player, support vector) and weights, which are 0 for lanes without a row.
+    pub fn new(terms: Vec<[f64; LANES]>, weights: [f64; LANES]) -> Self {
+        let ends = |lanes: &[f64; LANES]| {
+            let rows = lanes
+                .iter()
+                .zip(&weights)
+                .filter(|(_, weight)| **weight > 0.0);
+            rows.fold([f64::INFINITY, 0.0], |[least, most], (&term, _)| {
+                [term.min(least), term.max(most)]
+            })
+        };
+        Self {
+            ends: terms.iter().map(ends).collect(),
+            terms,
+            weights,
+        }
+    }
+
+    /// The weighted sums of the terms over the rows.
+    pub fn means(&self) -> impl Iterator<Item = f64> {
+        self.terms
+            .iter()
+            .map(|lanes| weighted(lanes, &self.weights))
+    }
+}
+
+/// The rules for so many players: the last is exact.
+pub fn rules(players: usize) -> Vec<Rule> {
+    let most = players.div_ceil(2).max(1);
+    let points =
+        (1..=most).filter(|points| *points <= ALL || points % STEP == 0 || *points == most);
+    points.map(Rule::new).collect()
+}
+
+/// The first rule that leaves less than [`MISSED`].
+fn enough(rules: &[Rule], sum: f64) -> &Rule {
+    let leaves = |rule: &&Rule| {
+        let n = 2 * rule.points.len();
+        let term = (1..=n).fold(1.0, |term, k| term * sum / k as f64);
+        let rest = 1.0 - sum / (n + 1) as f64;
+        rest > 0.0 && term < MISSED * rest
+    };
+    rules.iter().find(leaves).unwrap_or(&rules[rules.len() - 1])
+}
+
 instances! { wide
-    /// Adds the values of a row to `values`, laid out (player, machine), by a rule that has at least half as many
-    /// points as there are players.
-    pub fn run = run_games(games: &Games<'_>, rule: &Rule, values: &mut [f64])
+    /// Adds the values of a row to `values`, laid out (player, machine). The rules are those of [`rules`].
+    pub fn run = run_games(games: &Games<'_>, rules: &[Rule], values: &mut [f64])
 }
 
 #[inline(always)]
-fn run_games<S: Simd>(games: &Games<'_>, rule: &Rule, values: &mut [f64]) {
+fn run_games<S: Simd>(games: &Games<'_>, rules: &[Rule], values: &mut [f64]) {
     let players = games.players;
     let units = games.row.len() / players;
     let machines = values.len() / players;
     let mut before = vec![[0.0; LANES]; players];
     let mut factors = vec![[0.0; LANES]; players];
     let mut slopes = vec![[0.0; LANES]; players];
-    for (background, weights) in games.background.iter().zip(games.weights) {
+    let mut sums = vec![0.0; units];
+    for background in games.background {
+        sums.fill(0.0);
+        let of_players = games
+            .row
+            .chunks_exact(units)
+            .zip(background.ends.chunks_exact(units));
+        for (row, ends) in of_players {
+            for u in 0..units {
+                let (x, [least, most]) = (row[u], ends[u]);
+                let low = (x - least).abs() / (x + least).max(f64::MIN_POSITIVE);
+                let high = (x - most).abs() / (x + most).max(f64::MIN_POSITIVE);
+                sums[u] += low.max(high);
+            }
+        }
         for unit in 0..units {
+            let rule = enough(rules, sums[unit]);
             slopes.fill([0.0; LANES]);
             for (&u, &weight) in rule.points.iter().zip(&rule.weights) {
                 let mut product = [weight; LANES];
                 for player in 0..players {
-                    let y = &background[player * units + unit];
+                    let y = background.terms[player * units + unit];
                     let x = u * games.row[player * units + unit];
                     before[player] = product;
+                    let mut factor = [0.0; LANES];
                     for l in 0..LANES {
-                        let factor = S::fused(1.0 - u, y[l], x);
-                        factors[player][l] = factor;
-                        product[l] *= factor;
+                        factor[l] = S::fused(1.0 - u, y[l], x);
                     }
+                    for l in 0..LANES {
+                        product[l] *= factor[l];
+                    }
+                    factors[player] = factor;
                 }
                 let mut after = [1.0; LANES];
                 for player in (0..players).rev() {
-                    let (before, factor) = (&before[player], &factors[player]);
-                    let slope = &mut slopes[player];
+                    let (before, factor) = (before[player], factors[player]);
+                    let mut slope = slopes[player];
                     for l in 0..LANES {
                         slope[l] = S::fused(before[l], after[l], slope[l]);
+                    }
+                    for l in 0..LANES {
                         after[l] *= factor[l];
                     }
+                    slopes[player] = slope;
                 }
             }
             for player in 0..players {
                 let x = games.row[player * units + unit];
-                let y = &background[player * units + unit];
+                let y = background.terms[player * units + unit];
                 let mut value = slopes[player];
                 for l in 0..LANES {
                     value[l] *= x - y[l];
                 }
-                let value = weighted(&value, weights);
+                let value = weighted(&value, &background.weights);
                 let values = &mut values[player * machines..][..machines];
                 for (machine, sum) in values.iter_mut().enumerate() {
                     *sum += games.coefficients[machine * units + unit] * value;

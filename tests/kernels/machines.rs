@@ -7,7 +7,6 @@ use whylight_kernels::coalition_sums::{Coalitions, Combine, Terms};
 use whylight_kernels::decision::Decision;
 use whylight_kernels::kernel_machine::{self, KernelMachine, Shape};
 use whylight_kernels::lanes::LANES;
-use whylight_kernels::legendre::Rule;
 use whylight_kernels::linear::{self, Linear};
 use whylight_kernels::machine::Games;
 use whylight_kernels::mlp::{self, Activation, Dense, Mlp};
@@ -114,6 +113,17 @@ impl Case {
     fn lane_weights(&self) -> Vec<[f64; LANES]> {
         let pad = |weights: &[f64]| std::array::from_fn(|l| weights.get(l).copied().unwrap_or(0.0));
         self.weights.chunks(LANES).map(pad).collect()
+    }
+
+    fn products(&self) -> Vec<product_games::Background> {
+        let block = |(block, weights)| {
+            product_games::Background::new(self.lanes(block, Combine::Product), weights)
+        };
+        self.lane_weights()
+            .into_iter()
+            .enumerate()
+            .map(block)
+            .collect()
     }
 
     /// What a kernel computes on a level, in pieces of the background and of the coalitions.
@@ -393,19 +403,16 @@ fn values_of_products_have_their_definition() {
                 expected[player * machines + machine] = value;
             }
         }
-        let background: Vec<_> = (0..2)
-            .map(|block| case.lanes(block, Combine::Product))
-            .collect();
+        let background = case.products();
         for level in Level::available() {
             let mut got = vec![0.0; players * machines];
             let games = product_games::Games {
                 players,
                 row,
                 background: &background,
-                weights: &case.lane_weights(),
                 coefficients: &coefficients,
             };
-            product_games::run(level, &games, &Rule::new(players.div_ceil(2)), &mut got);
+            product_games::run(level, &games, &product_games::rules(players), &mut got);
             close(level.name(), &got, &expected, 1e-13);
         }
     }
@@ -415,19 +422,16 @@ fn values_of_products_have_their_definition() {
 fn wider_vectors_change_no_bit() {
     let case = Case::new(21, 11, 1, 45, 3);
     let coefficients = numbers(22, 1.0, 1);
-    let background: Vec<_> = (0..3)
-        .map(|block| case.lanes(block, Combine::Product))
-        .collect();
+    let background = case.products();
     let values = |level: Level| {
         let mut values = vec![0.0; 42];
         let games = product_games::Games {
             players: 21,
             row: &case.rows[0],
             background: &background,
-            weights: &case.lane_weights(),
             coefficients: &coefficients,
         };
-        product_games::run(level, &games, &Rule::new(11), &mut values);
+        product_games::run(level, &games, &product_games::rules(21), &mut values);
         values
     };
     let fused = Level::available()
@@ -436,5 +440,35 @@ fn wider_vectors_change_no_bit() {
     let fused: Vec<Vec<f64>> = fused.map(values).collect();
     for other in &fused {
         assert_eq!(other, &fused[0]);
+    }
+}
+
+#[test]
+fn fewer_points_miss_nothing_of_products() {
+    for (players, least) in [(40, 0.0), (40, 0.6), (40, 0.95), (90, 0.9)] {
+        let mut case = Case::new(players, 2, 1, 19, 7);
+        for term in case.rows.iter_mut().chain(&mut case.others).flatten() {
+            *term = least + (1.0 - least) * *term;
+        }
+        let values = |rules: &[_]| {
+            let mut values = vec![0.0; players];
+            let games = product_games::Games {
+                players,
+                row: &case.rows[0],
+                background: &case.products(),
+                coefficients: &[1.0, -0.5],
+            };
+            product_games::run(Level::detect(), &games, rules, &mut values);
+            values
+        };
+        let rules = product_games::rules(players);
+        let (got, exact) = (values(&rules), values(&rules[rules.len() - 1..]));
+        let largest = exact.iter().fold(f64::MIN_POSITIVE, |a, b| a.max(b.abs()));
+        for (got, exact) in got.iter().zip(&exact) {
+            assert!(
+                (got - exact).abs() <= 1e-12 * largest,
+                "{players}, {least}: {got} {exact}"
+            );
+        }
     }
 }

@@ -11,7 +11,6 @@ use whylight_kernels::Level;
 use whylight_kernels::coalition_sums::{Coalitions, Combine, Term, Terms};
 use whylight_kernels::kernel_machine::{self, KernelMachine};
 use whylight_kernels::lanes::LANES;
-use whylight_kernels::legendre::Rule;
 use whylight_kernels::linear::{self, Linear};
 use whylight_kernels::product_games;
 
@@ -248,27 +247,30 @@ impl Native {
                 .collect(),
             _ => vec![Vec::new(); games.len()],
         };
-        let rule = Rule::new(players.len().div_ceil(2));
+        let rules = product_games::rules(players.len());
         let weights = self.weights();
         let block = (8 * LANES * players.len() * self.lowered.units()) as u64;
         let at_once = (self.memory / block.max(1)).clamp(1, weights.len() as u64) as usize;
         for (number, weights) in weights.chunks(at_once).enumerate() {
-            let lanes = |block: usize| self.lanes((number * at_once + block) * LANES, players);
-            let background: Vec<_> = (0..weights.len()).into_par_iter().map(lanes).collect();
+            let lanes = |(block, &weights): (usize, &[f64; LANES])| {
+                let lanes = self.lanes((number * at_once + block) * LANES, players);
+                product_games::Background::new(lanes, weights)
+            };
+            let blocks = weights.par_iter().enumerate();
+            let background: Vec<_> = blocks.map(lanes).collect();
             let rows = values.par_iter_mut().zip(&rows).zip(&coefficients);
             rows.for_each(|((values, row), coefficients)| {
                 if !matches!(self.lowered.body, Body::Machine { .. }) {
-                    take_means(values, &background, weights);
+                    take_means(values, &background);
                     return;
                 }
                 let games = product_games::Games {
                     players: players.len(),
                     row,
                     background: &background,
-                    weights,
                     coefficients,
                 };
-                product_games::run(Level::detect(), &games, &rule, values);
+                product_games::run(Level::detect(), &games, &rules, values);
             });
         }
         values
@@ -385,11 +387,10 @@ impl Source for Native {
 }
 
 /// Takes the means over background rows from values.
-fn take_means(values: &mut [f64], background: &[Vec<[f64; LANES]>], weights: &[[f64; LANES]]) {
-    for (lanes, weights) in background.iter().zip(weights) {
-        for (value, lanes) in values.iter_mut().zip(lanes) {
-            let terms = lanes.iter().zip(weights).map(|(y, weight)| weight * y);
-            *value -= terms.sum::<f64>();
+fn take_means(values: &mut [f64], background: &[product_games::Background]) {
+    for rows in background {
+        for (value, mean) in values.iter_mut().zip(rows.means()) {
+            *value -= mean;
         }
     }
 }
