@@ -16,8 +16,8 @@ use crate::lanes::{LANES, weighted};
 use crate::legendre::Rule;
 use crate::simd::{Simd, instances};
 
-/// What the points may miss of a product: less than the rounding of its factors.
-pub const MISSED: f64 = 1e-14;
+/// What the points may miss of a product: a thousandth of what float32 rounds off a value.
+pub const MISSED: f64 = 1e-11;
 
 /// Rules of up to so many points are all there; of more, every [`STEP`]th.
 const ALL: usize = 16;
@@ -26,7 +26,7 @@ const STEP: usize = 8;
 /// The terms of [`LANES`] background rows side by side.
 #[derive(Debug, Clone)]
 pub struct Background {
-    /// (player, support vector).
+    /// (support vector, player): those of a product lie together.
     terms: Vec<[f64; LANES]>,
     /// The least and the largest of the lanes that count.
     ends: Vec<[f64; 2]>,
@@ -48,7 +48,7 @@ pub struct Games<'a> {
 
 impl Background {
     /// Of terms (player, support vector) and weights, which are 0 for lanes without a row.
-    pub fn new(terms: Vec<[f64; LANES]>, weights: [f64; LANES]) -> Self {
+    pub fn new(terms: &[[f64; LANES]], players: usize, weights: [f64; LANES]) -> Self {
         let ends = |lanes: &[f64; LANES]| {
             let rows = lanes
                 .iter()
@@ -58,19 +58,20 @@ impl Background {
                 [term.min(least), term.max(most)]
             })
         };
+        let terms = turned(terms, players);
         Self {
             ends: terms.iter().map(ends).collect(),
             terms,
             weights,
         }
     }
+}
 
-    /// The weighted sums of the terms over the rows.
-    pub fn means(&self) -> impl Iterator<Item = f64> {
-        self.terms
-            .iter()
-            .map(|lanes| weighted(lanes, &self.weights))
-    }
+/// From (player, support vector) to (support vector, player).
+fn turned<T: Copy>(terms: &[T], players: usize) -> Vec<T> {
+    let units = terms.len() / players;
+    let term = |at: usize| terms[at % players * units + at / players];
+    (0..terms.len()).map(term).collect()
 }
 
 /// The rules for so many players: the last is exact.
@@ -83,13 +84,18 @@ pub fn rules(players: usize) -> Vec<Rule> {
 
 /// The first rule that leaves less than [`MISSED`].
 fn enough(rules: &[Rule], sum: f64) -> &Rule {
-    let leaves = |rule: &&Rule| {
-        let n = 2 * rule.points.len();
-        let term = (1..=n).fold(1.0, |term, k| term * sum / k as f64);
+    let (mut term, mut n) = (1.0, 0);
+    for rule in rules {
+        while n < 2 * rule.points.len() {
+            n += 1;
+            term *= sum / n as f64;
+        }
         let rest = 1.0 - sum / (n + 1) as f64;
-        rest > 0.0 && term < MISSED * rest
-    };
-    rules.iter().find(leaves).unwrap_or(&rules[rules.len() - 1])
+        if rest > 0.0 && term < MISSED * rest {
+            return rule;
+        }
+    }
+    &rules[rules.len() - 1]
 }
 
 instances! { wide
@@ -105,29 +111,23 @@ fn run_games<S: Simd>(games: &Games<'_>, rules: &[Rule], values: &mut [f64]) {
     let mut before = vec![[0.0; LANES]; players];
     let mut factors = vec![[0.0; LANES]; players];
     let mut slopes = vec![[0.0; LANES]; players];
-    let mut sums = vec![0.0; units];
+    let row = turned(games.row, players);
     for background in games.background {
-        sums.fill(0.0);
-        let of_players = games
-            .row
-            .chunks_exact(units)
-            .zip(background.ends.chunks_exact(units));
-        for (row, ends) in of_players {
-            for u in 0..units {
-                let (x, [least, most]) = (row[u], ends[u]);
+        for unit in 0..units {
+            let row = &row[unit * players..][..players];
+            let terms = &background.terms[unit * players..][..players];
+            let mut sum = 0.0;
+            for (x, [least, most]) in row.iter().zip(&background.ends[unit * players..]) {
                 let low = (x - least).abs() / (x + least).max(f64::MIN_POSITIVE);
                 let high = (x - most).abs() / (x + most).max(f64::MIN_POSITIVE);
-                sums[u] += low.max(high);
+                sum += low.max(high);
             }
-        }
-        for unit in 0..units {
-            let rule = enough(rules, sums[unit]);
+            let rule = enough(rules, sum);
             slopes.fill([0.0; LANES]);
             for (&u, &weight) in rule.points.iter().zip(&rule.weights) {
                 let mut product = [weight; LANES];
                 for player in 0..players {
-                    let y = background.terms[player * units + unit];
-                    let x = u * games.row[player * units + unit];
+                    let (x, y) = (u * row[player], terms[player]);
                     before[player] = product;
                     let mut factor = [0.0; LANES];
                     for l in 0..LANES {
@@ -152,8 +152,7 @@ fn run_games<S: Simd>(games: &Games<'_>, rules: &[Rule], values: &mut [f64]) {
                 }
             }
             for player in 0..players {
-                let x = games.row[player * units + unit];
-                let y = background.terms[player * units + unit];
+                let (x, y) = (row[player], terms[player]);
                 let mut value = slopes[player];
                 for l in 0..LANES {
                     value[l] *= x - y[l];

@@ -2,6 +2,7 @@
 //! row and what it takes from the background are one number each for a unit, and the latter serves all rows
 //! ([`whylight_kernels::coalition_sums`]). No synthetic row is ever made.
 
+mod closed;
 mod lower;
 
 use std::sync::Arc;
@@ -12,7 +13,6 @@ use whylight_kernels::coalition_sums::{Coalitions, Combine, Term, Terms};
 use whylight_kernels::kernel_machine::{self, KernelMachine};
 use whylight_kernels::lanes::LANES;
 use whylight_kernels::linear::{self, Linear};
-use whylight_kernels::product_games;
 
 use self::lower::{Body, Lowered};
 use super::games::Game;
@@ -222,60 +222,6 @@ impl Native {
         means
     }
 
-    /// The values (player, output) of rows that have the same players.
-    fn closed_form_of(&self, games: &[&Game]) -> Vec<Vec<f64>> {
-        let players = &games[0].players;
-        if players.is_empty() {
-            return vec![Vec::new(); games.len()];
-        }
-        let rows: Vec<Vec<f64>> = (games.par_iter())
-            .map(|game| self.terms(&game.cells, players))
-            .collect();
-        let mut values = match &self.lowered.body {
-            Body::Machine { .. } => vec![vec![0.0; players.len() * self.outputs()]; games.len()],
-            // A unit is an output: a player is worth what it adds, less what it adds on average.
-            Body::Sums { .. } | Body::Mlp(_) => rows.clone(),
-        };
-        // What does not vary is a factor of every coalition of a product.
-        let coefficients: Vec<Vec<f64>> = match &self.lowered.body {
-            Body::Machine { coefficients, .. } => (games.par_iter())
-                .map(|game| {
-                    let fixed = self.start(game);
-                    let coefficients = coefficients.iter().zip(fixed.iter().cycle());
-                    coefficients.map(|(a, fixed)| a * fixed).collect()
-                })
-                .collect(),
-            _ => vec![Vec::new(); games.len()],
-        };
-        let rules = product_games::rules(players.len());
-        let weights = self.weights();
-        let block = (8 * LANES * players.len() * self.lowered.units()) as u64;
-        let at_once = (self.memory / block.max(1)).clamp(1, weights.len() as u64) as usize;
-        for (number, weights) in weights.chunks(at_once).enumerate() {
-            let lanes = |(block, &weights): (usize, &[f64; LANES])| {
-                let lanes = self.lanes((number * at_once + block) * LANES, players);
-                product_games::Background::new(lanes, weights)
-            };
-            let blocks = weights.par_iter().enumerate();
-            let background: Vec<_> = blocks.map(lanes).collect();
-            let rows = values.par_iter_mut().zip(&rows).zip(&coefficients);
-            rows.for_each(|((values, row), coefficients)| {
-                if !matches!(self.lowered.body, Body::Machine { .. }) {
-                    take_means(values, &background);
-                    return;
-                }
-                let games = product_games::Games {
-                    players: players.len(),
-                    row,
-                    background: &background,
-                    coefficients,
-                };
-                product_games::run(Level::detect(), &games, &rules, values);
-            });
-        }
-        values
-    }
-
     /// Games that have the same players and coalitions, by their places.
     fn batches(&self, games: &[Game]) -> Vec<Vec<usize>> {
         let mut batches: Vec<Vec<usize>> = Vec::new();
@@ -378,19 +324,10 @@ impl Source for Native {
         let mut values = vec![Vec::new(); games.len()];
         for batch in self.batches(games) {
             let of_batch: Vec<&Game> = batch.iter().map(|&row| &games[row]).collect();
-            for (row, found) in batch.into_iter().zip(self.closed_form_of(&of_batch)) {
+            for (row, found) in batch.into_iter().zip(closed::values(self, &of_batch)) {
                 values[row] = found;
             }
         }
         values
-    }
-}
-
-/// Takes the means over background rows from values.
-fn take_means(values: &mut [f64], background: &[product_games::Background]) {
-    for rows in background {
-        for (value, mean) in values.iter_mut().zip(rows.means()) {
-            *value -= mean;
-        }
     }
 }
