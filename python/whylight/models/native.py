@@ -161,7 +161,7 @@ def _support_vectors(model, method):
     a, b = (np.asarray(getattr(model, name, ()), np.float64) for name in ("_probA", "_probB"))
     if method != "predict_proba" or not len(a):
         return None
-    # The sigmoid is of LIBSVM's margin, of the first class of a pair; of two classes, scikit-learn's has the other sign.
+    # The sigmoid is of LIBSVM's margin, for the first class of a pair; of two classes, scikit-learn's is the opposite.
     platt = np.ascontiguousarray(np.column_stack([a if count == 2 else -a, -b]))
     raw = ("margins", 0) if count == 2 else ("votes", count)
     made = _machine(model, kernel, model.support_vectors_, dual, intercepts, raw, (("coupled", count), platt))
