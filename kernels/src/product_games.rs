@@ -12,16 +12,23 @@
     reason = "lanes by their number: what the compiler vectorises"
 )]
 
-use crate::lanes::{LANES, weighted};
+use crate::lanes::LANES;
 use crate::legendre::Rule;
 use crate::simd::{Simd, instances};
 
 /// What the points may miss of a product: a thousandth of what float32 rounds off a value.
 pub const MISSED: f64 = 1e-11;
 
-/// Rules of up to so many points are all there; of more, every [`STEP`]th.
+/// Points that are taken together: a player's slope is read and written once for them, and their products do not
+/// wait for one another.
+const TOGETHER: usize = 2;
+
+/// Rules of up to so many points are all there; of more, every [`STEP`]th. All are for whole [`TOGETHER`].
 const ALL: usize = 16;
 const STEP: usize = 8;
+
+/// Background rows that go side by side here: more would not stay in the registers.
+const SIDE: usize = LANES / 2;
 
 /// The terms of [`LANES`] background rows side by side.
 #[derive(Debug, Clone)]
@@ -76,9 +83,9 @@ fn turned<T: Copy>(terms: &[T], players: usize) -> Vec<T> {
 
 /// The rules for so many players: the last is exact.
 pub fn rules(players: usize) -> Vec<Rule> {
-    let most = players.div_ceil(2).max(1);
-    let points =
-        (1..=most).filter(|points| *points <= ALL || points % STEP == 0 || *points == most);
+    let most = players.div_ceil(2).max(1).next_multiple_of(TOGETHER);
+    let points = (TOGETHER..=most).step_by(TOGETHER);
+    let points = points.filter(|points| *points <= ALL || points % STEP == 0 || *points == most);
     points.map(Rule::new).collect()
 }
 
@@ -108,61 +115,92 @@ fn run_games<S: Simd>(games: &Games<'_>, rules: &[Rule], values: &mut [f64]) {
     let players = games.players;
     let units = games.row.len() / players;
     let machines = values.len() / players;
-    let mut before = vec![[0.0; LANES]; players];
-    let mut factors = vec![[0.0; LANES]; players];
-    let mut slopes = vec![[0.0; LANES]; players];
+    let mut before = vec![[[0.0; SIDE]; TOGETHER]; players];
+    let mut slopes = vec![[0.0; SIDE]; players];
     let row = turned(games.row, players);
     for background in games.background {
         for unit in 0..units {
             let row = &row[unit * players..][..players];
             let terms = &background.terms[unit * players..][..players];
-            let mut sum = 0.0;
-            for (x, [least, most]) in row.iter().zip(&background.ends[unit * players..]) {
-                let low = (x - least).abs() / (x + least).max(f64::MIN_POSITIVE);
-                let high = (x - most).abs() / (x + most).max(f64::MIN_POSITIVE);
-                sum += low.max(high);
-            }
-            let rule = enough(rules, sum);
-            slopes.fill([0.0; LANES]);
-            for (&u, &weight) in rule.points.iter().zip(&rule.weights) {
-                let mut product = [weight; LANES];
+            let rule = enough(rules, spread(row, &background.ends[unit * players..]));
+            for side in 0..LANES / SIDE {
+                let weights = background.weights.as_chunks::<SIDE>().0[side];
+                if weights == [0.0; SIDE] {
+                    continue;
+                }
+                add_slopes::<S>(row, terms, side, rule, &mut before, &mut slopes);
                 for player in 0..players {
-                    let (x, y) = (u * row[player], terms[player]);
-                    before[player] = product;
-                    let mut factor = [0.0; LANES];
-                    for l in 0..LANES {
-                        factor[l] = S::fused(1.0 - u, y[l], x);
+                    let (x, y) = (row[player], &terms[player].as_chunks::<SIDE>().0[side]);
+                    let slope = slopes[player];
+                    let mut sum = 0.0;
+                    for l in 0..SIDE {
+                        sum += slope[l] * (x - y[l]) * weights[l];
                     }
-                    for l in 0..LANES {
-                        product[l] *= factor[l];
+                    let values = &mut values[player * machines..][..machines];
+                    for (machine, value) in values.iter_mut().enumerate() {
+                        *value += games.coefficients[machine * units + unit] * sum;
                     }
-                    factors[player] = factor;
-                }
-                let mut after = [1.0; LANES];
-                for player in (0..players).rev() {
-                    let (before, factor) = (before[player], factors[player]);
-                    let mut slope = slopes[player];
-                    for l in 0..LANES {
-                        slope[l] = S::fused(before[l], after[l], slope[l]);
-                    }
-                    for l in 0..LANES {
-                        after[l] *= factor[l];
-                    }
-                    slopes[player] = slope;
                 }
             }
-            for player in 0..players {
-                let (x, y) = (row[player], terms[player]);
-                let mut value = slopes[player];
-                for l in 0..LANES {
-                    value[l] *= x - y[l];
-                }
-                let value = weighted(&value, &background.weights);
-                let values = &mut values[player * machines..][..machines];
-                for (machine, sum) in values.iter_mut().enumerate() {
-                    *sum += games.coefficients[machine * units + unit] * value;
+        }
+    }
+}
+
+/// At most Σ |r| of a row beside background rows whose terms have these ends.
+#[inline(always)]
+fn spread(row: &[f64], ends: &[[f64; 2]]) -> f64 {
+    let mut sum = 0.0;
+    for (x, [least, most]) in row.iter().zip(ends) {
+        let low = (x - least).abs() / (x + least).max(f64::MIN_POSITIVE);
+        let high = (x - most).abs() / (x + most).max(f64::MIN_POSITIVE);
+        sum += low.max(high);
+    }
+    sum
+}
+
+/// Writes the integrals of the products over all players but one, for each of them.
+#[inline(always)]
+fn add_slopes<S: Simd>(
+    row: &[f64],
+    terms: &[[f64; LANES]],
+    side: usize,
+    rule: &Rule,
+    before: &mut [[[f64; SIDE]; TOGETHER]],
+    slopes: &mut [[f64; SIDE]],
+) {
+    slopes.fill([0.0; SIDE]);
+    let points = rule.points.as_chunks::<TOGETHER>().0;
+    for (points, weights) in points.iter().zip(rule.weights.as_chunks::<TOGETHER>().0) {
+        let mut products = [[0.0; SIDE]; TOGETHER];
+        for point in 0..TOGETHER {
+            products[point] = [weights[point]; SIDE];
+        }
+        for ((x, terms), before) in row.iter().zip(terms).zip(&mut *before) {
+            *before = products;
+            let y = terms.as_chunks::<SIDE>().0[side];
+            for point in 0..TOGETHER {
+                let (rest, x) = (1.0 - points[point], points[point] * x);
+                for l in 0..SIDE {
+                    products[point][l] *= S::fused(rest, y[l], x);
                 }
             }
+        }
+        let mut after = [[1.0; SIDE]; TOGETHER];
+        let players = row.iter().zip(terms).zip(&*before).zip(&mut *slopes);
+        for (((x, terms), before), to) in players.rev() {
+            let y = terms.as_chunks::<SIDE>().0[side];
+            let mut slope = *to;
+            for point in 0..TOGETHER {
+                let (rest, x) = (1.0 - points[point], points[point] * x);
+                let before = before[point];
+                for l in 0..SIDE {
+                    slope[l] = S::fused(before[l], after[point][l], slope[l]);
+                }
+                for l in 0..SIDE {
+                    after[point][l] *= S::fused(rest, y[l], x);
+                }
+            }
+            *to = slope;
         }
     }
 }
