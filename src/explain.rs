@@ -200,6 +200,7 @@ impl Explainer {
                 Model::KernelMachine(_)
                 | Model::Mlp(_)
                 | Model::NaiveBayes(_)
+                | Model::Neighbours(_)
                 | Model::BlackBox(_) => {
                     Box::new(KernelShap::new(&model, background.as_ref(), &options)?)
                 }

@@ -15,6 +15,7 @@ mod linear;
 mod link;
 mod mlp;
 mod naive_bayes;
+mod neighbours;
 mod onnx;
 mod route;
 mod sets;
@@ -37,6 +38,7 @@ pub use linear::Linear;
 pub use link::Link;
 pub use mlp::{Activation, Layer, Mlp};
 pub use naive_bayes::NaiveBayes;
+pub use neighbours::{Metric, Neighbours};
 pub use trees::{
     Categories, CategorySet, Feature, Fraction, LinearLeaf, Missing, Node, Numbers, Output,
     Precision, Split, Test, Tree, Trees,
@@ -56,6 +58,8 @@ pub enum Model {
     Mlp(Mlp),
     /// Naive Bayes.
     NaiveBayes(NaiveBayes),
+    /// Nearest neighbours.
+    Neighbours(Neighbours),
     /// A function of rows.
     BlackBox(BlackBox),
 }
@@ -69,6 +73,7 @@ impl Model {
             Model::KernelMachine(_) => KernelMachine::FORMAT,
             Model::Mlp(_) => Mlp::FORMAT,
             Model::NaiveBayes(_) => NaiveBayes::FORMAT,
+            Model::Neighbours(_) => Neighbours::FORMAT,
             Model::BlackBox(_) => BlackBox::FORMAT,
         }
     }
@@ -81,6 +86,7 @@ impl Model {
             Model::KernelMachine(machine) => &machine.outputs,
             Model::Mlp(mlp) => &mlp.outputs,
             Model::NaiveBayes(bayes) => &bayes.outputs,
+            Model::Neighbours(neighbours) => &neighbours.outputs,
             Model::BlackBox(black_box) => &black_box.outputs,
         }
     }
@@ -92,6 +98,7 @@ impl Model {
             Model::KernelMachine(machine) => Some(machine.raw(row)),
             Model::Mlp(mlp) => Some(mlp.raw(row)),
             Model::NaiveBayes(bayes) => Some(bayes.raw(row)),
+            Model::Neighbours(neighbours) => Some(neighbours.raw(row)),
             Model::Trees(_) | Model::Linear(_) | Model::BlackBox(_) => None,
         }
     }
@@ -102,7 +109,8 @@ impl Model {
             Model::KernelMachine(machine) => machine.probabilities(row),
             Model::Mlp(mlp) => mlp.probabilities(row),
             Model::NaiveBayes(bayes) => Some(bayes.probabilities(row)),
-            Model::Trees(_) | Model::Linear(_) | Model::BlackBox(_) => None,
+            Model::Neighbours(neighbours) if neighbours.is_classifier => Some(neighbours.raw(row)),
+            Model::Neighbours(_) | Model::Trees(_) | Model::Linear(_) | Model::BlackBox(_) => None,
         }
     }
 
@@ -114,6 +122,7 @@ impl Model {
             Model::KernelMachine(machine) => &machine.features,
             Model::Mlp(mlp) => &mlp.features,
             Model::NaiveBayes(bayes) => &bayes.features,
+            Model::Neighbours(neighbours) => &neighbours.features,
             Model::BlackBox(black_box) => &black_box.features,
         }
     }

@@ -8,8 +8,8 @@ use ndarray::Array2;
 use whylight::data::{Cells, View};
 use whylight::explain::{Background, Estimator, Group, Link, Output};
 use whylight::model::{
-    Activation, BlackBox, Decision, Feature, Kernel, KernelMachine, Layer, Mlp, Model, NaiveBayes,
-    Predict,
+    Activation, BlackBox, Decision, Feature, Kernel, KernelMachine, Layer, Metric, Mlp, Model,
+    NaiveBayes, Neighbours, Predict,
 };
 use whylight::{Device, Error, Explainer, Explanation, Options, Table};
 
@@ -209,6 +209,30 @@ fn cases(features: usize) -> Vec<Case> {
         priors: vec![-1.0, -0.5, -2.0],
     });
     add("naive Bayes".to_owned(), bayes.clone(), Output::Raw, 2e-7);
+    for (metric, by_distance, is_classifier) in [
+        (Metric::Euclidean, false, true),
+        (Metric::Euclidean, true, true),
+        (Metric::Manhattan, true, false),
+    ] {
+        let neighbours = Neighbours {
+            features: vec![Feature::default(); features],
+            outputs: outputs(2),
+            rows: numbers(&mut random, (31, features), 1.0),
+            targets: numbers(&mut random, (31, 2), 0.4).mapv(|target| target + 0.5),
+            count: 5,
+            metric,
+            by_distance,
+            is_classifier,
+        };
+        neighbours.check("neighbours".as_ref()).unwrap();
+        let output = if is_classifier {
+            Output::Probability
+        } else {
+            Output::Raw
+        };
+        let name = format!("neighbours, {metric:?}, by distance: {by_distance}");
+        add(name, Model::Neighbours(neighbours), output, 2e-7);
+    }
     add(
         "naive Bayes, probability".to_owned(),
         bayes,

@@ -93,7 +93,7 @@ impl<'a> Coalitions<'a> {
     }
 }
 
-/// The terms of the players of a row, or of [`LANES`] rows side by side, combined for every [`TOGETHER`] players.
+/// The terms of the players of a row, or of [`LANES`] rows side by side, combined for every four players.
 #[derive(Debug, Clone)]
 pub struct Terms<T> {
     combine: Combine,

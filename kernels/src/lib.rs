@@ -31,6 +31,7 @@ pub mod legendre;
 pub mod linear;
 pub mod machine;
 pub mod mlp;
+pub mod neighbours;
 pub mod predict_trees;
 pub mod product_games;
 pub mod response;

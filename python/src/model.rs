@@ -157,6 +157,14 @@ impl Model {
         Self::made(py, checked.map(whylight::Model::NaiveBayes))
     }
 
+    /// Nearest neighbours: a dict of their parts.
+    #[staticmethod]
+    fn from_neighbours(py: Python<'_>, kind: &str, parts: native::Nearest<'_>) -> PyResult<Self> {
+        let neighbours = parts.model()?;
+        let checked = neighbours.check(Path::new(kind)).map(|()| neighbours);
+        Self::made(py, checked.map(whylight::Model::Neighbours))
+    }
+
     /// A function of an array (rows, features) that returns one (rows, outputs), both float64: one name per
     /// feature, or None, and one per output.
     #[staticmethod]

@@ -4,7 +4,8 @@ use numpy::{PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use whylight::model::{
-    Activation, Decision, Feature, Kernel, KernelMachine, Layer, Mlp, NaiveBayes,
+    Activation, Decision, Feature, Kernel, KernelMachine, Layer, Metric, Mlp, NaiveBayes,
+    Neighbours,
 };
 
 /// What is made of margins: its name, and the number of classes.
@@ -56,6 +57,23 @@ pub(crate) struct Bayes<'py> {
     variances: PyReadonlyArray2<'py, f64>,
     /// Logarithms.
     priors: Vec<f64>,
+}
+
+/// Nearest neighbours.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Nearest<'py> {
+    features: Vec<Option<String>>,
+    outputs: Vec<String>,
+    /// (rows, features).
+    rows: PyReadonlyArray2<'py, f64>,
+    /// (rows, outputs).
+    targets: PyReadonlyArray2<'py, f64>,
+    count: usize,
+    /// "euclidean" or "manhattan".
+    metric: String,
+    by_distance: bool,
+    is_classifier: bool,
 }
 
 impl Machine<'_> {
@@ -126,6 +144,25 @@ impl Bayes<'_> {
             variances: self.variances.as_array().to_owned(),
             priors: self.priors,
         }
+    }
+}
+
+impl Nearest<'_> {
+    pub(crate) fn model(self) -> PyResult<Neighbours> {
+        Ok(Neighbours {
+            features: features(self.features),
+            outputs: self.outputs,
+            rows: self.rows.as_array().to_owned(),
+            targets: self.targets.as_array().to_owned(),
+            count: self.count,
+            metric: match self.metric.as_str() {
+                "euclidean" => Metric::Euclidean,
+                "manhattan" => Metric::Manhattan,
+                other => return Err(unknown("metric", other)),
+            },
+            by_distance: self.by_distance,
+            is_classifier: self.is_classifier,
+        })
     }
 }
 

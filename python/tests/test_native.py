@@ -14,6 +14,7 @@ from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Matern, WhiteK
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -48,6 +49,8 @@ def classifiers():
     yield from ((GaussianNB(), classes) for classes in (2, 3))
     yield from ((LogisticRegression(), classes) for classes in (2, 3))
     yield LinearDiscriminantAnalysis(), 3
+    yield KNeighborsClassifier(7, weights="distance"), 3
+    yield KNeighborsClassifier(4, metric="manhattan"), 2
     yield SGDClassifier(loss="log_loss", random_state=0), 2
     yield SGDClassifier(random_state=0), 3
     yield LinearSVC(), 2
@@ -64,6 +67,8 @@ def regressors():
     yield GaussianProcessRegressor(kernel, normalize_y=True, optimizer=None), 1
     yield GaussianProcessRegressor(kernel, optimizer=None), 2
     yield MLPRegressor(hidden_layer_sizes=(8, 4), max_iter=60, random_state=0), 2
+    yield KNeighborsRegressor(3), 2
+    yield KNeighborsRegressor(5, weights="distance", p=1), 1
     yield Ridge(), 1
     yield Ridge(), 2
 

@@ -52,6 +52,8 @@ class Model:
     @staticmethod
     def from_naive_bayes(kind: str, parts: dict[str, Any]) -> Model: ...
     @staticmethod
+    def from_neighbours(kind: str, parts: dict[str, Any]) -> Model: ...
+    @staticmethod
     def from_function(
         features: Sequence[str | None],
         outputs: Sequence[str],

@@ -33,11 +33,11 @@ class KernelExplainer(PairsExplainer):
     are `nsamples` (16 times "auto"). `link="logit"` explains the log-odds of the mean answer.
 
     Models of scikit-learn that the engine evaluates itself are not asked: support vectors, Gaussian processes, kernel
-    ridge, naive Bayes, perceptrons and linear models, alone or as the last step of a Pipeline, as objects or by a
-    method such as `svc.predict_proba`. Their coalitions never become rows. The margins of linear models and of product
-    kernels (RBF, Laplacian) have exact values without coalitions, for any number of features. `e.details["engines"]`
-    says what computed the values. `output` of an object is "probability" (`predict_proba`) or "raw"
-    (`decision_function`, or `predict`); "auto" is the first that it has.
+    ridge, naive Bayes, nearest neighbours, perceptrons and linear models, alone or as the last step of a Pipeline, as
+    objects or by a method such as `svc.predict_proba`. Their coalitions never become rows. The margins of linear models
+    and of product kernels (RBF, Laplacian) have exact values without coalitions, for any number of features.
+    `e.details["engines"]` says what computed the values. `output` of an object is "probability" (`predict_proba`) or
+    "raw" (`decision_function`, or `predict`); "auto" is the first that it has.
 
     `groups` are features that play as one, a dict of names with lists of names or positions. With `transformations`,
     and of a Pipeline, the raw columns play. `memory_limit` in bytes bounds the rows that the model is asked for at a

@@ -1,5 +1,5 @@
 """scikit-learn's models that the engine evaluates itself: support vectors, Gaussian processes, kernel ridge, naive
-Bayes, perceptrons, and linear models where the method is Kernel SHAP.
+Bayes, nearest neighbours, perceptrons, and linear models where the method is Kernel SHAP.
 """
 
 from __future__ import annotations
@@ -268,6 +268,31 @@ def _multinomial_bayes(model, method):
     return _sums(model, model.feature_log_prob_, model.class_log_prior_, ("softmax", 0)), outputs[method]
 
 
+def _neighbours(model, method):
+    """Neighbours by Euclidean or Manhattan distance; of those that are equally far, the first are nearest."""
+    classes = getattr(model, "classes_", None)
+    is_classifier = classes is not None
+    if method != ("predict_proba" if is_classifier else "predict") or isinstance(classes, list):
+        return None
+    if model.effective_metric_ not in ("euclidean", "manhattan") or model.weights not in ("uniform", "distance"):
+        return None
+    targets = np.eye(len(classes))[model._y] if is_classifier else np.asarray(model._y, np.float64)
+    targets = np.ascontiguousarray(targets.reshape(len(targets), -1), np.float64)
+    rows = _dense(model._fit_X)
+    parts = {
+        "features": _names(model, rows.shape[1]),
+        "outputs": _outputs(model, targets.shape[1]),
+        "rows": rows,
+        "targets": targets,
+        "count": int(model.n_neighbors),
+        "metric": model.effective_metric_,
+        "by_distance": model.weights == "distance",
+        "is_classifier": is_classifier,
+    }
+    made = Model.from_neighbours(f"<{type(model).__name__}>", parts)
+    return made, "probability" if is_classifier else "raw"
+
+
 def _mlp(model, method):
     known = {"logistic": ("pair", 0), "softmax": ("softmax", 0), "identity": None}
     if model.out_activation_ not in known:
@@ -312,4 +337,5 @@ READERS = {
     "GaussianNB": _gaussian_bayes,
     "MultinomialNB": _multinomial_bayes,
     **dict.fromkeys(("MLPClassifier", "MLPRegressor"), _mlp),
+    **dict.fromkeys(("KNeighborsClassifier", "KNeighborsRegressor"), _neighbours),
 }

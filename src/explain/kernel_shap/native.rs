@@ -13,6 +13,7 @@ use whylight_kernels::coalition_sums::{Coalitions, Combine, Term, Terms};
 use whylight_kernels::kernel_machine::{self, KernelMachine};
 use whylight_kernels::lanes::LANES;
 use whylight_kernels::linear::{self, Linear};
+use whylight_kernels::neighbours;
 
 use self::lower::{Body, Lowered};
 use super::games::Game;
@@ -70,6 +71,7 @@ impl Native {
             Body::Sums { .. } => "linear",
             Body::Machine { .. } => "kernel_machine",
             Body::Mlp(_) => "mlp",
+            Body::Neighbours { .. } => "neighbours",
         }
     }
 
@@ -211,6 +213,21 @@ impl Native {
                 };
                 self.add(games, coalitions, &mut means, |games, range, means| {
                     kernel_machine::run(level, body, games, range, means);
+                });
+            }
+            Body::Neighbours {
+                targets,
+                count,
+                weighting,
+            } => {
+                let body = neighbours::Neighbours {
+                    targets,
+                    outputs: self.outputs(),
+                    count: *count,
+                    weighting: *weighting,
+                };
+                self.add(games, coalitions, &mut means, |games, range, means| {
+                    neighbours::run(level, body, games, range, means);
                 });
             }
             Body::Mlp(body) => {

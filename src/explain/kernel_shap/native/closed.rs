@@ -20,7 +20,7 @@ pub(super) fn values(native: &Native, games: &[&Game]) -> Vec<Vec<f64>> {
         .collect();
     match &native.lowered.body {
         Body::Machine { coefficients, .. } => products(native, games, &rows, coefficients),
-        Body::Sums { .. } | Body::Mlp(_) => sums(native, players, rows),
+        Body::Sums { .. } | Body::Mlp(_) | Body::Neighbours { .. } => sums(native, players, rows),
     }
 }
 

@@ -4,11 +4,14 @@ use whylight_kernels::coalition_sums::Combine;
 use whylight_kernels::decision::{self, LEAST};
 use whylight_kernels::kernel_machine::Shape;
 use whylight_kernels::mlp;
+use whylight_kernels::neighbours::Weighting;
 
 use super::super::check::refused;
 use crate::error::Result;
 use crate::explain::Output;
-use crate::model::{Activation, Decision, Kernel, KernelMachine, Layer, Mlp, Model, NaiveBayes};
+use crate::model::{
+    Activation, Decision, Kernel, KernelMachine, Layer, Metric, Mlp, Model, NaiveBayes, Neighbours,
+};
 
 /// A model as its units.
 #[derive(Debug)]
@@ -50,6 +53,13 @@ pub(super) enum Body {
     },
     /// They are the neurons of the first layer.
     Mlp(mlp::Mlp),
+    /// They are distances, or their squares, from training rows.
+    Neighbours {
+        /// (training row, output).
+        targets: Vec<f64>,
+        count: usize,
+        weighting: Weighting,
+    },
 }
 
 impl Lowered {
@@ -88,6 +98,10 @@ impl Lowered {
                 Ok(Self::mlp(mlp, decision))
             }
             Model::NaiveBayes(bayes) => Ok(Self::bayes(bayes, wants_probability)),
+            Model::Neighbours(neighbours) if wants_probability && !neighbours.is_classifier => {
+                Err(none())
+            }
+            Model::Neighbours(neighbours) => Ok(Self::neighbours(neighbours)),
             _ => Err(refused("this model", "take the method of its kind")),
         }
     }
@@ -203,6 +217,34 @@ impl Lowered {
         }
     }
 
+    fn neighbours(neighbours: &Neighbours) -> Self {
+        let rows: Vec<f64> = neighbours.rows.t().iter().copied().collect();
+        // Of likenesses, both are taken from a sum; of distances, they are added.
+        let (terms, weighting) = match neighbours.metric {
+            Metric::Euclidean => (
+                Addend::Square(rows, vec![-1.0; neighbours.features.len()]),
+                Weighting::InverseRoot,
+            ),
+            Metric::Manhattan => (Addend::Distance(rows, -1.0), Weighting::Inverse),
+        };
+        Self {
+            combine: Combine::Sum,
+            start: vec![0.0; neighbours.rows.nrows()],
+            terms,
+            body: Body::Neighbours {
+                targets: neighbours.targets.iter().copied().collect(),
+                count: neighbours.count,
+                weighting: if neighbours.by_distance {
+                    weighting
+                } else {
+                    Weighting::Uniform
+                },
+            },
+            decision: decision::Decision::Margins,
+            names: neighbours.outputs.clone(),
+        }
+    }
+
     pub(super) fn units(&self) -> usize {
         self.start.len()
     }
@@ -213,6 +255,7 @@ impl Lowered {
             Body::Sums { machines } => *machines,
             Body::Machine { coefficients, .. } => coefficients.len(),
             Body::Mlp(mlp) => mlp.layers.iter().map(|layer| layer.weights.len()).sum(),
+            Body::Neighbours { count, .. } => 4 * self.units() + 32 * count,
         };
         body + self.units() + 32
     }
@@ -258,7 +301,7 @@ impl Lowered {
         let is_sum = match &self.body {
             Body::Sums { .. } => true,
             Body::Machine { shape, .. } => *shape == Shape::Product,
-            Body::Mlp(_) => false,
+            Body::Mlp(_) | Body::Neighbours { .. } => false,
         };
         is_sum && self.decision == decision::Decision::Margins
     }
