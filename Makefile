@@ -10,6 +10,7 @@ export NODEVICE_SELECT ?= 1
 
 demo: build
 	target/release/whylight demo
+	scripts/demo-python.sh
 
 build:
 	cargo build --release --bin whylight

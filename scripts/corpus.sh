@@ -23,6 +23,7 @@ catboost-1.0.6 3.8
 catboost-1.2.10 3.12
 onnx-1_11 3.8
 onnx-1_23 3.12
+onnx_native-1.23 3.11
 treelite-4.8.1 3.12
 "
 

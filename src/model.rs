@@ -1,7 +1,7 @@
 //! Models, as their files describe them: the exact semantics of the library that trained them.
 //!
-//! One loader per file format turns bytes into [`Trees`]; a [`Linear`] model is made of its
-//! coefficients. Loaders translate; they decide nothing
+//! One loader per file format turns bytes into [`Trees`], or, of ONNX, into the model that is in the file; a
+//! [`Linear`] model is made of its coefficients. Loaders translate; they decide nothing
 //! about explanations, and they know neither tables nor devices.
 
 mod black_box;
@@ -157,7 +157,7 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<Model> {
         return xgboost::parse(bytes, path).map(Model::Trees);
     }
     if onnx::recognises(bytes) {
-        return onnx::parse(bytes, path).map(Model::Trees);
+        return onnx::parse(bytes, path);
     }
     if treelite::recognises(bytes) {
         return treelite::parse(bytes, path).map(Model::Trees);

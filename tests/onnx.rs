@@ -2,6 +2,7 @@
 
 mod damage;
 pub(crate) mod game;
+mod native;
 
 use whylight::model::{self, Model, Node, Output, Precision, Trees};
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 use whylight::data::{Cells, ReadOptions, Reader};
+use whylight::explain::Output as Spaces;
 use whylight::model::{self, Model, Output, Trees};
 use whylight::{Device, Explainer, Options, Table};
 
@@ -13,12 +14,14 @@ const MAX_NODES: usize = 20_000;
 /// Features, times outputs, beyond which a model is read but not explained.
 const MAX_WIDTH: usize = 20_000;
 
-/// Reads a model; explains rows of missing cells, zeros and large numbers with it.
+/// Reads a model; explains rows of missing cells, zeros and large numbers with it: of a model without trees, rows of
+/// numbers alone, as values and as probabilities.
 pub fn model(bytes: &[u8]) {
     let Ok(model) = model::parse(bytes, Path::new("fuzz")) else {
         return;
     };
     let Model::Trees(trees) = &model else {
+        without_trees(model);
         return;
     };
     if !is_small(trees) {
@@ -52,6 +55,33 @@ pub fn model(bytes: &[u8]) {
             .explain(&table)
             .expect("a table of the same columns");
         assert_eq!(few.values.dim().1, some.values.dim().1);
+    }
+}
+
+/// Explains with a model that is no ensemble of trees.
+fn without_trees(model: Model) {
+    let (features, outputs) = (model.features().len(), model.outputs().len());
+    if features * outputs > MAX_WIDTH {
+        return;
+    }
+    let model = Arc::new(model);
+    let cells = |(row, column): (usize, usize)| [0.0, 1e300, column as f64 - 1.0][row];
+    let Ok(table) = Table::new(
+        None,
+        Cells::F64(Array2::from_shape_fn((3, features), cells)),
+    ) else {
+        return;
+    };
+    for output in [Spaces::Raw, Spaces::Probability] {
+        let options = Options {
+            device: Device::cpu(),
+            threads: 1,
+            output,
+            samples: Some(8),
+            ..Options::default()
+        };
+        let explainer = Explainer::new(Arc::clone(&model), Some(&table), options);
+        let _ = explainer.and_then(|explainer| explainer.explain(&table));
     }
 }
 

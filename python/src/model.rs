@@ -19,6 +19,19 @@ use crate::native;
 #[pyclass(frozen, module = "whylight._engine")]
 pub(crate) struct Model(pub(crate) Arc<whylight::Model>);
 
+/// Refuses a file without trees, which the explainers of files do not take.
+fn of_trees(model: whylight::Model, path: &Path) -> whylight::Result<whylight::Model> {
+    match model {
+        whylight::Model::Trees(_) => Ok(model),
+        other => Err(whylight::Error::Unsupported {
+            what: format!("{}: a {}", path.display(), other.format()),
+            by: "Tree SHAP".to_owned(),
+            instead: "give the model itself to KernelExplainer, or the file to the command"
+                .to_owned(),
+        }),
+    }
+}
+
 /// The arrays of one tree, as scikit-learn keeps them: by node, the root first.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
@@ -50,14 +63,17 @@ impl Model {
     #[staticmethod]
     fn parse(py: Python<'_>, bytes: &[u8], name: &str) -> PyResult<Self> {
         let parsed = py.detach(|| model::parse(bytes, Path::new(name)));
-        Self::made(py, parsed)
+        Self::made(
+            py,
+            parsed.and_then(|model| of_trees(model, Path::new(name))),
+        )
     }
 
     /// The model in a file.
     #[staticmethod]
     fn load(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
         let loaded = py.detach(|| model::load(&path));
-        Self::made(py, loaded)
+        Self::made(py, loaded.and_then(|model| of_trees(model, &path)))
     }
 
     /// An ensemble of trees. `features` are (name or None, category labels or None), `base` holds

@@ -1,4 +1,6 @@
-//! ONNX tree ensembles: `TreeEnsembleRegressor` and `TreeEnsembleClassifier` (ai.onnx.ml 1–3) and
+//! ONNX files: tree ensembles, and the models of [`native`].
+//!
+//! Tree ensembles are `TreeEnsembleRegressor` and `TreeEnsembleClassifier` (ai.onnx.ml 1–3) and
 //! `TreeEnsemble` (5), as converters write them, run as ONNX Runtime runs them.
 //!
 //! **Raw margin.** The margin is the ensemble's sum before its `post_transform`, with `base_values`
@@ -20,6 +22,7 @@ mod decision;
 mod graph;
 mod indexed;
 mod message;
+mod native;
 mod place;
 mod source;
 mod sum;
@@ -34,6 +37,7 @@ use self::graph::Graph;
 use self::message::{ModelMessage, NodeMessage, TensorMessage};
 use self::source::MAX_FEATURES;
 use self::sum::Sum;
+use super::Model;
 use super::trees::{Feature, Fraction, Node, Output, Precision, Test, Tree, Trees};
 use crate::error::{Error, Result};
 
@@ -128,8 +132,8 @@ pub(super) fn recognises(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// [`Error::Model`] for a damaged file, [`Error::Unsupported`] for a graph that is more than a sum
-/// of tree ensembles with post-processing.
-pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Trees> {
+/// of tree ensembles with post-processing, or than one of the models of [`native`].
+pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Model> {
     let file = File { path };
     let model = ModelMessage::decode(bytes)
         .map_err(|error| file.bad("the protobuf message", error.to_string()))?;
@@ -140,6 +144,9 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Trees> {
         )
     })?;
     let graph = Graph::new(file, &message)?;
+    if graph.ensembles.is_empty() {
+        return native::read(&graph, bytes.len());
+    }
     let source = graph.source()?;
     let mut ensembles = Vec::with_capacity(graph.ensembles.len());
     let mut total = Size::default();
@@ -174,7 +181,7 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Trees> {
     }
     let trees = assemble(ensembles, &sum, features, source.reading.cell);
     trees.check(path)?;
-    Ok(trees)
+    Ok(Model::Trees(trees))
 }
 
 /// What the ensembles of a file take together.

@@ -44,6 +44,34 @@ fn trees_as_a_black_box_have_the_values_of_trees() {
 }
 
 #[test]
+fn an_onnx_file_of_support_vectors_is_explained_without_its_runtime() {
+    let place = Place::new();
+    let corpus = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/corpus/onnx_native/nusvc_scaled"
+    );
+    let call = format!(
+        "explain --model {corpus}/model.onnx --data {corpus}/rows.npy --background {corpus}/rows.npy \
+         --device cpu --out out.json"
+    );
+    let mut bases = Vec::new();
+    for options in ["--method auto", "--method kernel", "--output probability"] {
+        place.ok(&format!("{call} {options}"));
+        let result = place.json("out.json");
+        assert_eq!(result["method"], "kernel_shap");
+        assert_eq!(result["model_format"], "kernel machine");
+        assert!(result["additivity_error"].as_f64().unwrap() < 1e-5);
+        bases.push(result["base_values"].clone());
+    }
+    assert_eq!(bases[0], bases[1]);
+    let sum: f64 = (bases[2].as_array().unwrap().iter())
+        .map(|base| base.as_f64().unwrap())
+        .sum();
+    assert!((sum - 1.0).abs() < 1e-6, "{bases:?}");
+    insta::assert_snapshot!(place.fails(&format!("{call} --method tree")), @"1: error: a model without trees is not supported by the method tree: take the method auto, or kernel");
+}
+
+#[test]
 fn an_estimate_is_drawn_from_a_seed() {
     let place = place();
     let values = |options: &str| {

@@ -1,8 +1,13 @@
 //! Damaged files: an error or a model that can be used, never a panic or a hang.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use ndarray::Array2;
+use whylight::data::Cells;
+use whylight::explain::Output;
 use whylight::model::{self, Model};
+use whylight::{Device, Explainer, Options, Table};
 
 use crate::corpus::cases;
 
@@ -15,15 +20,28 @@ const SAMPLE: [&str; 6] = [
     "modes_5",
 ];
 
+/// Models without trees.
+const NATIVE: [&str; 8] = [
+    "svc_poly_three",
+    "svc_linear_scaled",
+    "nusvc_scaled",
+    "svr_minmax",
+    "logistic_three",
+    "mlp_relu_two",
+    "net_joined",
+    "columns",
+];
+
 fn bytes(name: &str) -> Vec<u8> {
-    let cases = cases("onnx");
+    let mut cases = cases("onnx");
+    cases.extend(crate::corpus::cases("onnx_native"));
     let case = cases.iter().find(|case| case.name == name).unwrap();
     std::fs::read(case.model()).unwrap()
 }
 
 #[test]
 fn a_truncated_file_is_an_error_wherever_it_ends() {
-    for name in SAMPLE {
+    for name in SAMPLE.into_iter().chain(NATIVE) {
         let bytes = bytes(name);
         // The last field of a file is its list of opsets, which nothing here depends on.
         let end = bytes.len() - 40;
@@ -47,7 +65,7 @@ fn changed_bytes_never_panic_and_what_is_read_can_be_routed() {
         (state % below as u64) as usize
     };
     let (mut read, mut refused) = (0, 0);
-    for name in SAMPLE {
+    for name in SAMPLE.into_iter().chain(NATIVE) {
         let original = bytes(name);
         for _ in 0..800 {
             let mut bytes = original.clone();
@@ -65,7 +83,10 @@ fn changed_bytes_never_panic_and_what_is_read_can_be_routed() {
                     let margin = trees.margin(&vec![0.5; trees.features.len()]);
                     assert_eq!(margin.len(), trees.outputs.len());
                 }
-                Ok(_) => panic!("not trees"),
+                Ok(model) => {
+                    read += 1;
+                    explain(model);
+                }
                 Err(_) => refused += 1,
             }
         }
@@ -74,4 +95,21 @@ fn changed_bytes_never_panic_and_what_is_read_can_be_routed() {
         read > 300 && refused > 1_000,
         "{read} read, {refused} refused"
     );
+}
+
+/// Every answer of a model without trees, explained: numbers, or an error.
+fn explain(model: Model) {
+    let model = Arc::new(model);
+    let cells = Array2::from_shape_fn((2, model.features().len()), |(row, j)| {
+        [0.5, -1.0][row] + j as f64
+    });
+    let table = Table::new(None, Cells::F64(cells)).unwrap();
+    for output in [Output::Raw, Output::Probability] {
+        let options = Options {
+            output,
+            ..Options::on(Device::cpu())
+        };
+        let explainer = Explainer::new(Arc::clone(&model), Some(&table), options);
+        let _ = explainer.and_then(|explainer| explainer.explain(&table));
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::File;
-use super::message::{GraphMessage, NodeMessage, TensorMessage, ValueMessage};
+use super::message::{GraphMessage, TensorMessage, ValueMessage};
 use super::source::Source;
 use super::sum::Sum;
 use crate::error::Result;
@@ -11,7 +11,7 @@ use crate::error::Result;
 /// Ensemble nodes of one graph beyond this many are refused.
 const MAX_ENSEMBLES: usize = 4096;
 
-const ML: &str = "ai.onnx.ml";
+pub(super) const ML: &str = "ai.onnx.ml";
 
 /// Operators that may follow the margin: none of them moves a row's score to another row.
 const AFTER: &str = "
@@ -43,7 +43,7 @@ impl<'a> Graph<'a> {
     /// Looks up the names of a graph.
     ///
     /// # Errors
-    /// [`crate::Error::Model`] if a value is made twice, [`crate::Error::Unsupported`] if there is no ensemble.
+    /// [`crate::Error::Model`] if a value is made twice, [`crate::Error::Unsupported`] for too many ensembles.
     pub(super) fn new(file: File<'a>, message: &'a GraphMessage) -> Result<Graph<'a>> {
         let mut producer = HashMap::new();
         let mut readers: HashMap<&str, Vec<usize>> = HashMap::new();
@@ -68,18 +68,6 @@ impl<'a> Graph<'a> {
             if known && node.domain == ML {
                 ensembles.push(n);
             }
-        }
-        if ensembles.is_empty() {
-            let first = message.node.first();
-            return Err(file.unsupported(
-                &format!(
-                    "a graph of {} nodes without a tree ensemble (its first is {})",
-                    message.node.len(),
-                    first.map_or_else(|| "missing".to_owned(), NodeMessage::title)
-                ),
-                "of ONNX, whylight reads TreeEnsemble, TreeEnsembleRegressor and \
-                 TreeEnsembleClassifier of the domain ai.onnx.ml",
-            ));
         }
         if ensembles.len() > MAX_ENSEMBLES {
             return Err(file.unsupported(

@@ -178,6 +178,12 @@ impl NodeMessage {
 }
 
 impl TensorMessage {
+    /// Whether its elements are in the file, of a type that [`TensorMessage::numbers`] reads.
+    pub(super) fn is_here_as_numbers(&self) -> bool {
+        let types = [FLOAT, DOUBLE, UINT8, INT8, INT32, INT64];
+        self.data_location != EXTERNAL && types.contains(&self.data_type)
+    }
+
     /// The elements, widened to float64, whichever of its fields the file keeps them in.
     pub(super) fn numbers(&self) -> Result<Vec<f64>, String> {
         if self.data_location == EXTERNAL {

@@ -132,7 +132,7 @@ impl<'a> Graph<'a> {
     }
 
     /// The element type of a graph input and its number of columns, where the file says it.
-    fn column_type(&self, value: &ValueMessage) -> Result<(i32, Option<usize>)> {
+    pub(super) fn column_type(&self, value: &ValueMessage) -> Result<(i32, Option<usize>)> {
         let at = || format!("graph input \"{}\"", value.name);
         let Some(tensor) = value.kind.as_ref().and_then(|kind| kind.tensor.as_ref()) else {
             return Err(self.file.bad(at(), "it is no tensor"));

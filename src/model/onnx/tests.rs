@@ -7,6 +7,7 @@
 
 mod graph;
 mod hostile;
+mod native;
 mod semantics;
 
 use std::path::Path;
@@ -18,7 +19,7 @@ use super::message::{
     ShapeMessage, TensorMessage, TensorTypeMessage, TypeMessage, ValueMessage,
 };
 use crate::error::Error;
-use crate::model::Trees;
+use crate::model::{Model, Trees};
 
 fn attribute(name: &str) -> AttributeMessage {
     AttributeMessage {
@@ -188,6 +189,13 @@ fn model(node: Vec<NodeMessage>, initializer: Vec<TensorMessage>) -> GraphMessag
 }
 
 fn parse(graph: GraphMessage) -> Result<Trees, Error> {
+    match parse_any(graph)? {
+        Model::Trees(trees) => Ok(trees),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn parse_any(graph: GraphMessage) -> Result<Model, Error> {
     let model = ModelMessage {
         ir_version: 8,
         graph: Some(graph),
