@@ -120,7 +120,7 @@ fn what_kernel_shap_cannot_do_is_refused() {
     insta::assert_snapshot!(place.fails(&format!("{call} --link logit")), @"1: error: a mean answer of -5.086897612462053 is not supported by the link logit, which takes numbers between 0 and 1: take the link identity");
     insta::assert_snapshot!(place.fails(&format!("{call} --output probability")), @"1: error: the output probability is not supported by Kernel SHAP: explain the raw output, which is what the model answers");
     insta::assert_snapshot!(place.fails(&format!("{call} --estimator exact")), @"1: error: row 1 of the table, where 30 players vary between it and the background is not supported by exact values of up to 16 players: group features, or take the estimator auto or sampled");
-    insta::assert_snapshot!(place.fails(&format!("{CALL} --link logit")), @"1: error: the link logit is not supported by this model, which is no black box: take the link identity: the margin is what links are taken of");
+    insta::assert_snapshot!(place.fails(&format!("{CALL} --link logit")), @"1: error: the link logit is not supported by this method: take the link identity: the margin is what links are taken of");
 }
 
 /// A row's answer at an endpoint: two outputs, of products of three cells.
