@@ -10,6 +10,8 @@ export NODEVICE_SELECT ?= 1
 
 demo: build
 	target/release/whylight demo
+	target/release/whylight explain --model examples/breast_cancer/svc.onnx --data examples/breast_cancer/rows.csv \
+		--background examples/breast_cancer/background.csv --output probability
 	scripts/demo-python.sh
 
 build:
