@@ -309,9 +309,7 @@ impl Method for KernelShap {
 
 /// What a result says of a device that has no part in it.
 fn notes(device: &Device, reason: &str) -> Vec<String> {
-    match device {
-        Device::Cpu { .. } => Vec::new(),
-        #[cfg(feature = "gpu")]
-        Device::Gpu { .. } => vec![format!("{} was not used: {reason}", device.name())],
-    }
+    let is_used = matches!(device, Device::Cpu { .. });
+    let note = || format!("{} was not used: {reason}", device.name());
+    (!is_used).then(note).into_iter().collect()
 }
