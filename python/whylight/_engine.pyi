@@ -95,6 +95,8 @@ class Explainer:
         estimator: str = "auto",
         link: str = "identity",
         samples: int | None = None,
+        tolerance: float | None = None,
+        allow_noise: bool = False,
         device: str = "auto",
         threads: int = 0,
         memory_limit: int | None = None,
