@@ -61,11 +61,7 @@ impl Activation {
             Self::Identity => {}
             Self::Relu => {
                 for sum in sums {
-                    let mut cut = *sum;
-                    for l in 0..LANES {
-                        cut[l] = above(0.0, cut[l]);
-                    }
-                    *sum = cut;
+                    *sum = sum.map(|x| x.max(0.0));
                 }
             }
             Self::Logistic => {
@@ -80,12 +76,6 @@ impl Activation {
             }
         }
     }
-}
-
-/// The larger of two numbers, or x if it is NaN: one instruction, unlike `f32::max`.
-#[inline(always)]
-fn above(least: f32, x: f32) -> f32 {
-    if least > x { least } else { x }
 }
 
 impl Dense {
@@ -159,12 +149,16 @@ impl Mlp {
             Activation::Relu => 0.0,
             _ => f32::NEG_INFINITY,
         };
-        for u in 0..to.len() {
-            let (x, mut sum) = (x[u], y[u]);
+        for ((to, x), y) in to.iter_mut().zip(x).zip(y) {
+            let (x, y) = (*x, *y);
+            let mut sum = [0.0; LANES];
             for l in 0..LANES {
-                sum[l] = above(least, x + sum[l]);
+                sum[l] = x + y[l];
             }
-            to[u] = sum;
+            for l in 0..LANES {
+                sum[l] = sum[l].max(least);
+            }
+            *to = sum;
         }
         if self.activation != Activation::Relu {
             self.activation.apply::<S>(to);
