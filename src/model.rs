@@ -71,6 +71,8 @@ impl Model {
             Model::Trees(trees) => trees.format,
             Model::Linear(linear) => linear.format,
             Model::KernelMachine(_) => KernelMachine::FORMAT,
+            // A sum over features for each output.
+            Model::Mlp(mlp) if mlp.layers.len() == 1 => "linear",
             Model::Mlp(_) => Mlp::FORMAT,
             Model::NaiveBayes(_) => NaiveBayes::FORMAT,
             Model::Neighbours(_) => Neighbours::FORMAT,

@@ -560,6 +560,33 @@ fn what_a_model_cannot_read_or_answer_is_named() {
         let error = explained(&case.model, &background, &rows, loss).unwrap_err();
         assert!(error.to_string().contains("log_loss"), "{error}");
     }
+    for case in &all {
+        let run = |background: &Array2<f64>, rows: &Array2<f64>| {
+            explained(
+                &case.model,
+                background,
+                rows,
+                options(case, Estimator::Auto),
+            )
+        };
+        // Where numbers leave their range, it is an error that says so; where they do not, they are finite.
+        let (mut huge, mut far) = (rows.clone(), background.clone());
+        huge.row_mut(1).fill(1e300);
+        far.row_mut(1).fill(-1e300);
+        for got in [run(&background, &huge), run(&far, &rows)] {
+            match got {
+                Ok(got) => assert!(got.values.iter().all(|v| v.is_finite()), "{}", case.name),
+                Err(error) => {
+                    let error = error.to_string();
+                    assert!(
+                        error.contains("range") && error.contains("scale"),
+                        "{}: {error}",
+                        case.name
+                    );
+                }
+            }
+        }
+    }
     let regressor = all.iter().find(|case| case.name.ends_with("of 4")).unwrap();
     let probability = Options {
         output: Output::Probability,

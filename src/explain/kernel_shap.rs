@@ -33,7 +33,7 @@ use self::source::Source;
 use super::amount::Amount;
 use super::background::Background;
 use super::coalitions::Design;
-use super::method::{Account, Found, Method, Rows, unusable};
+use super::method::{Account, Found, Method, Rows, beyond_range, unusable};
 use super::players::Players;
 use super::{Estimator, Index, Options, ValueFunction};
 use crate::device::Device;
@@ -288,12 +288,21 @@ impl Method for KernelShap {
         let begun = Instant::now();
         out.fill(0.0);
         errors.fill(0.0);
-        if self.has_closed_form {
-            return self.closed_form(rows, out);
-        }
-        let mut found = self.of_rows(rows, self.cells(rows)?, out, errors)?;
+        let mut found = if self.has_closed_form {
+            self.closed_form(rows, out)?
+        } else {
+            self.of_rows(rows, self.cells(rows)?, out, errors)?
+        };
         found.asked.all = begun.elapsed();
-        Ok(found)
+        let mut numbers = out.iter().chain(&*errors);
+        match numbers.position(|number| !number.is_finite()) {
+            None => Ok(found),
+            Some(at) => {
+                let row = at % out.len() / (self.header.cells() * self.outputs());
+                let at = format!("row {}", rows.before + row + 1);
+                Err(beyond_range(at, "a value leaves the range of float32"))
+            }
+        }
     }
 
     fn margins(&self, rows: usize, cells: &[f64]) -> Result<Vec<f64>> {

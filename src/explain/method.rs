@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::amount::Amount;
 use crate::data::Batch;
-use crate::error::{Error, Result};
+use crate::error::{Error, MEMORY, Result};
 use crate::explanation::Header;
 use crate::model::Feature;
 
@@ -176,6 +176,15 @@ pub(super) fn names(features: &[Feature]) -> Vec<String> {
         name.unwrap_or_else(|| format!("f{f}"))
     };
     features.iter().enumerate().map(name).collect()
+}
+
+/// Numbers that are too large to be explained.
+pub(super) fn beyond_range(at: String, what: &str) -> Error {
+    Error::Data {
+        path: MEMORY.into(),
+        at,
+        reason: format!("{what}; scale the cells, or the target of the model, down"),
+    }
 }
 
 /// A cell that a model without missing values cannot read.

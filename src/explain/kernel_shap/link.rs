@@ -1,9 +1,10 @@
-//! What values add up to, of what a black box answers.
+//! What values add up to, of what a model answers.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
+use crate::explain::method::beyond_range;
 
 /// A function of the mean answer of a coalition: what the coalition is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,6 +37,12 @@ impl Link {
     /// As [`Link::of`], of the means of a coalition.
     pub(super) fn of_all(self, means: &mut [f64]) -> Result<()> {
         for mean in means {
+            if !mean.is_finite() {
+                return Err(beyond_range(
+                    "the mean answer over the background".to_owned(),
+                    &format!("it is {mean}: numbers of the model leave the range of float64"),
+                ));
+            }
             let worth = self.of(*mean);
             if !worth.is_finite() {
                 return Err(Error::Unsupported {
