@@ -4,7 +4,7 @@ pub(crate) mod coalitions;
 mod interactions;
 mod interventional;
 mod linear_leaves;
-mod machines;
+pub(crate) mod machines;
 mod margins;
 mod nearest;
 mod trees;

@@ -108,17 +108,18 @@ impl Body for Neighbours<'_> {
                 if is_near == [false; LANES] {
                     continue;
                 }
-                // Down the list: what is nearer takes the place, and what was there goes on.
+                // Down the list: what is nearer takes the place, and what was there goes on, before its equals.
                 let mut number = [u as f64; LANES];
+                let mut is_in = [false; LANES];
                 for place in 0..self.count {
                     let (old, old_number) = (sums[place], numbers[place]);
                     let (mut near, mut near_number) = (old, old_number);
                     for l in 0..LANES {
-                        let is_nearer = sum[l] < old[l];
-                        near[l] = if is_nearer { sum[l] } else { old[l] };
-                        sum[l] = if is_nearer { old[l] } else { sum[l] };
-                        near_number[l] = if is_nearer { number[l] } else { old_number[l] };
-                        number[l] = if is_nearer { old_number[l] } else { number[l] };
+                        is_in[l] |= sum[l] < old[l];
+                        near[l] = if is_in[l] { sum[l] } else { old[l] };
+                        sum[l] = if is_in[l] { old[l] } else { sum[l] };
+                        near_number[l] = if is_in[l] { number[l] } else { old_number[l] };
+                        number[l] = if is_in[l] { old_number[l] } else { number[l] };
                     }
                     (sums[place], numbers[place]) = (near, near_number);
                 }

@@ -10,25 +10,32 @@ use whylight_kernels::lanes::LANES;
 use whylight_kernels::linear::{self, Linear};
 use whylight_kernels::machine::Games;
 use whylight_kernels::mlp::{self, Activation, Dense, Mlp};
+use whylight_kernels::neighbours::{self, Neighbours, Weighting};
 use whylight_kernels::product_games;
 
 use crate::reference::shapley;
 use crate::support::random::Random;
 
-type Kernel<'a> = dyn Fn(&Games<'_, f64>, Range<usize>, &mut [f64]) + 'a;
+pub(crate) const WEIGHTINGS: [Weighting; 3] = [
+    Weighting::Uniform,
+    Weighting::Inverse,
+    Weighting::InverseRoot,
+];
+
+pub(crate) type Kernel<'a> = dyn Fn(&Games<'_, f64>, Range<usize>, &mut [f64]) + 'a;
 
 /// Rows and background rows with terms (player, unit), and coalitions.
-struct Case {
-    players: usize,
-    units: usize,
-    rows: Vec<Vec<f64>>,
-    others: Vec<Vec<f64>>,
-    weights: Vec<f64>,
-    masks: Vec<u32>,
+pub(crate) struct Case {
+    pub(crate) players: usize,
+    pub(crate) units: usize,
+    pub(crate) rows: Vec<Vec<f64>>,
+    pub(crate) others: Vec<Vec<f64>>,
+    pub(crate) weights: Vec<f64>,
+    pub(crate) masks: Vec<u32>,
 }
 
 impl Case {
-    fn new(players: usize, units: usize, rows: usize, others: usize, seed: u64) -> Self {
+    pub(crate) fn new(players: usize, units: usize, rows: usize, others: usize, seed: u64) -> Self {
         let mut random = Random(seed);
         let mut terms = |count: usize| -> Vec<Vec<f64>> {
             let row = |random: &mut Random| (0..players * units).map(|_| random.unit()).collect();
@@ -52,6 +59,20 @@ impl Case {
             weights,
             masks,
         }
+    }
+
+    /// Makes distances equal, and exact: of the last training row those of the first, and of some rows none at all.
+    pub(crate) fn tie(&mut self) {
+        for terms in self.rows.iter_mut().chain(&mut self.others) {
+            for of_units in terms.chunks_mut(self.units) {
+                for term in &mut *of_units {
+                    *term = (*term * 8.0).floor() / 4.0;
+                }
+                of_units[self.units - 1] = of_units[0];
+            }
+        }
+        self.rows[0].fill(0.0);
+        self.others[0].fill(0.0);
     }
 
     fn has(&self, coalition: usize, player: usize) -> bool {
@@ -79,7 +100,7 @@ impl Case {
     }
 
     /// The mean answers (coalition, row, output) of margins by their definition.
-    fn defined(
+    pub(crate) fn defined(
         &self,
         combine: Combine,
         decision: Decision,
@@ -115,7 +136,7 @@ impl Case {
         self.weights.chunks(LANES).map(pad).collect()
     }
 
-    fn products(&self) -> Vec<product_games::Background> {
+    pub(crate) fn products(&self) -> Vec<product_games::Background> {
         let block = |(block, weights)| {
             let lanes = self.lanes(block, Combine::Product);
             product_games::Background::new(&lanes, self.players, weights)
@@ -127,8 +148,8 @@ impl Case {
             .collect()
     }
 
-    /// What a kernel computes on a level, in pieces of the background and of the coalitions.
-    fn run(
+    /// What a kernel computes, (coalition, row, output), in pieces of the background and of the coalitions.
+    pub(crate) fn run(
         &self,
         combine: Combine,
         decision: Decision,
@@ -178,7 +199,7 @@ fn close(name: &str, got: &[f64], expected: &[f64], bound: f64) {
     }
 }
 
-fn cases() -> impl Iterator<Item = Case> {
+pub(crate) fn cases() -> impl Iterator<Item = Case> {
     let shapes = [
         (1, 1, 1, 1),
         (3, 2, 5, 16),
@@ -191,7 +212,7 @@ fn cases() -> impl Iterator<Item = Case> {
     (1..).zip(shapes).map(case)
 }
 
-fn numbers(count: usize, scale: f64, seed: u64) -> Vec<f64> {
+pub(crate) fn numbers(count: usize, scale: f64, seed: u64) -> Vec<f64> {
     let mut random = Random(seed);
     (0..count)
         .map(|_| scale * (2.0 * random.unit() - 1.0))
@@ -349,7 +370,11 @@ fn perceptrons_have_their_definition() {
     }
 }
 
-fn in_float32(case: &Case, outputs: usize, run: impl Fn(&Games<'_, f32>, &mut [f64])) -> Vec<f64> {
+pub(crate) fn in_float32(
+    case: &Case,
+    outputs: usize,
+    run: impl Fn(&Games<'_, f32>, &mut [f64]),
+) -> Vec<f64> {
     let narrow = |terms: &Vec<f64>| terms.iter().map(|&x| x as f32).collect::<Vec<f32>>();
     let rows: Vec<Terms<f32>> = (case.rows.iter())
         .map(|terms| Terms::new(Combine::Sum, vec![0.0; case.units], &narrow(terms)))
@@ -376,6 +401,58 @@ fn in_float32(case: &Case, outputs: usize, run: impl Fn(&Games<'_, f32>, &mut [f
     };
     run(&games, &mut means);
     means
+}
+
+/// The mean target of the nearest units, the first of those that are equally far.
+fn mean_target(body: Neighbours<'_>, units: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..units.len()).collect();
+    order.sort_by(|&a, &b| units[a].total_cmp(&units[b]));
+    let is_at_0 = units[order[0]] == 0.0;
+    let weight = |unit: usize| match (body.weighting, units[unit] == 0.0) {
+        (Weighting::Uniform, _) => 1.0,
+        (_, is_there) if is_at_0 => f64::from(u8::from(is_there)),
+        (Weighting::Inverse, _) => 1.0 / units[unit],
+        (Weighting::InverseRoot, _) => 1.0 / units[unit].sqrt(),
+    };
+    let nearest = &order[..body.count];
+    let total: f64 = nearest.iter().map(|&unit| weight(unit)).sum();
+    let mean = |output: usize| {
+        let target = |unit: usize| body.targets[unit * body.outputs + output];
+        let terms = nearest.iter().map(|&unit| weight(unit) * target(unit));
+        terms.sum::<f64>() / total
+    };
+    (0..body.outputs).map(mean).collect()
+}
+
+#[test]
+fn neighbours_have_their_definition() {
+    for tied in [false, true] {
+        for mut case in cases() {
+            if tied {
+                case.tie();
+            }
+            for weighting in WEIGHTINGS {
+                for count in [1, case.units.div_ceil(2), case.units] {
+                    let body = Neighbours {
+                        targets: &numbers(2 * case.units, 1.0, 4),
+                        outputs: 2,
+                        count,
+                        weighting,
+                    };
+                    let decision = Decision::Margins;
+                    let margins = |units: &[f64]| mean_target(body, units);
+                    let expected = case.defined(Combine::Sum, decision, &margins);
+                    for level in Level::available() {
+                        let got = case.run(Combine::Sum, decision, 2, &|games, range, means| {
+                            neighbours::run(level, body, games, range, means);
+                        });
+                        let name = format!("{count}, {weighting:?}, tied {tied}, {}", level.name());
+                        close(&name, &got, &expected, 1e-11);
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[test]
