@@ -56,6 +56,13 @@ kernels! {
     tree_pairs_interactions: work cell sum pair_walks;
     kmeans_assign: work;
     coalition_trees: work cell sum;
+    coalition_sums: work sum;
+    linear: work sum;
+    kernel_machine: work;
+    mlp: work;
+    neighbours: work sum;
+    decision: work sum;
+    product_games: work rule sum;
 }
 
 impl Kernel {
@@ -99,6 +106,9 @@ impl Kernel {
 pub(crate) const fn tile() -> u32 {
     whylight_kernels::tree_quadrature::words::SUMS / WORKGROUP
 }
+
+// The pairs of a workgroup of `product_games` have an invocation each.
+const _: () = assert!(WORKGROUP <= whylight_kernels::product_games::PAIRS_HELD);
 
 // The sums of a tile have an invocation each that adds them up.
 const _: () = assert!(tile() <= WORKGROUP);

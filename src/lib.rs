@@ -10,6 +10,8 @@ pub mod gpu;
 #[cfg(feature = "gpu")]
 pub mod gpu_coalitions;
 #[cfg(feature = "gpu")]
+pub mod gpu_games;
+#[cfg(feature = "gpu")]
 pub mod gpu_rows;
 #[cfg(feature = "gpu")]
 pub mod gpu_trees;

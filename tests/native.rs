@@ -1,6 +1,9 @@
 //! Kernel SHAP of models that are evaluated by kernels of our own: against the definition, and against the same
 //! model as a black box.
 
+#[cfg(feature = "gpu")]
+mod gpu;
+
 use std::fmt;
 use std::sync::Arc;
 

@@ -2,6 +2,7 @@
 //! unless `WHYLIGHT_REQUIRE_GPU=1`.
 
 mod coalitions;
+mod games;
 mod interactions;
 mod leaves;
 mod nearest;

@@ -1,4 +1,5 @@
 //! What coalitions make of terms: for every unit of a model, the sum or the product of those of the members.
+//! Twin: `shaders/coalition_sums.wgsl`
 //!
 //! A unit is what a model computes from a sum over its features, or from a product: the margin of a linear
 //! model, a neuron of the first layer of a network, the likeness to a support vector. What a coalition takes from a
@@ -10,12 +11,47 @@
 
 use std::fmt::Debug;
 
+use crate::binding::{bindings, params};
 use crate::lanes::LANES;
 use crate::simd::Real;
 
+bindings! { terms: Read, start: Read, masks: Read, sums: Write }
+
+params! {
+    /// Parameters of the shader.
+    {
+        /// The first row of the launch.
+        first_row,
+        /// Rows of the launch.
+        rows,
+        /// Units of the model.
+        units,
+        /// Players.
+        players,
+        /// The first coalition of the launch.
+        first,
+        /// Coalitions of the launch.
+        coalitions,
+        /// Coalitions that the masks hold.
+        all,
+        /// 1 for products, else sums.
+        product,
+        /// 1 for the terms of those who are no members.
+        outside,
+        /// Numbers of a term: 2 where it is a pair, of which there are sums alone.
+        width,
+        /// 0.
+        zero,
+    }
+}
+
 /// Players whose terms are combined beforehand, in all ways.
-const TOGETHER: usize = 4;
-const SETS: usize = 1 << TOGETHER;
+pub const TOGETHER: usize = 4;
+/// Their sets.
+pub const SETS: usize = 1 << TOGETHER;
+
+/// Players that a workgroup of the shader has the sets of.
+pub const HELD: u32 = 256;
 
 /// What is made of the terms of several players.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,11 +1,52 @@
 //! What a model answers, from the margins of its machines: one of a sum, one for each pair of classes.
+//! Twin: `shaders/decision.wgsl`
 #![allow(
     clippy::needless_range_loop,
     reason = "lanes by their number: what the compiler vectorises"
 )]
 
+use crate::binding::{bindings, params};
 use crate::lanes::{LANES, exp, logistic, weighted};
 use crate::simd::Simd;
+
+bindings! { margins: Read, weights: Read, means: Write }
+
+params! {
+    /// Parameters of the shader.
+    {
+        /// The first row, of those that the means hold.
+        first_row,
+        /// Rows.
+        rows,
+        /// The first of these, of those that have weights.
+        first_other,
+        /// Background rows that there are margins of.
+        others,
+        /// The first of them in the launch.
+        begin,
+        /// The end of them.
+        end,
+        /// Machines.
+        machines,
+        /// Outputs.
+        outputs,
+        /// The first coalition, of those that the means hold.
+        first,
+        /// Coalitions.
+        coalitions,
+        /// Coalitions that the means hold.
+        all,
+        /// [`Decision::code`].
+        decision,
+        /// A float32: the least probability of a pair.
+        least,
+        /// 0.
+        zero,
+    }
+}
+
+/// Classes that an invocation of the shader has room for, where they are coupled or vote.
+pub const MOST_CLASSES: usize = 16;
 
 /// What is made of margins.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,6 +80,17 @@ pub enum Decision {
 pub const LEAST: f64 = 1e-7;
 
 impl Decision {
+    /// As the shader knows it.
+    pub const fn code(self) -> u32 {
+        match self {
+            Self::Margins => 0,
+            Self::Pair { .. } => 1,
+            Self::Softmax => 2,
+            Self::Coupled { .. } => 3,
+            Self::Votes { .. } => 4,
+        }
+    }
+
     /// Numbers that come of the margins of so many machines.
     pub fn outputs(self, machines: usize) -> usize {
         match self {

@@ -1,4 +1,5 @@
 //! Mean answers of coalitions for kernel machines: support vectors, Gaussian processes, kernel ridge.
+//! Twin: `shaders/kernel_machine.wgsl`
 //!
 //! The kernel of a synthetic row and a support vector is a function of a sum over features, of which the explained
 //! row gives the members of the coalition and a background row the rest. Of a product kernel, `exp` of that sum,
@@ -11,9 +12,35 @@
 
 use std::ops::Range;
 
+use crate::binding::{bindings, params};
 use crate::lanes::{LANES, tanh};
 use crate::machine::{Body, Games, run as run_games};
 use crate::simd::{Simd, instances};
+
+bindings! { x: Read, y: Read, coefficients: Read, intercepts: Read, margins: Write }
+
+params! {
+    /// Parameters of the shader.
+    {
+        /// Explained rows.
+        rows,
+        /// Background rows.
+        others,
+        /// Support vectors.
+        units,
+        /// Machines.
+        machines,
+        /// Coalitions.
+        coalitions,
+        /// [`Shape::code`].
+        shape,
+        /// Of a power.
+        degree,
+    }
+}
+
+/// Units that the shader sums before their sum joins the others'.
+pub const SUMMED: u32 = 16;
 
 /// What is made of the sum, or the product, over features.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,6 +54,17 @@ pub enum Shape {
     },
     /// tanh of the sum; the terms have γ and coef0 already.
     Tanh,
+}
+
+impl Shape {
+    /// As the shader knows it: its kind, and its degree.
+    pub const fn code(self) -> [u32; 2] {
+        match self {
+            Self::Product => [0, 0],
+            Self::Power { degree } => [1, degree],
+            Self::Tanh => [2, 0],
+        }
+    }
 }
 
 /// Machines over shared support vectors: each unit is one.

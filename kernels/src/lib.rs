@@ -16,6 +16,10 @@
 //! | [`coalition_trees`] | nothing | outputs that are no sum over trees |
 //!
 //! [`kmeans_assign`] reads a [`Block`], too, and finds the nearest centre of each of its rows.
+//!
+//! All models that begin with sums or products over features read the terms of players, of rows and of background
+//! rows. [`coalition_sums`] makes units of them, [`linear`], [`kernel_machine`], [`mlp`] and [`neighbours`] margins
+//! of units, and [`decision`] answers of margins; [`product_games`] has values that need no coalitions.
 
 pub mod binding;
 pub mod block;

@@ -1,4 +1,5 @@
 //! Mean answers of coalitions for models whose margins are sums over players: linear ones, naive Bayes.
+//! Twin: `shaders/linear.wgsl`
 #![allow(
     clippy::needless_range_loop,
     reason = "lanes by their number: what the compiler vectorises"
@@ -6,9 +7,28 @@
 
 use std::ops::Range;
 
+use crate::binding::{bindings, params};
 use crate::lanes::LANES;
 use crate::machine::{Body, Games, run as run_games};
 use crate::simd::{Simd, instances};
+
+bindings! { x: Read, y: Read, margins: Write }
+
+params! {
+    /// Parameters of the shader.
+    {
+        /// Explained rows.
+        rows,
+        /// Background rows.
+        others,
+        /// Margins.
+        machines,
+        /// Coalitions.
+        coalitions,
+        /// 0.
+        zero,
+    }
+}
 
 /// Each unit is a margin.
 #[derive(Debug, Clone, Copy)]

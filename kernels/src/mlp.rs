@@ -1,4 +1,5 @@
 //! Mean answers of coalitions for multi-layer perceptrons.
+//! Twin: `shaders/mlp.wgsl`
 //!
 //! The first layer is a sum over features, of which the explained row gives the members of the coalition and a
 //! background row the rest; the latter is computed once for all rows. The layers after it are float32.
@@ -9,9 +10,45 @@
 
 use std::ops::Range;
 
+use crate::binding::{bindings, params};
 use crate::lanes::{LANES, logistic, tanh};
 use crate::machine::{Body, Games, run as run_games};
 use crate::simd::{Simd, instances};
+
+bindings! {
+    x: Read,
+    y: Read,
+    before: Read,
+    weights: Read,
+    biases: Read,
+    neurons: Write,
+}
+
+params! {
+    /// Parameters of the shader.
+    {
+        /// Explained rows.
+        rows,
+        /// Background rows.
+        others,
+        /// Neurons of the layer before.
+        inputs,
+        /// Neurons of the layer.
+        neurons,
+        /// Coalitions.
+        coalitions,
+        /// [`Activation::code`].
+        activation,
+        /// 1 where the layer before is the first.
+        is_second,
+        /// 1 where the layer is the last.
+        is_last,
+    }
+}
+
+/// Rows and background rows that an invocation of `kernel_machine` has, and pairs of them and neurons that one of
+/// `mlp` has.
+pub const TILE: u32 = 4;
 
 /// What a neuron makes of its sum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +82,16 @@ pub struct Mlp {
 }
 
 impl Activation {
+    /// As the shader knows it.
+    pub const fn code(self) -> u32 {
+        match self {
+            Self::Identity => 0,
+            Self::Relu => 1,
+            Self::Logistic => 2,
+            Self::Tanh => 3,
+        }
+    }
+
     /// In float64.
     pub fn of(self, sum: f64) -> f64 {
         match self {

@@ -1,4 +1,5 @@
 //! Mean answers of coalitions for nearest neighbours.
+//! Twin: `shaders/neighbours.wgsl`
 //!
 //! The distance of a synthetic row and a training row is a sum over features, of which the explained row gives the
 //! members of the coalition and a background row the rest; the latter is computed once for all rows.
@@ -9,9 +10,37 @@
 
 use std::ops::Range;
 
+use crate::binding::{bindings, params};
 use crate::lanes::LANES;
 use crate::machine::{Body, Games, run as run_games};
 use crate::simd::{Simd, instances};
+
+bindings! { x: Read, y: Read, targets: Read, margins: Write }
+
+params! {
+    /// Parameters of the shader.
+    {
+        /// Explained rows.
+        rows,
+        /// Background rows.
+        others,
+        /// Training rows.
+        units,
+        /// Numbers of a target.
+        outputs,
+        /// Coalitions.
+        coalitions,
+        /// Neighbours.
+        neighbours,
+        /// [`Weighting::code`].
+        weighting,
+        /// 0.
+        zero,
+    }
+}
+
+/// Neighbours that an invocation of the shader has room for.
+pub const MOST_NEIGHBOURS: usize = 32;
 
 /// How the targets of neighbours are averaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +67,15 @@ pub struct Neighbours<'a> {
 }
 
 impl Weighting {
+    /// As the shader knows it.
+    pub const fn code(self) -> u32 {
+        match self {
+            Self::Uniform => 0,
+            Self::Inverse => 1,
+            Self::InverseRoot => 2,
+        }
+    }
+
     fn of(self, sum: f64) -> f64 {
         match self {
             Self::Uniform => 1.0,

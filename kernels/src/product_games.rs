@@ -1,4 +1,5 @@
 //! Shapley values of sums of products, exactly: the margins of kernel machines whose kernel is a product.
+//! Twin: `shaders/product_games.wgsl`
 //!
 //! A support vector s gives a coalition of a row x beside a background row b the product of `k_j(x, s)` over the
 //! members and of `k_j(b, s)` over the others. The values of that game are
@@ -12,9 +13,45 @@
     reason = "lanes by their number: what the compiler vectorises"
 )]
 
+use crate::binding::{bindings, params};
 use crate::lanes::LANES;
 use crate::legendre::Rule;
 use crate::simd::{Simd, instances};
+
+bindings! {
+    x: Read,
+    y: Read,
+    coefficients: Read,
+    weights: Read,
+    rules: Read,
+    points: Read,
+    values: Write,
+}
+
+params! {
+    /// Parameters of the shader.
+    {
+        /// Explained rows.
+        rows,
+        /// Pairs of a background row and a support vector.
+        pairs,
+        /// Pairs of a workgroup.
+        of_part,
+        /// Support vectors.
+        units,
+        /// Players, at least one.
+        players,
+        /// Machines.
+        machines,
+        /// Points at most, by fours.
+        points,
+        /// 0.
+        zero,
+    }
+}
+
+/// Pairs that a workgroup of the shader takes at a time, at the most.
+pub const PAIRS_HELD: u32 = 64;
 
 /// What the points may miss of a product: a thousandth of what float32 rounds off a value.
 pub const MISSED: f64 = 1e-11;
@@ -89,20 +126,20 @@ pub fn rules(players: usize) -> Vec<Rule> {
     points.map(Rule::new).collect()
 }
 
-/// The first rule that leaves less than [`MISSED`].
-fn enough(rules: &[Rule], sum: f64) -> &Rule {
+/// The number of the first rule that leaves less than [`MISSED`], where Σ |r| is at most `sum`.
+pub fn enough(rules: &[Rule], sum: f64) -> usize {
     let (mut term, mut n) = (1.0, 0);
-    for rule in rules {
+    for (number, rule) in rules.iter().enumerate() {
         while n < 2 * rule.points.len() {
             n += 1;
             term *= sum / n as f64;
         }
         let rest = 1.0 - sum / (n + 1) as f64;
         if rest > 0.0 && term < MISSED * rest {
-            return rule;
+            return number;
         }
     }
-    &rules[rules.len() - 1]
+    rules.len() - 1
 }
 
 instances! { wide
@@ -122,7 +159,8 @@ fn run_games<S: Simd>(games: &Games<'_>, rules: &[Rule], values: &mut [f64]) {
         for unit in 0..units {
             let row = &row[unit * players..][..players];
             let terms = &background.terms[unit * players..][..players];
-            let rule = enough(rules, spread(row, &background.ends[unit * players..]));
+            let sum = spread(row, &background.ends[unit * players..]);
+            let rule = &rules[enough(rules, sum)];
             for side in 0..LANES / SIDE {
                 let weights = background.weights.as_chunks::<SIDE>().0[side];
                 if weights == [0.0; SIDE] {
@@ -146,9 +184,9 @@ fn run_games<S: Simd>(games: &Games<'_>, rules: &[Rule], values: &mut [f64]) {
     }
 }
 
-/// At most Σ |r| of a row beside background rows whose terms have these ends.
+/// At most Σ |r| of a row beside background rows whose terms have these ends, by player.
 #[inline(always)]
-fn spread(row: &[f64], ends: &[[f64; 2]]) -> f64 {
+pub fn spread(row: &[f64], ends: &[[f64; 2]]) -> f64 {
     let mut sum = 0.0;
     for (x, [least, most]) in row.iter().zip(ends) {
         let low = (x - least).abs() / (x + least).max(f64::MIN_POSITIVE);

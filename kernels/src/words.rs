@@ -6,7 +6,11 @@
 
 use std::collections::HashMap;
 
+use crate::decision::Decision;
 use crate::forest::{Forest, Node, Test};
+use crate::kernel_machine::Shape;
+use crate::mlp::Activation;
+use crate::neighbours::Weighting;
 
 /// The key of NaN, above all others.
 pub const MISSING: u32 = u32::MAX;
@@ -57,6 +61,32 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("EXPECTILES", crate::response::EXPECTILES),
     ("NO_PLACE", crate::coalition_trees::NONE),
     ("MOST_OUTPUTS", crate::coalition_trees::MOST_OUTPUTS as u32),
+    ("TOGETHER", crate::coalition_sums::TOGETHER as u32),
+    ("SETS", crate::coalition_sums::SETS as u32),
+    ("HELD", crate::coalition_sums::HELD),
+    (
+        "SETS_HELD",
+        crate::coalition_sums::HELD / crate::coalition_sums::TOGETHER as u32
+            * crate::coalition_sums::SETS as u32,
+    ),
+    ("OF_PRODUCT", Shape::Product.code()[0]),
+    ("OF_POWER", Shape::Power { degree: 0 }.code()[0]),
+    ("OF_TANH", Shape::Tanh.code()[0]),
+    ("SUMMED", crate::kernel_machine::SUMMED),
+    ("TILE", crate::mlp::TILE),
+    ("TO_RELU", Activation::Relu.code()),
+    ("TO_LOGISTIC", Activation::Logistic.code()),
+    ("TO_TANH", Activation::Tanh.code()),
+    ("BY_INVERSE", Weighting::Inverse.code()),
+    ("BY_INVERSE_ROOT", Weighting::InverseRoot.code()),
+    ("MOST_NEIGHBOURS", crate::neighbours::MOST_NEIGHBOURS as u32),
+    ("IS_MARGINS", Decision::Margins.code()),
+    ("IS_PAIR", Decision::Pair { least: 0.0 }.code()),
+    ("IS_SOFTMAX", Decision::Softmax.code()),
+    ("IS_COUPLED", Decision::Coupled { classes: 0 }.code()),
+    ("IS_VOTES", Decision::Votes { classes: 0 }.code()),
+    ("MOST_CLASSES", crate::decision::MOST_CLASSES as u32),
+    ("PAIRS_HELD", crate::product_games::PAIRS_HELD),
 ];
 
 /// A number as an integer: `key(a) < key(b)` exactly if `a < b`; 0 and −0 have one key.

@@ -90,25 +90,22 @@ impl KernelShap {
         let others = Arc::new(Others::read(features, background)?);
         let players = Players::new(features, &options.groups)?;
         let source: Box<dyn Source>;
-        let (output_names, engines, device_reason);
+        let (output_names, engines, device, device_reason);
         if let Model::BlackBox(black_box) = &**model {
             source = Box::new(Asking::new(black_box, &others, options));
             output_names = black_box.outputs.clone();
             engines = Vec::new();
-            device_reason = "the model is asked where it is";
+            device = Device::cpu();
+            device_reason = "the model is asked where it is".to_owned();
         } else {
             others.check(features)?;
-            let native = Native::new(model, options.output, &others, memory)?;
+            let native = Native::new(model, options, &others, memory)?;
             output_names = native.output_names();
             engines = vec![(native.engine().to_owned(), 1)];
-            device_reason = "the model's kernels are those of the CPU";
+            (device, device_reason) = native.device().clone();
             source = Box::new(native);
         }
-        let has_closed_form = source.has_closed_form()
-            && link == Link::Identity
-            && options.index == Index::Shapley
-            && matches!(options.estimator, Estimator::Auto | Estimator::Exact)
-            && !options.interactions;
+        let has_closed_form = source.has_closed_form() && options.has_closed_form();
         let begun = Instant::now();
         let mut base_values = source.base()?;
         link.of_all(&mut base_values)?;
@@ -147,8 +144,8 @@ impl KernelShap {
                     Link::Logit => link.name().to_owned(),
                 },
                 cover: others.cover.clone(),
-                device: Device::cpu().name(),
-                device_reason: device_reason.to_owned(),
+                device: device.name(),
+                device_reason: device_reason.clone(),
                 seed: options.seed,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             },
@@ -168,7 +165,7 @@ impl KernelShap {
             seconds: seconds * coalitions,
             account: Account {
                 engines,
-                notes: notes(&options.device, device_reason),
+                notes: notes(&options.device, &device, &device_reason),
             },
         })
     }
@@ -243,7 +240,8 @@ impl KernelShap {
             games.push(Game::of(cells, varying));
             players.push(of);
         }
-        let values = self.source.closed_form(&games);
+        let mut found = Found::default();
+        let values = self.source.closed_form(&games, &mut found.asked)?;
         for ((out, of), values) in out.chunks_mut(width.max(1)).zip(players).zip(&values) {
             for (player, values) in of.into_iter().zip(values.chunks(outputs)) {
                 for (out, value) in out[player * outputs..].iter_mut().zip(values) {
@@ -251,7 +249,7 @@ impl KernelShap {
                 }
             }
         }
-        Ok(Found::default())
+        Ok(found)
     }
 }
 
@@ -316,9 +314,19 @@ impl Method for KernelShap {
     }
 }
 
+impl Options {
+    /// Whether values are asked for that may come from no coalitions.
+    fn has_closed_form(&self) -> bool {
+        self.link == Link::Identity
+            && self.index == Index::Shapley
+            && matches!(self.estimator, Estimator::Auto | Estimator::Exact)
+            && !self.interactions
+    }
+}
+
 /// What a result says of a device that has no part in it.
-fn notes(device: &Device, reason: &str) -> Vec<String> {
-    let is_used = matches!(device, Device::Cpu { .. });
-    let note = || format!("{} was not used: {reason}", device.name());
+fn notes(wanted: &Device, taken: &Device, reason: &str) -> Vec<String> {
+    let is_used = matches!(wanted, Device::Cpu { .. }) || !matches!(taken, Device::Cpu { .. });
+    let note = || format!("{} was not used: {reason}", wanted.name());
     (!is_used).then(note).into_iter().collect()
 }

@@ -83,17 +83,18 @@ pub(super) struct Found {
     /// The largest difference of a rescaled value from a better one, and the rows that were compared.
     pub(super) approximation_error: f64,
     pub(super) compared_rows: u64,
-    /// Of a black box.
     pub(super) asked: Asked,
 }
 
-/// How often a black box was asked, and how long it took to answer, of the time of all.
+/// How often a model was asked, and how long it took to answer, of the time of all.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Asked {
     pub(super) calls: u64,
     pub(super) rows: u64,
     pub(super) model: Duration,
     pub(super) all: Duration,
+    /// Rows whose games a GPU left to the CPU.
+    pub(super) left: u64,
 }
 
 impl Asked {
@@ -103,6 +104,7 @@ impl Asked {
             rows: self.rows + other.rows,
             model: self.model + other.model,
             all: self.all + other.all,
+            left: self.left + other.left,
         }
     }
 
@@ -158,6 +160,13 @@ impl Found {
             ));
         }
         notes.extend(self.asked.note());
+        if self.asked.left > 0 {
+            notes.push(format!(
+                "{} rows were explained by the CPU: the GPU has no room for their games, or their numbers \
+                 leave the range of float32",
+                self.asked.left
+            ));
+        }
         notes
     }
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 pub(crate) use self::path::leaves_per_sum;
 use self::path::{Path, merge, paths, segments};
 use crate::forest::Forest;
-use crate::legendre::Index;
+use crate::legendre::{Index, Rule};
 use crate::words::{List, Sets, centre};
 
 /// Partial sums of a workgroup in the shader.
@@ -91,6 +91,26 @@ pub struct Points {
     pub rest: [f32; 4],
     /// The weights.
     pub weight: [f32; 4],
+}
+
+impl Points {
+    /// The points of a rule, by fours; those that fill up the last have no weight.
+    pub fn of(rule: &Rule) -> impl Iterator<Item = Self> {
+        let fours = rule.points.chunks(4).zip(rule.weights.chunks(4));
+        fours.map(|(points, weights)| {
+            let mut four = Self {
+                u: [0.5; 4],
+                rest: [0.5; 4],
+                weight: [0.0; 4],
+            };
+            for (i, (&u, &weight)) in points.iter().zip(weights).enumerate() {
+                four.u[i] = u as f32;
+                four.rest[i] = (1.0 - u) as f32;
+                four.weight[i] = weight as f32;
+            }
+            four
+        })
+    }
 }
 
 /// What paths may take.
@@ -212,20 +232,7 @@ impl Words {
         let rules = &mut self.rules;
         *self.places.entry(n).or_insert_with(|| {
             let place = (rules.len() as u32, n.div_ceil(4) as u32);
-            let rule = index.rule(n);
-            for (points, weights) in rule.points.chunks(4).zip(rule.weights.chunks(4)) {
-                let mut chunk = Points {
-                    u: [0.5; 4],
-                    rest: [0.5; 4],
-                    weight: [0.0; 4],
-                };
-                for (i, (&u, &weight)) in points.iter().zip(weights).enumerate() {
-                    chunk.u[i] = u as f32;
-                    chunk.rest[i] = (1.0 - u) as f32;
-                    chunk.weight[i] = weight as f32;
-                }
-                rules.push(chunk);
-            }
+            rules.extend(Points::of(&index.rule(n)));
             place
         })
     }

@@ -3,6 +3,11 @@
 //! ([`whylight_kernels::coalition_sums`]). No synthetic row is ever made.
 
 mod closed;
+#[cfg(feature = "gpu")]
+mod gpu;
+#[cfg(not(feature = "gpu"))]
+#[path = "native/no_gpu.rs"]
+mod gpu;
 mod lower;
 
 use std::sync::Arc;
@@ -15,13 +20,15 @@ use whylight_kernels::lanes::LANES;
 use whylight_kernels::linear::{self, Linear};
 use whylight_kernels::neighbours;
 
+use self::gpu::OnGpu;
 use self::lower::{Body, Lowered};
 use super::games::Game;
 use super::others::Others;
 use super::source::Source;
-use crate::error::Result;
-use crate::explain::Output;
+use crate::device::Device;
+use crate::error::{Error, Result};
 use crate::explain::method::Asked;
+use crate::explain::{Options, Output};
 use crate::model::Model;
 
 /// What a multiplication and an addition cost, in seconds, roughly.
@@ -38,6 +45,9 @@ pub(super) struct Native {
     lowered: Lowered,
     others: Arc<Others>,
     memory: u64,
+    on_gpu: Option<OnGpu>,
+    /// The device that the kernels run on, and why on it.
+    device: (Device, String),
 }
 
 impl Native {
@@ -47,17 +57,39 @@ impl Native {
     /// [`crate::Error::Unsupported`] for an output that the model does not have.
     pub(super) fn new(
         model: &Arc<Model>,
-        output: Output,
+        options: &Options,
         others: &Arc<Others>,
         memory: u64,
     ) -> Result<Self> {
+        let lowered = Lowered::new(model, options.output)?;
+        let mut device = (options.device.clone(), options.device.reason());
+        let mut on_gpu = None;
+        let is_cpu = matches!(device.0, Device::Cpu { .. });
+        if !is_cpu && lowered.is_sum() && lowered.has_closed_form() && options.has_closed_form() {
+            let reason = "the values of a sum over features take no coalitions";
+            device = (Device::cpu(), reason.to_owned());
+        } else if !is_cpu {
+            match OnGpu::new(&device.0, &lowered, options.memory_limit) {
+                Err(Error::Unsupported { what, by, .. }) => {
+                    device = (Device::cpu(), format!("{by} cannot hold {what}"));
+                }
+                made => on_gpu = made?,
+            }
+        }
         Ok(Self {
-            lowered: Lowered::new(model, output)?,
+            lowered,
             model: Arc::clone(model),
-            output,
+            output: options.output,
             others: Arc::clone(others),
             memory,
+            on_gpu,
+            device,
         })
+    }
+
+    /// The device that the kernels run on, and why on it.
+    pub(super) fn device(&self) -> &(Device, String) {
+        &self.device
     }
 
     /// The names of what is explained.
@@ -140,6 +172,7 @@ impl Native {
         [T; LANES]: Term,
     {
         let (combine, units) = (self.lowered.combine, self.lowered.units());
+        let neutral = [T::of(self.neutral()); LANES];
         let players = &games[0].players;
         let rows: Vec<Terms<T>> = (games.par_iter())
             .map(|game| {
@@ -152,10 +185,6 @@ impl Native {
                 Terms::new(combine, start, &terms)
             })
             .collect();
-        let neutral = match combine {
-            Combine::Sum => [T::ZERO; LANES],
-            Combine::Product => [T::ONE; LANES],
-        };
         let weights = self.weights();
         // Of 16 sets for every 4 players, and what a coalition takes.
         let block = (size_of::<T>() * LANES * units * (4 * players.len() + 1)) as u64;
@@ -187,9 +216,37 @@ impl Native {
         }
     }
 
-    /// The mean answers (coalition, row, output) of rows that have the same players and coalitions.
-    fn of_batch(&self, games: &[&Game], masks: &[u32], words: usize) -> Vec<f64> {
+    /// What changes no unit.
+    fn neutral(&self) -> f64 {
+        match self.lowered.combine {
+            Combine::Sum => 0.0,
+            Combine::Product => 1.0,
+        }
+    }
+
+    /// The mean answers (row, output, coalition) of rows that have the same players and coalitions.
+    fn of_batch(
+        &self,
+        games: &[&Game],
+        masks: &[u32],
+        words: usize,
+        asked: &mut Asked,
+    ) -> Result<Vec<f64>> {
+        if let Some(gpu) = &self.on_gpu {
+            if let Some(means) = gpu.means(self, games, masks, words)? {
+                return Ok(means);
+            }
+            asked.left += games.len() as u64;
+        }
         let coalitions = Coalitions { masks, words };
+        let by_coalition = self.on_cpu(games, coalitions);
+        let (count, width) = (coalitions.count(), games.len() * self.outputs());
+        let at = |at: usize| by_coalition[at % count * width + at / count];
+        Ok((0..by_coalition.len()).into_par_iter().map(at).collect())
+    }
+
+    /// The same by the kernels of the CPU: (coalition, row, output).
+    fn on_cpu(&self, games: &[&Game], coalitions: Coalitions<'_>) -> Vec<f64> {
         let mut means = vec![0.0; coalitions.count() * games.len() * self.outputs()];
         let level = Level::detect();
         match &self.lowered.body {
@@ -243,7 +300,7 @@ impl Native {
     fn batches(&self, games: &[Game]) -> Vec<Vec<usize>> {
         let mut batches: Vec<Vec<usize>> = Vec::new();
         for (row, game) in games.iter().enumerate() {
-            let most = self.rows_at_once(game.players.len());
+            let most = self.rows_at_once(game);
             let is_same = |batch: &Vec<usize>| {
                 let first = &games[batch[0]];
                 batch.len() < most
@@ -259,7 +316,11 @@ impl Native {
     }
 
     /// Rows of a batch at most: their terms stay at hand while coalitions pass.
-    fn rows_at_once(&self, players: usize) -> usize {
+    fn rows_at_once(&self, game: &Game) -> usize {
+        let players = game.players.len();
+        if let Some(gpu) = &self.on_gpu {
+            return gpu.rows_at_once(players, game.coalitions.count());
+        }
         let row = 8 * self.lowered.units() * (4 * players + 2) + 1;
         (self.memory as usize / row).clamp(1, 4096)
     }
@@ -281,23 +342,17 @@ impl Source for Native {
         Ok(means)
     }
 
-    fn means(&self, games: &[Game], _: &mut Asked) -> Result<Vec<Vec<f64>>> {
+    fn means(&self, games: &[Game], asked: &mut Asked) -> Result<Vec<Vec<f64>>> {
         let outputs = self.outputs();
-        let mut means: Vec<Vec<f64>> = (games.iter())
-            .map(|game| vec![0.0; outputs * game.coalitions.count()])
-            .collect();
+        let mut means = vec![Vec::new(); games.len()];
         for batch in self.batches(games) {
             let coalitions = &games[batch[0]].coalitions;
             let (masks, words) = coalitions.masks();
             let of_batch: Vec<&Game> = batch.iter().map(|&row| &games[row]).collect();
-            let found = self.of_batch(&of_batch, &masks, words);
+            let found = self.of_batch(&of_batch, &masks, words, asked)?;
             let count = coalitions.count();
-            for (coalition, found) in found.chunks_exact(batch.len() * outputs).enumerate() {
-                for (&row, found) in batch.iter().zip(found.chunks_exact(outputs)) {
-                    for (output, found) in found.iter().enumerate() {
-                        means[row][output * count + coalition] = *found;
-                    }
-                }
+            for (&row, found) in batch.iter().zip(found.chunks_exact(outputs * count)) {
+                means[row] = found.to_vec();
             }
             // By the model's own rules, in float64: a value and its check begin from the same ends.
             let [all, _] = coalitions.ends();
@@ -321,6 +376,9 @@ impl Source for Native {
     }
 
     fn least_rows(&self) -> usize {
+        if self.on_gpu.is_some() {
+            return 512;
+        }
         64
     }
 
@@ -337,14 +395,15 @@ impl Source for Native {
         self.lowered.has_closed_form()
     }
 
-    fn closed_form(&self, games: &[Game]) -> Vec<Vec<f64>> {
+    fn closed_form(&self, games: &[Game], asked: &mut Asked) -> Result<Vec<Vec<f64>>> {
         let mut values = vec![Vec::new(); games.len()];
         for batch in self.batches(games) {
             let of_batch: Vec<&Game> = batch.iter().map(|&row| &games[row]).collect();
-            for (row, found) in batch.into_iter().zip(closed::values(self, &of_batch)) {
+            let found = closed::values(self, &of_batch, asked)?;
+            for (row, found) in batch.into_iter().zip(found) {
                 values[row] = found;
             }
         }
-        values
+        Ok(values)
     }
 }

@@ -7,21 +7,30 @@ use whylight_kernels::product_games::{self, Background, Games};
 
 use super::Native;
 use super::lower::Body;
+use crate::error::Result;
 use crate::explain::kernel_shap::games::Game;
+use crate::explain::method::Asked;
 
 /// The values (player, output) of rows that have the same players.
-pub(super) fn values(native: &Native, games: &[&Game]) -> Vec<Vec<f64>> {
+pub(super) fn values(native: &Native, games: &[&Game], asked: &mut Asked) -> Result<Vec<Vec<f64>>> {
     let players = &games[0].players;
     if players.is_empty() {
-        return vec![Vec::new(); games.len()];
+        return Ok(vec![Vec::new(); games.len()]);
+    }
+    if let (Some(gpu), Body::Machine { coefficients, .. }) = (&native.on_gpu, &native.lowered.body)
+    {
+        if let Some(values) = gpu.products(native, games, coefficients)? {
+            return Ok(values);
+        }
+        asked.left += games.len() as u64;
     }
     let rows: Vec<Vec<f64>> = (games.par_iter())
         .map(|game| native.terms(&game.cells, players))
         .collect();
-    match &native.lowered.body {
+    Ok(match &native.lowered.body {
         Body::Machine { coefficients, .. } => products(native, games, &rows, coefficients),
         Body::Sums { .. } | Body::Mlp(_) | Body::Neighbours { .. } => sums(native, players, rows),
-    }
+    })
 }
 
 /// A unit is an output: a player is worth what it adds, less what it adds on average.

@@ -296,14 +296,19 @@ impl Lowered {
         }
     }
 
+    /// Whether margins are sums over features.
+    pub(super) fn is_sum(&self) -> bool {
+        matches!(self.body, Body::Sums { .. })
+    }
+
     /// Whether values need no coalitions.
     pub(super) fn has_closed_form(&self) -> bool {
-        let is_sum = match &self.body {
+        let is_apart = match &self.body {
             Body::Sums { .. } => true,
             Body::Machine { shape, .. } => *shape == Shape::Product,
             Body::Mlp(_) | Body::Neighbours { .. } => false,
         };
-        is_sum && self.decision == decision::Decision::Margins
+        is_apart && self.decision == decision::Decision::Margins
     }
 
     /// The answer to a row by the model's own rules, in float64.

@@ -1,0 +1,41 @@
+//! What stands for a GPU in a build that has none: nothing.
+
+use super::Native;
+use super::lower::Lowered;
+use crate::device::Device;
+use crate::error::Result;
+use crate::explain::kernel_shap::games::Game;
+
+/// There is none.
+#[derive(Debug)]
+pub(super) enum OnGpu {}
+
+#[expect(clippy::unnecessary_wraps, reason = "as with a GPU")]
+impl OnGpu {
+    pub(super) fn new(_: &Device, _: &Lowered, _: Option<u64>) -> Result<Option<Self>> {
+        Ok(None)
+    }
+
+    pub(super) fn rows_at_once(&self, _: usize, _: usize) -> usize {
+        match *self {}
+    }
+
+    pub(super) fn means(
+        &self,
+        _: &Native,
+        _: &[&Game],
+        _: &[u32],
+        _: usize,
+    ) -> Result<Option<Vec<f64>>> {
+        match *self {}
+    }
+
+    pub(super) fn products(
+        &self,
+        _: &Native,
+        _: &[&Game],
+        _: &[f64],
+    ) -> Result<Option<Vec<Vec<f64>>>> {
+        match *self {}
+    }
+}
