@@ -24,7 +24,7 @@ struct Params {
 const PAIRS_HELD: u32 = 64u;
 
 @group(0) @binding(0) var<uniform> params: Params;
-// (row, support vector, player).
+// What terms lack to 1: (row, support vector, player).
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 // (background row, support vector, player).
 @group(0) @binding(2) var<storage, read> y: array<f32>;
@@ -79,9 +79,9 @@ fn product_games(
                 let own = points[at];
                 product = weight * own.weight;
                 for (var k = 0u; k < params.players; k++) {
-                    let factor = own.rest * y[pair * params.players + k]
-                        + own.u * x[x_0 + unit * params.players + k];
-                    product *= factor;
+                    let lack = y[pair * params.players + k];
+                    let apart = lack - x[x_0 + unit * params.players + k];
+                    product *= (1.0 - lack) + own.u * apart;
                 }
             }
             products[local] = product;
@@ -95,11 +95,11 @@ fn product_games(
                         continue;
                     }
                     let other = points[of_pairs[i]];
-                    let own_x = x[x_0 + (first + i) % params.units * params.players + player];
-                    let own_y = y[(first + i) * params.players + player];
-                    let factor = other.rest * own_y + other.u * own_x;
+                    let lack = y[(first + i) * params.players + player];
+                    let apart = lack - x[x_0 + (first + i) % params.units * params.players + player];
+                    let factor = (1.0 - lack) + other.u * apart;
                     let rest = select(product / factor, vec4<f32>(0.0), factor == vec4<f32>(0.0));
-                    sum += (own_x - own_y) * (rest.x + rest.y + rest.z + rest.w);
+                    sum += apart * (rest.x + rest.y + rest.z + rest.w);
                 }
             }
             value = add(value, sum);

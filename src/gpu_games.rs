@@ -16,7 +16,7 @@ use whylight_kernels::neighbours::{MOST_NEIGHBOURS, Neighbours};
 
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu};
-pub use products::{Ends, Products};
+pub use products::Products;
 pub use sums::Sums;
 
 /// Bytes of a buffer of what coalitions make of rows, when no memory limit is given.

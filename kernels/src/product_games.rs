@@ -5,16 +5,17 @@
 //! members and of `k_j(b, s)` over the others. The values of that game are
 //! `φ_i = (k_i(x, s) − k_i(b, s)) ∫₀¹ ∏_{j ≠ i} ((1 − u) k_j(b, s) + u k_j(x, s)) du` (Owen 1972, on its
 //! multilinear extension). The integrand is a polynomial: half as many Gauss–Legendre points as there are players
-//! are exact, and far fewer where its higher coefficients vanish. A factor is `c_j (1 + r_j t)` with t = 2u − 1 and
-//! `r_j = (k_j(x, s) − k_j(b, s)) / (k_j(x, s) + k_j(b, s))`, so with `R = Σ |r_j|` the coefficient of tⁿ is at most
-//! `Rⁿ / n!` of all `c_j` together, and q points miss none below 2q. As many are taken as leave less than [`MISSED`].
+//! are exact, and far fewer ([`rules`]) where its higher coefficients vanish.
 #![allow(
     clippy::needless_range_loop,
     reason = "lanes by their number: what the compiler vectorises"
 )]
 
+mod rules;
+
+pub use self::rules::{Ends, Rules};
 use crate::binding::{bindings, params};
-use crate::lanes::LANES;
+use crate::lanes::{LANES, weighted};
 use crate::legendre::Rule;
 use crate::simd::{Simd, instances};
 
@@ -53,27 +54,18 @@ params! {
 /// Pairs that a workgroup of the shader takes at a time, at the most.
 pub const PAIRS_HELD: u32 = 64;
 
-/// What the points may miss of a product: a thousandth of what float32 rounds off a value.
-pub const MISSED: f64 = 1e-11;
-
 /// Points that are taken together: a player's slope is read and written once for them, and their products do not
 /// wait for one another.
-const TOGETHER: usize = 2;
-
-/// Rules of up to so many points are all there; of more, every [`STEP`]th. All are for whole [`TOGETHER`].
-const ALL: usize = 16;
-const STEP: usize = 8;
-
-/// Background rows that go side by side here: more would not stay in the registers.
-const SIDE: usize = LANES / 2;
+const TOGETHER: usize = 4;
 
 /// The terms of [`LANES`] background rows side by side.
 #[derive(Debug, Clone)]
 pub struct Background {
-    /// (support vector, player): those of a product lie together.
-    terms: Vec<[f64; LANES]>,
-    /// The least and the largest of the lanes that count.
-    ends: Vec<[f64; 2]>,
+    /// 1 − term, (support vector, player): those of a product lie together. Terms are mostly near 1, where float32
+    /// has more of their difference than of them.
+    lacks: Vec<[f32; LANES]>,
+    /// Of the lanes that count.
+    ends: Ends,
     weights: [f64; LANES],
 }
 
@@ -93,19 +85,19 @@ pub struct Games<'a> {
 impl Background {
     /// Of terms (player, support vector) and weights, which are 0 for lanes without a row.
     pub fn new(terms: &[[f64; LANES]], players: usize, weights: [f64; LANES]) -> Self {
-        let ends = |lanes: &[f64; LANES]| {
-            let rows = lanes
-                .iter()
-                .zip(&weights)
-                .filter(|(_, weight)| **weight > 0.0);
-            rows.fold([f64::INFINITY, 0.0], |[least, most], (&term, _)| {
-                [term.min(least), term.max(most)]
-            })
-        };
+        let mut ends = Ends::new(players, terms.len() / players);
+        let counts = (0..LANES).filter(|&l| weights[l] > 0.0);
+        let rows: Vec<Vec<f64>> = counts
+            .map(|l| terms.iter().map(|lanes| lanes[l]).collect())
+            .collect();
+        ends.extend(rows.iter().map(Vec::as_slice));
         let terms = turned(terms, players);
         Self {
-            ends: terms.iter().map(ends).collect(),
-            terms,
+            ends,
+            lacks: terms
+                .iter()
+                .map(|lanes| lanes.map(|x| (1.0 - x) as f32))
+                .collect(),
             weights,
         }
     }
@@ -118,127 +110,111 @@ fn turned<T: Copy>(terms: &[T], players: usize) -> Vec<T> {
     (0..terms.len()).map(term).collect()
 }
 
-/// The rules for so many players: the last is exact.
-pub fn rules(players: usize) -> Vec<Rule> {
-    let most = players.div_ceil(2).max(1).next_multiple_of(TOGETHER);
-    let points = (TOGETHER..=most).step_by(TOGETHER);
-    let points = points.filter(|points| *points <= ALL || points % STEP == 0 || *points == most);
-    points.map(Rule::new).collect()
-}
-
-/// The number of the first rule that leaves less than [`MISSED`], where Σ |r| is at most `sum`.
-pub fn enough(rules: &[Rule], sum: f64) -> usize {
-    let (mut term, mut n) = (1.0, 0);
-    for (number, rule) in rules.iter().enumerate() {
-        while n < 2 * rule.points.len() {
-            n += 1;
-            term *= sum / n as f64;
-        }
-        let rest = 1.0 - sum / (n + 1) as f64;
-        if rest > 0.0 && term < MISSED * rest {
-            return number;
-        }
-    }
-    rules.len() - 1
-}
-
 instances! { wide
-    /// Adds the values of a row to `values`, laid out (player, machine). The rules are those of [`rules`].
-    pub fn run = run_games(games: &Games<'_>, rules: &[Rule], values: &mut [f64])
+    /// Adds the values of a row to `values`, laid out (player, machine). The rules are those of as many players.
+    pub fn run = run_games(games: &Games<'_>, rules: &Rules, values: &mut [f64])
 }
 
 #[inline(always)]
-fn run_games<S: Simd>(games: &Games<'_>, rules: &[Rule], values: &mut [f64]) {
+fn run_games<S: Simd>(games: &Games<'_>, rules: &Rules, values: &mut [f64]) {
     let players = games.players;
     let units = games.row.len() / players;
     let machines = values.len() / players;
-    let mut before = vec![[[0.0; SIDE]; TOGETHER]; players];
-    let mut slopes = vec![[0.0; SIDE]; players];
-    let row = turned(games.row, players);
+    let mut before = vec![[[0.0; LANES]; TOGETHER]; players];
+    let mut slopes = vec![[0.0; LANES]; players];
+    let row: Vec<f32> = turned(games.row, players)
+        .into_iter()
+        .map(|x| (1.0 - x) as f32)
+        .collect();
+    let mut sums = vec![[0.0; LANES]; values.len()];
+    let padded =
+        (games.background.first()).map_or(Vec::new(), |first| first.ends.padded(games.row));
     for background in games.background {
+        sums.fill([0.0; LANES]);
         for unit in 0..units {
-            let row = &row[unit * players..][..players];
-            let terms = &background.terms[unit * players..][..players];
-            let sum = spread(row, &background.ends[unit * players..]);
-            let rule = &rules[enough(rules, sum)];
-            for side in 0..LANES / SIDE {
-                let weights = background.weights.as_chunks::<SIDE>().0[side];
-                if weights == [0.0; SIDE] {
-                    continue;
+            let of_unit = unit * players..(unit + 1) * players;
+            let rule = &rules.all()[background.ends.enough(rules, unit, &padded)];
+            let (row, lacks) = (&row[of_unit.clone()], &background.lacks[of_unit]);
+            add_slopes::<S>(row, lacks, rule, &mut before, &mut slopes);
+            let of_players = slopes.iter().zip(row).zip(lacks);
+            for (((slope, x), y), sums) in of_players.zip(sums.chunks_exact_mut(machines)) {
+                let (slope, y) = (*slope, *y);
+                let mut added = [0.0; LANES];
+                for l in 0..LANES {
+                    added[l] = f64::from(slope[l] * (y[l] - x));
                 }
-                add_slopes::<S>(row, terms, side, rule, &mut before, &mut slopes);
-                for player in 0..players {
-                    let (x, y) = (row[player], &terms[player].as_chunks::<SIDE>().0[side]);
-                    let slope = slopes[player];
-                    let mut sum = 0.0;
-                    for l in 0..SIDE {
-                        sum += slope[l] * (x - y[l]) * weights[l];
+                for (machine, to) in sums.iter_mut().enumerate() {
+                    let coefficient = games.coefficients[machine * units + unit];
+                    let mut sum = *to;
+                    for l in 0..LANES {
+                        sum[l] = S::fused(coefficient, added[l], sum[l]);
                     }
-                    let values = &mut values[player * machines..][..machines];
-                    for (machine, value) in values.iter_mut().enumerate() {
-                        *value += games.coefficients[machine * units + unit] * sum;
-                    }
+                    *to = sum;
                 }
             }
+        }
+        for (value, sum) in values.iter_mut().zip(&sums) {
+            *value += weighted(sum, &background.weights);
         }
     }
 }
 
-/// At most Σ |r| of a row beside background rows whose terms have these ends, by player.
-#[inline(always)]
-pub fn spread(row: &[f64], ends: &[[f64; 2]]) -> f64 {
-    let mut sum = 0.0;
-    for (x, [least, most]) in row.iter().zip(ends) {
-        let low = (x - least).abs() / (x + least).max(f64::MIN_POSITIVE);
-        let high = (x - most).abs() / (x + most).max(f64::MIN_POSITIVE);
-        sum += low.max(high);
-    }
-    sum
-}
-
-/// Writes the integrals of the products over all players but one, for each of them.
+/// Writes the integrals of the products over all players but one, for each of them. Their rounding in float32 is
+/// another for each pair of rows, and is lost in the sum over all.
 #[inline(always)]
 fn add_slopes<S: Simd>(
-    row: &[f64],
-    terms: &[[f64; LANES]],
-    side: usize,
+    row: &[f32],
+    lacks: &[[f32; LANES]],
     rule: &Rule,
-    before: &mut [[[f64; SIDE]; TOGETHER]],
-    slopes: &mut [[f64; SIDE]],
+    before: &mut [[[f32; LANES]; TOGETHER]],
+    slopes: &mut [[f32; LANES]],
 ) {
-    slopes.fill([0.0; SIDE]);
+    slopes.fill([0.0; LANES]);
     let points = rule.points.as_chunks::<TOGETHER>().0;
     for (points, weights) in points.iter().zip(rule.weights.as_chunks::<TOGETHER>().0) {
-        let mut products = [[0.0; SIDE]; TOGETHER];
+        let points = points.map(|point| point as f32);
+        let mut products = [[0.0; LANES]; TOGETHER];
         for point in 0..TOGETHER {
-            products[point] = [weights[point]; SIDE];
+            products[point] = [weights[point] as f32; LANES];
         }
-        for ((x, terms), before) in row.iter().zip(terms).zip(&mut *before) {
+        for ((x, y), before) in row.iter().zip(lacks).zip(&mut *before) {
+            let (apart, y) = factor(*x, y);
             *before = products;
-            let y = terms.as_chunks::<SIDE>().0[side];
             for point in 0..TOGETHER {
-                let (rest, x) = (1.0 - points[point], points[point] * x);
-                for l in 0..SIDE {
-                    products[point][l] *= S::fused(rest, y[l], x);
+                let mut product = products[point];
+                for l in 0..LANES {
+                    product[l] *= S::fused(points[point], apart[l], y[l]);
                 }
+                products[point] = product;
             }
         }
-        let mut after = [[1.0; SIDE]; TOGETHER];
-        let players = row.iter().zip(terms).zip(&*before).zip(&mut *slopes);
-        for (((x, terms), before), to) in players.rev() {
-            let y = terms.as_chunks::<SIDE>().0[side];
+        let mut after = [[1.0; LANES]; TOGETHER];
+        let players = row.iter().zip(lacks).zip(&*before).zip(&mut *slopes);
+        for (((x, y), before), to) in players.rev() {
+            let (apart, y) = factor(*x, y);
             let mut slope = *to;
             for point in 0..TOGETHER {
-                let (rest, x) = (1.0 - points[point], points[point] * x);
-                let before = before[point];
-                for l in 0..SIDE {
-                    slope[l] = S::fused(before[l], after[point][l], slope[l]);
+                let (before, mut product) = (before[point], after[point]);
+                for l in 0..LANES {
+                    slope[l] = S::fused(before[l], product[l], slope[l]);
                 }
-                for l in 0..SIDE {
-                    after[point][l] *= S::fused(rest, y[l], x);
+                for l in 0..LANES {
+                    product[l] *= S::fused(points[point], apart[l], y[l]);
                 }
+                after[point] = product;
             }
             *to = slope;
         }
     }
+}
+
+/// What a factor grows by from u = 0 to 1, and what it is at 0, given what terms lack to 1.
+#[inline(always)]
+fn factor(x: f32, y: &[f32; LANES]) -> ([f32; LANES], [f32; LANES]) {
+    let (mut apart, mut at_0) = ([0.0; LANES], [0.0; LANES]);
+    for l in 0..LANES {
+        apart[l] = y[l] - x;
+        at_0[l] = 1.0 - y[l];
+    }
+    (apart, at_0)
 }

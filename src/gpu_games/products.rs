@@ -1,7 +1,6 @@
 //! Exact values of product kernels: the background stays on the GPU while rows come and go.
 
-use whylight_kernels::legendre::Rule;
-use whylight_kernels::product_games::{self, Params, enough, spread};
+use whylight_kernels::product_games::{Ends, Params, Rules};
 use whylight_kernels::tree_quadrature::words::Points;
 
 use super::{GpuGames, OnGpu, Terms};
@@ -27,7 +26,7 @@ pub struct Products<'a> {
     others: usize,
     /// Background rows of a workgroup.
     of_part: usize,
-    rules: Vec<Rule>,
+    rules: Rules,
     /// The first and the end of the points of each rule, by fours.
     places: Vec<[u32; 2]>,
     ends: &'a Ends,
@@ -36,37 +35,19 @@ pub struct Products<'a> {
     points: Buffer,
 }
 
-/// The least and the largest terms (unit, player) of a background: they say how many points its games take, which
-/// are the same whichever of its rows go together.
-#[derive(Debug)]
-pub struct Ends(Vec<[f64; 2]>);
-
-impl Ends {
-    /// Of no rows yet, for so many players and units.
-    pub fn new(players: usize, units: usize) -> Self {
-        Self(vec![[f64::INFINITY, 0.0]; players * units])
-    }
-
-    /// With those of rows (row, player, unit).
-    pub fn extend(&mut self, others: &[f64], players: usize) {
-        for row in others.chunks_exact(self.0.len().max(1)) {
-            for (end, term) in self.0.iter_mut().zip(turned(row, players)) {
-                *end = [end[0].min(term), end[1].max(term)];
-            }
-        }
-    }
-}
-
 /// Points of a game at most, by fours.
 fn most_points(players: usize) -> usize {
-    let rules = product_games::rules(players);
-    rules.last().map_or(1, |rule| rule.points.len().div_ceil(4))
+    let rules = Rules::new(players);
+    rules
+        .all()
+        .last()
+        .map_or(1, |rule| rule.points.len().div_ceil(4))
 }
 
-/// From (player, unit) to (unit, player).
-fn turned(terms: &[f64], players: usize) -> impl Iterator<Item = f64> + '_ {
+/// What terms lack to 1, from (player, unit) to (unit, player).
+fn lacks(terms: &[f64], players: usize) -> impl Iterator<Item = f32> + '_ {
     let units = terms.len() / players;
-    (0..terms.len()).map(move |at| terms[at % players * units + at / players])
+    (0..terms.len()).map(move |at| (1.0 - terms[at % players * units + at / players]) as f32)
 }
 
 impl GpuGames {
@@ -85,15 +66,15 @@ impl GpuGames {
     ) -> Result<Products<'a>> {
         let width = players * self.units;
         let of_part = self.others_of_part(players);
-        let rules = product_games::rules(players);
+        let rules = Rules::new(players);
         let (mut points, mut places) = (Vec::new(), Vec::new());
-        for rule in &rules {
+        for rule in rules.all() {
             let first = points.len() as u32;
             points.extend(Points::of(rule));
             places.push([first, points.len() as u32]);
         }
         let rows = others.chunks_exact(width);
-        let y = rows.flat_map(|row| turned(row, players).map(|term| term as f32));
+        let y = rows.flat_map(|row| lacks(row, players));
         let y: Vec<f32> = y.collect();
         if 4 * y.len() as u64 > self.limit || of_part == 0 {
             return Err(self.refused(players));
@@ -175,16 +156,12 @@ impl Products<'_> {
         let mut points = 0;
         let each = rows.terms.chunks_exact(players * units);
         for (terms, start) in each.zip(rows.start.chunks_exact(units)) {
-            let terms: Vec<f64> = turned(terms, players).collect();
-            let of_units = terms
-                .chunks_exact(players)
-                .zip(self.ends.0.chunks_exact(players));
-            for (terms, ends) in of_units {
-                let place = self.places[enough(&self.rules, spread(terms, ends))];
+            for rule in self.ends.rules_of(&self.rules, terms) {
+                let place = self.places[rule];
                 points = points.max(place[1] - place[0]);
                 rules.push(place);
             }
-            x.extend(terms.iter().map(|&term| term as f32));
+            x.extend(lacks(terms, players));
             // What does not vary is a factor of every coalition.
             let fixed = coefficients.iter().zip(start.iter().cycle());
             of_rows.extend(fixed.map(|(coefficient, fixed)| (coefficient * fixed) as f32));

@@ -1,7 +1,7 @@
 //! Games of models that begin with sums or products over players, on a GPU and on the CPU.
 
 use whylight::gpu::Gpu;
-use whylight::gpu_games::{Body, Ends, GpuGames, Plan, Terms};
+use whylight::gpu_games::{Body, GpuGames, Plan, Terms};
 use whylight_kernels::Level;
 use whylight_kernels::coalition_sums::Combine;
 use whylight_kernels::decision::Decision;
@@ -9,7 +9,7 @@ use whylight_kernels::kernel_machine::{self, KernelMachine, Shape};
 use whylight_kernels::linear::{self, Linear};
 use whylight_kernels::mlp::{self, Activation, Dense, Mlp};
 use whylight_kernels::neighbours::{self, Neighbours};
-use whylight_kernels::product_games;
+use whylight_kernels::product_games::{self, Ends, Rules};
 
 use super::gpu;
 use crate::kernels::machines::{Case, WEIGHTINGS, cases, in_float32, numbers};
@@ -278,7 +278,7 @@ fn values_of_products_agree() {
                     background: &case.products(),
                     coefficients: &coefficients,
                 };
-                let rules = product_games::rules(players);
+                let rules = Rules::new(players);
                 product_games::run(Level::detect(), &games, &rules, values);
             }
             let body = KernelMachine {
@@ -307,7 +307,7 @@ fn values_of_products_agree() {
                 let mut values = vec![0.0; expected.len()];
                 let others = case.others.concat();
                 let mut ends = Ends::new(players, units);
-                ends.extend(&others, players);
+                ends.extend(others.chunks(players * units));
                 let products = games
                     .products(&others, players, &case.weights, &ends)
                     .unwrap();

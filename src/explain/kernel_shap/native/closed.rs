@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use whylight_kernels::Level;
 use whylight_kernels::lanes::LANES;
-use whylight_kernels::product_games::{self, Background, Games};
+use whylight_kernels::product_games::{self, Background, Games, Rules};
 
 use super::Native;
 use super::lower::Body;
@@ -60,7 +60,7 @@ fn products(
 ) -> Vec<Vec<f64>> {
     let players = &games[0].players;
     let mut values = vec![vec![0.0; players.len() * native.outputs()]; games.len()];
-    let rules = product_games::rules(players.len());
+    let rules = Rules::new(players.len());
     let weights = native.weights();
     let block = (8 * LANES * players.len() * native.lowered.units()) as u64;
     let at_once = (native.memory / block.max(1)).clamp(1, weights.len() as u64) as usize;

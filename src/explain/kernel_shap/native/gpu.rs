@@ -3,13 +3,14 @@
 use rayon::prelude::*;
 use whylight_kernels::kernel_machine::KernelMachine;
 use whylight_kernels::neighbours::Neighbours;
+use whylight_kernels::product_games::Ends;
 
 use super::Native;
 use super::lower::{Body, Lowered};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::explain::kernel_shap::games::Game;
-use crate::gpu_games::{self, Ends, GpuGames, Plan, Terms};
+use crate::gpu_games::{self, GpuGames, Plan, Terms};
 
 /// A model on a GPU.
 #[derive(Debug)]
@@ -131,7 +132,8 @@ impl OnGpu {
             if !gpu.takes(others.terms()) {
                 return Ok(None);
             }
-            ends.extend(&others.terms, players.len());
+            let width = players.len() * native.lowered.units();
+            ends.extend(others.terms.chunks_exact(width));
             last = Some((others, weights));
         }
         // A background in one piece need not be made again.
