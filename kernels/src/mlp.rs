@@ -213,6 +213,79 @@ impl Mlp {
     }
 }
 
+/// Margins at most for which the neurons of the first layer are made again.
+const MOST_FUSED: usize = 2;
+
+/// Rows that go together where nothing is between the first layer and the last.
+const ROWS: usize = 4;
+
+/// Σ over units of `weights · max(x + y, 0)`, for `R` rows of x: the neurons of the first layer are never stored.
+#[inline(always)]
+fn rectified<S: Simd, const R: usize>(
+    x: &[f32],
+    y: &[[f32; LANES]],
+    weights: &[f32],
+) -> [[f32; LANES]; R] {
+    let mut sums = [[0.0; LANES]; R];
+    let units = y.len();
+    let mut rows = [x; R];
+    for r in 0..R {
+        rows[r] = &x[r * units..][..units];
+    }
+    let weights = &weights[..units];
+    for u in 0..units {
+        let (y, weight) = (y[u], weights[u]);
+        for r in 0..R {
+            let (x, mut sum) = (rows[r][u], sums[r]);
+            let mut neuron = [0.0; LANES];
+            for l in 0..LANES {
+                neuron[l] = x + y[l];
+            }
+            for l in 0..LANES {
+                neuron[l] = neuron[l].max(0.0);
+            }
+            for l in 0..LANES {
+                sum[l] = S::fused(weight, neuron[l], sum[l]);
+            }
+            sums[r] = sum;
+        }
+    }
+    sums
+}
+
+impl Dense {
+    /// Writes the margins of rows from the sums of the first layer, as its last one.
+    #[inline(always)]
+    fn of_first<S: Simd>(&self, x: &[f32], y: &[[f32; LANES]], margins: &mut [[f64; LANES]]) {
+        let (units, machines) = (y.len(), self.biases.len());
+        for (machine, bias) in self.biases.iter().enumerate() {
+            let weights = &self.weights[machine * units..][..units];
+            let rows = margins.len() / machines;
+            let mut row = 0;
+            while row < rows {
+                let mut sums = [[0.0; LANES]; ROWS];
+                let count = ROWS.min(rows - row);
+                let x = &x[row * units..][..count * units];
+                if count == ROWS {
+                    sums = rectified::<S, ROWS>(x, y, weights);
+                } else {
+                    for (sum, x) in sums.iter_mut().zip(x.chunks_exact(units)) {
+                        [*sum] = rectified::<S, 1>(x, y, weights);
+                    }
+                }
+                for (r, sum) in sums.iter().enumerate().take(count) {
+                    let mut margin = [0.0; LANES];
+                    for l in 0..LANES {
+                        margin[l] = f64::from(sum[l] + bias);
+                    }
+                    margins[(row + r) * machines + machine] = margin;
+                }
+                row += count;
+            }
+        }
+    }
+}
+
 impl Body for Mlp {
     type T = f32;
 
@@ -237,6 +310,13 @@ impl Body for Mlp {
         margins: &mut [[f64; LANES]],
     ) {
         let (units, machines) = (y.len(), self.machines());
+        if let [last] = &*self.layers
+            && machines <= MOST_FUSED
+            && self.activation == Activation::Relu
+            && units > 0
+        {
+            return last.of_first::<S>(x, y, margins);
+        }
         let rows = x
             .chunks_exact(units.max(1))
             .zip(margins.chunks_exact_mut(machines));
