@@ -91,13 +91,19 @@ impl Background {
             .map(|l| terms.iter().map(|lanes| lanes[l]).collect())
             .collect();
         ends.extend(rows.iter().map(Vec::as_slice));
-        let terms = turned(terms, players);
+        // A lane without a row is like every support vector: products that vanish would be slow.
+        let lack = |lanes: &[f64; LANES]| {
+            std::array::from_fn(|l| {
+                if weights[l] > 0.0 {
+                    (1.0 - lanes[l]) as f32
+                } else {
+                    0.0
+                }
+            })
+        };
         Self {
             ends,
-            lacks: terms
-                .iter()
-                .map(|lanes| lanes.map(|x| (1.0 - x) as f32))
-                .collect(),
+            lacks: turned(terms, players).iter().map(lack).collect(),
             weights,
         }
     }
@@ -106,8 +112,8 @@ impl Background {
 /// From (player, support vector) to (support vector, player).
 fn turned<T: Copy>(terms: &[T], players: usize) -> Vec<T> {
     let units = terms.len() / players;
-    let term = |at: usize| terms[at % players * units + at / players];
-    (0..terms.len()).map(term).collect()
+    let of_unit = |unit| terms[unit..].iter().step_by(units).copied();
+    (0..units).flat_map(of_unit).collect()
 }
 
 instances! { wide

@@ -47,7 +47,8 @@ fn most_points(players: usize) -> usize {
 /// What terms lack to 1, from (player, unit) to (unit, player).
 fn lacks(terms: &[f64], players: usize) -> impl Iterator<Item = f32> + '_ {
     let units = terms.len() / players;
-    (0..terms.len()).map(move |at| (1.0 - terms[at % players * units + at / players]) as f32)
+    let of_unit = move |unit| terms[unit..].iter().step_by(units);
+    (0..units).flat_map(of_unit).map(|term| (1.0 - term) as f32)
 }
 
 impl GpuGames {

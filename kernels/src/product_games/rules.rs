@@ -116,25 +116,30 @@ impl Ends {
 
     /// With those of rows whose terms are (player, support vector).
     pub fn extend<'a>(&mut self, rows: impl Iterator<Item = &'a [f64]>) {
-        let (players, stride) = (self.players, self.players.next_multiple_of(LANES));
+        let stride = self.players.next_multiple_of(LANES);
         let units = self.least.len() / stride;
         for row in rows {
-            for (at, &term) in row.iter().enumerate() {
-                let to = at % units * stride + at / units;
-                self.least[to] = self.least[to].min(term as f32);
-                self.most[to] = self.most[to].max(term as f32);
+            for (player, terms) in row.chunks_exact(units.max(1)).enumerate() {
+                let ends = self.least[player..]
+                    .iter_mut()
+                    .zip(&mut self.most[player..]);
+                for ((least, most), &term) in ends.step_by(stride).zip(terms) {
+                    *least = least.min(term as f32);
+                    *most = most.max(term as f32);
+                }
             }
-            debug_assert_eq!(row.len(), players * units);
         }
     }
 
     /// The terms of a row, (player, support vector), as [`Ends::enough`] takes them.
     pub(super) fn padded(&self, row: &[f64]) -> Vec<f32> {
-        let (players, stride) = (self.players, self.players.next_multiple_of(LANES));
+        let stride = self.players.next_multiple_of(LANES);
         let units = self.least.len() / stride;
         let mut padded = vec![1.0; self.least.len()];
-        for (at, &term) in row[..players * units].iter().enumerate() {
-            padded[at % units * stride + at / units] = term as f32;
+        for (player, terms) in row.chunks_exact(units.max(1)).enumerate() {
+            for (to, &term) in padded[player..].iter_mut().step_by(stride).zip(terms) {
+                *to = term as f32;
+            }
         }
         padded
     }
