@@ -181,7 +181,12 @@ impl Design {
                 let mut gains: Vec<f64> = self.pairs.iter().zip(worths).map(gain).collect();
                 if self.sampling == Sampling::Adjusted && !squares.is_whole() {
                     let unfitted = controls::adjust(squares, self.players, &self.pairs, &mut gains);
-                    return squares.values(&self.pairs, &gains, &unfitted, total);
+                    let (values, mut errors) =
+                        squares.values(&self.pairs, &gains, &unfitted.gains, total);
+                    for error in &mut errors {
+                        *error *= unfitted.scale;
+                    }
+                    return (values, errors);
                 }
                 squares.values(&self.pairs, &gains, &gains, total)
             }

@@ -95,6 +95,11 @@ impl Squares {
         self.influences.is_empty()
     }
 
+    /// Whether a pair stands for others, which were not drawn.
+    pub(super) fn is_drawn(&self, pair: &Pair) -> bool {
+        self.strata[pair.stratum].left > 0.0
+    }
+
     /// By pair.
     pub(super) fn weights(&self) -> &[f64] {
         &self.weights

@@ -103,6 +103,10 @@ impl Asking {
 }
 
 impl Source for Asking {
+    fn is_asked(&self) -> bool {
+        true
+    }
+
     fn base(&self) -> Result<Vec<f64>> {
         let features = self.model.features.len().max(1);
         let mut means = vec![0.0; self.model.outputs.len()];

@@ -117,6 +117,8 @@ impl KernelShap {
     fn sampling(&self) -> Sampling {
         match self.estimator {
             Estimator::RegressionAdjusted => Sampling::Adjusted,
+            // Beside answers that are asked for, what more can be had of them costs little.
+            Estimator::Auto if self.source.is_asked() => Sampling::Adjusted,
             Estimator::ShapSampling => Sampling::Kernel,
             Estimator::Permutation => Sampling::Permutations,
             _ => Sampling::Leverage,

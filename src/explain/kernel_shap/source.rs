@@ -29,6 +29,11 @@ pub(super) trait Source: Debug + Send + Sync {
         None
     }
 
+    /// Whether it is a model outside, whose answers are dear.
+    fn is_asked(&self) -> bool {
+        false
+    }
+
     /// Whether it takes cells that are missing or infinite.
     fn takes_missing(&self) -> bool {
         true

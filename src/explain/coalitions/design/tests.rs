@@ -1,4 +1,5 @@
 use super::{Design, Sampling};
+use crate::random::mix;
 
 const ALL: [Sampling; 4] = [
     Sampling::Leverage,
@@ -111,8 +112,7 @@ fn too_many_players_have_no_design() {
 
 /// A game without structure that an estimate could use: a curved function of a sum, a rule, and products.
 fn rough(kind: u64, players: usize) -> impl Fn(&[bool]) -> f64 {
-    let number =
-        move |i: usize| (crate::random::mix(kind << 32 | i as u64) % 1000) as f64 / 500.0 - 1.0;
+    let number = move |i: usize| (mix(kind << 32 | i as u64) % 1000) as f64 / 500.0 - 1.0;
     move |coalition: &[bool]| {
         let members = (0..players).filter(|&player| coalition[player]);
         let sum: f64 = members.map(number).sum();
@@ -224,6 +224,37 @@ fn estimates_come_to_the_values_as_coalitions_grow() {
     let leverage = by(Sampling::Leverage);
     assert!(by(Sampling::Adjusted) < 0.8 * leverage);
     assert!(by(Sampling::Permutations) > leverage);
+}
+
+/// Few interactions of three are found and taken out; of noise, nothing is, and nothing is lost.
+#[test]
+fn adjustment_finds_what_is_there_and_leaves_noise_alone() {
+    let players = 12;
+    let few = |coalition: &[bool]| {
+        let sign = |player: usize| if coalition[player] { 1.0 } else { -1.0 };
+        sign(0) + 2.0 * sign(1) * sign(2) * sign(3) - sign(2) * sign(5) * sign(9) + sign(4)
+    };
+    let noise = |coalition: &[bool]| {
+        let bits = coalition.iter().rev();
+        let number = bits.fold(0_u64, |number, &is_in| 2 * number + u64::from(is_in));
+        (mix(number) >> 11) as f64 / (1_u64 << 53) as f64
+    };
+    let error = |sampling, v: &dyn Fn(&[bool]) -> f64| {
+        let expected = exact(players, v);
+        let of_seed = |seed| {
+            let design = Design::new(sampling, players, Some(200), seed).expect("few players");
+            let [values, _] = estimate(&design, players, v);
+            let off = values.iter().zip(&expected).map(|(a, b)| (a - b).powi(2));
+            off.sum::<f64>()
+        };
+        (0..40).map(of_seed).sum::<f64>()
+    };
+    let [leverage, adjusted] =
+        [Sampling::Leverage, Sampling::Adjusted].map(|sampling| error(sampling, &few));
+    assert!(adjusted < 1e-4 * leverage, "{adjusted} beside {leverage}");
+    let [leverage, adjusted] =
+        [Sampling::Leverage, Sampling::Adjusted].map(|sampling| error(sampling, &noise));
+    assert!(adjusted < 1.05 * leverage, "{adjusted} beside {leverage}");
 }
 
 #[test]
