@@ -63,6 +63,19 @@ pub(super) fn adjust(
 ) -> Unfitted {
     let slopes = squares.slopes(pairs, gains);
     let residuals = residuals(pairs, gains, &slopes);
+    let mut unfitted = Unfitted {
+        gains: gains.to_vec(),
+        scale: 1.0,
+    };
+    let loss = |numbers: &[f64]| -> f64 {
+        let pairs = numbers.iter().zip(squares.weights());
+        pairs
+            .map(|(number, weight)| (weight * number).powi(2))
+            .sum()
+    };
+    if loss(&residuals) <= ROUNDING * loss(gains) {
+        return unfitted;
+    }
     let mut chosen: Vec<usize> = (0..players).collect();
     chosen.sort_by(|&a, &b| slopes[b].abs().total_cmp(&slopes[a].abs()).then(a.cmp(&b)));
     chosen.truncate(PLAYERS);
@@ -71,14 +84,6 @@ pub(super) fn adjust(
         .map(|pair| pair.members.len() as f64 / players as f64);
     let layout = Layout::new(players, pairs);
     let problem = Problem::new(layout, chosen, squares.weights(), &residuals, shares);
-    let mut unfitted = Unfitted {
-        gains: gains.to_vec(),
-        scale: 1.0,
-    };
-    let of_gains = problem.layout.spread(gains.iter().copied());
-    if problem.whole_loss() <= ROUNDING * problem.loss(0..of_gains.len(), &of_gains) {
-        return unfitted;
-    }
     let Some(paths) = fitted(&problem, pairs.len()) else {
         return unfitted;
     };
