@@ -17,7 +17,7 @@ use crate::explain::method::Asked;
 use crate::model::BlackBox;
 
 /// Bytes of the rows of a call when no memory limit is given: the model finds them in the cache.
-const CACHE_BYTES: u64 = 4 << 20;
+const CACHE_BYTES: u64 = 2 << 20;
 
 /// Rows of a call, at the least, up to [`BATCH_BYTES`]: a call costs something whatever its rows.
 const ROWS: u64 = 2048;
