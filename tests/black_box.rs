@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ndarray::{Array2, Array3, Axis};
+use ndarray::{Array2, Array3, Axis, s};
 use whylight::data::{Cells, View};
 use whylight::explain::{Background, Estimator, Group, Index, Link, ValueFunction};
 use whylight::model::{BlackBox, Feature, Model, Predict};
@@ -230,6 +230,51 @@ fn estimates_are_off_by_their_errors() {
     assert!(all > 1000, "{all} estimates");
     let share = f64::from(inside as u32) / f64::from(all as u32);
     assert!((0.88..=0.99).contains(&share), "{share} within two errors");
+}
+
+/// Of two outputs that add up to a constant, and of two that do not.
+#[test]
+fn each_of_two_outputs_has_the_values_that_it_has_alone() {
+    let (background, rows) = (cells(5, 14, 3), cells(4, 14, 4));
+    let sampled = |model: &Arc<Model>| {
+        let options = Options {
+            samples: Some(300),
+            ..options(Estimator::RegressionAdjusted)
+        };
+        explained(model, &background, &rows, options).unwrap()
+    };
+    for slope in [1.0, 2.0] {
+        let both = move |rows: Array2<f64>| {
+            let mut answer = of_rows(&rows);
+            answer.column_mut(0).mapv_inplace(|p| p.powf(slope));
+            answer
+        };
+        let together = sampled(&model(14, 2, move |rows| Ok(both(rows))));
+        for output in 0..2 {
+            let one = move |rows: Array2<f64>| Ok(both(rows).slice_move(s![.., output..=output]));
+            let alone = sampled(&model(14, 1, one));
+            for (row, output_of_row) in together.values.outer_iter().zip(alone.values.outer_iter())
+            {
+                for (value, expected) in row.column(output).iter().zip(output_of_row.column(0)) {
+                    assert!(
+                        (value - expected).abs() < 1e-6,
+                        "{slope}: {value} {expected}"
+                    );
+                }
+            }
+            let errors = |of: &Explanation, output: usize| -> Vec<f32> {
+                let errors = of.standard_errors.as_ref().unwrap();
+                errors.slice(s![.., .., output]).iter().copied().collect()
+            };
+            let errors = errors(&together, output).into_iter().zip(errors(&alone, 0));
+            for (error, expected) in errors {
+                assert!(
+                    (error - expected).abs() < 1e-6,
+                    "{slope}: {error} {expected}"
+                );
+            }
+        }
+    }
 }
 
 /// Missing cells, categories, several outputs, leaves that are linear: what trees of any library answer for

@@ -32,6 +32,20 @@ struct Open {
     known: Vec<Vec<f64>>,
 }
 
+/// Parts of the largest worth by which the sum of two outputs may vary and count as constant.
+const CONSTANT: f64 = 1e-12;
+
+/// Whether two outputs add up to the same for every coalition.
+fn is_rest(one: &[f64], other: &[f64]) -> bool {
+    let sum = one.first().unwrap_or(&0.0) + other.first().unwrap_or(&0.0);
+    let largest = one
+        .iter()
+        .chain(other)
+        .fold(0.0_f64, |most, worth| most.max(worth.abs()));
+    let mut pairs = one.iter().zip(other);
+    pairs.all(|(one, other)| (one + other - sum).abs() <= CONSTANT * largest)
+}
+
 impl KernelShap {
     /// The coalitions to evaluate first for so many players that vary; `number` is the place of their row
     /// in the table, for messages.
@@ -231,12 +245,22 @@ impl KernelShap {
                 solved.0 = exact.values();
             }
             Coalitions::Some(design) => {
-                let worths = worths.chunks(design.coalitions()).zip(known);
-                for (output, (worths, known)) in worths.enumerate() {
+                let worths = worths.chunks(design.coalitions());
+                for (worths, known) in worths.zip(&mut *known) {
                     // The last two are known again: all players, and none.
                     known.truncate(known.len().saturating_sub(2));
                     known.extend_from_slice(worths);
-                    let (values, errors) = design.values(known);
+                }
+                let mut first = None;
+                for (output, worths) in known.iter().enumerate() {
+                    let (values, errors) = match (&*known, first.take()) {
+                        // As probabilities of two classes: what one is worth more, the other is worth less.
+                        ([one, other], Some(found)) if is_rest(one, other) => found,
+                        _ => design.values(worths),
+                    };
+                    if output == 0 && known.len() == 2 {
+                        first = Some((values.iter().map(|value| -value).collect(), errors.clone()));
+                    }
                     for player in 0..players {
                         solved.0[player * outputs + output] = values[player];
                         solved.1[player * outputs + output] = errors[player];
