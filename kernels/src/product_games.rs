@@ -5,7 +5,7 @@
 //! members and of `k_j(b, s)` over the others. The values of that game are
 //! `φ_i = (k_i(x, s) − k_i(b, s)) ∫₀¹ ∏_{j ≠ i} ((1 − u) k_j(b, s) + u k_j(x, s)) du` (Owen 1972, on its
 //! multilinear extension). The integrand is a polynomial: half as many Gauss–Legendre points as there are players
-//! are exact, and far fewer ([`rules`]) where its higher coefficients vanish.
+//! are exact, and far fewer ([`Rules`]) where its higher coefficients vanish.
 #![allow(
     clippy::needless_range_loop,
     reason = "lanes by their number: what the compiler vectorises"
