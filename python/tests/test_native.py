@@ -13,7 +13,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Matern, WhiteKernel
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
-from sklearn.naive_bayes import GaussianNB, MultinomialNB
+from sklearn.naive_bayes import BernoulliNB, ComplementNB, GaussianNB, MultinomialNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
@@ -127,6 +127,16 @@ def test_novelty_and_counts():
     method = bayes.predict_proba
     rows = counts[50:53]
     agree(KernelExplainer(bayes, counts[:9]), KernelExplainer(lambda z: method(z), counts[:9]), rows, method(rows))
+
+
+@pytest.mark.parametrize("model", [MultinomialNB(), ComplementNB(norm=True), BernoulliNB(binarize=None)])
+@pytest.mark.parametrize("method", ["predict_proba", "predict_joint_log_proba"])
+def test_naive_bayes_of_counts(model, method):
+    x, labels = rows_of(3)
+    counts = np.abs(np.round(x * 2)) if not isinstance(model, BernoulliNB) else (x > 0).astype(float)
+    method = getattr(model.fit(counts, labels), method)
+    rows = counts[50:53]
+    agree(KernelExplainer(method, counts[:9]), KernelExplainer(lambda z: method(z), counts[:9]), rows, method(rows))
 
 
 def test_margins_of_product_kernels_are_exact_for_many_features():

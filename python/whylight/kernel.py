@@ -28,10 +28,10 @@ class KernelExplainer(PairsExplainer):
     The values of a row are exact where its coalitions are no more than `nsamples`, or with `estimator="exact"` up to 16
     features that vary against the background; else they are estimated from `nsamples` coalitions ("auto" is 2048 and
     twice the number of features), and `e.standard_errors` has the standard error of every value. No value is set to 0
-    because others are larger. `estimator` may be "sampled", "regression_adjusted" (what "auto" takes for a model that is
-    asked), "shap_sampling" or "permutation". With a
-    `tolerance`, in the units of the output, coalitions are added until no standard error of the row is larger, or there
-    are `nsamples` (16 times "auto"). `link="logit"` explains the log-odds of the mean answer.
+    because others are larger. `estimator` may be "sampled", "regression_adjusted" (what "auto" takes for a model that
+    is asked), "shap_sampling" or "permutation". With a `tolerance`, in the units of the output, coalitions are added
+    until no standard error of the row is larger, or there are `nsamples` (16 times "auto"). `link="logit"` explains the
+    log-odds of the mean answer.
 
     Models of scikit-learn that the engine evaluates itself are not asked: support vectors, Gaussian processes, kernel
     ridge, naive Bayes, nearest neighbours, perceptrons and linear models, alone or as the last step of a Pipeline, as

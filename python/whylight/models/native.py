@@ -268,6 +268,23 @@ def _multinomial_bayes(model, method):
     return _sums(model, model.feature_log_prob_, model.class_log_prior_, ("softmax", 0)), outputs[method]
 
 
+def _complement_bayes(model, method):
+    outputs = {"predict_proba": "probability", "predict_joint_log_proba": "raw"}
+    if method not in outputs or len(model.classes_) < 2:
+        return None
+    return _sums(model, model.feature_log_prob_, 0.0, ("softmax", 0)), outputs[method]
+
+
+def _bernoulli_bayes(model, method):
+    """Of features that are 0 or 1 already: a threshold is no sum."""
+    outputs = {"predict_proba": "probability", "predict_joint_log_proba": "raw"}
+    if method not in outputs or model.binarize is not None:
+        return None
+    absent = np.log1p(-np.exp(model.feature_log_prob_))
+    intercepts = model.class_log_prior_ + absent.sum(axis=1)
+    return _sums(model, model.feature_log_prob_ - absent, intercepts, ("softmax", 0)), outputs[method]
+
+
 def _neighbours(model, method):
     """Neighbours by Euclidean or Manhattan distance; of those that are equally far, the first are nearest."""
     classes = getattr(model, "classes_", None)
@@ -336,6 +353,8 @@ READERS = {
     "GaussianProcessRegressor": _gaussian_process,
     "GaussianNB": _gaussian_bayes,
     "MultinomialNB": _multinomial_bayes,
+    "ComplementNB": _complement_bayes,
+    "BernoulliNB": _bernoulli_bayes,
     **dict.fromkeys(("MLPClassifier", "MLPRegressor"), _mlp),
     **dict.fromkeys(("KNeighborsClassifier", "KNeighborsRegressor"), _neighbours),
 }
