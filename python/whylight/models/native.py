@@ -132,11 +132,18 @@ def _perceptron(model, activation, layers, outputs, probability):
     return Model.from_mlp(f"<{type(model).__name__}>", parts)
 
 
-def _support_vectors(model, method):
+def _kernel(model):
+    """The kernel of support vectors; None for one that is a function or a matrix."""
     kernels = {"rbf": "rbf", "poly": "polynomial", "sigmoid": "sigmoid", "linear": "linear"}
     if not isinstance(model.kernel, str) or model.kernel not in kernels:
         return None
-    kernel = (kernels[model.kernel], model._gamma, model.coef0, model.degree)
+    return kernels[model.kernel], model._gamma, model.coef0, model.degree
+
+
+def _support_vectors(model, method):
+    kernel = _kernel(model)
+    if kernel is None:
+        return None
     classes = getattr(model, "classes_", None)
     dual, intercepts = _dense(model.dual_coef_), np.asarray(model.intercept_, np.float64)
     if classes is None:
@@ -166,6 +173,25 @@ def _support_vectors(model, method):
     raw = ("margins", 0) if count == 2 else ("votes", count)
     made = _machine(model, kernel, model.support_vectors_, dual, intercepts, raw, (("coupled", count), platt))
     return None if made is None else (made, "probability")
+
+
+def _calibrated(model, method):
+    """Two classes by one sigmoid over the margin of support vectors or a linear model, as `ensemble=False` has it."""
+    fitted = model.calibrated_classifiers_
+    if method != "predict_proba" or len(fitted) != 1 or len(model.classes_) != 2 or fitted[0].method != "sigmoid":
+        return None
+    inner, (sigmoid,) = fitted[0].estimator, fitted[0].calibrators
+    a, b = -float(sigmoid.a_), -float(sigmoid.b_)
+    if type(inner).__name__ in ("SVC", "NuSVC"):
+        kernel, platt = _kernel(inner), np.array([[a, b]])
+        if kernel is None:
+            return None
+        dual, pair = _dense(inner.dual_coef_), (("pair", 0), platt)
+        made = _machine(model, kernel, inner.support_vectors_, dual, inner.intercept_, probability=pair)
+        return None if made is None else (made, "probability")
+    if type(inner).__name__ not in CLASSIFIERS:
+        return None
+    return _sums(model, a * inner.coef_, a * inner.intercept_ + b, ("pair", 0)), "probability"
 
 
 def _is_one_class(model):
@@ -349,6 +375,7 @@ def _linear(model, method):
 #: The classes that there is a reader for.
 READERS = {
     **dict.fromkeys(("SVC", "NuSVC", "SVR", "NuSVR", "OneClassSVM"), _support_vectors),
+    "CalibratedClassifierCV": _calibrated,
     "KernelRidge": _kernel_ridge,
     "GaussianProcessRegressor": _gaussian_process,
     "GaussianNB": _gaussian_bayes,
