@@ -5,7 +5,7 @@
     reason = "lanes by their number: what the compiler vectorises"
 )]
 
-use crate::simd::Simd;
+use crate::simd::{Simd, instances};
 
 /// Background rows that go side by side.
 pub const LANES: usize = 16;
@@ -65,6 +65,22 @@ pub(crate) fn tanh<S: Simd>(x: [f64; LANES]) -> [f64; LANES] {
         y[l] = ((1.0 - e[l]) / (1.0 + e[l])).copysign(x[l]);
     }
     y
+}
+
+instances! {
+    /// Makes eˣ of every x.
+    pub fn exp_all = run_exp(x: &mut [f64])
+}
+
+#[inline(always)]
+fn run_exp<S: Simd>(x: &mut [f64]) {
+    let (lanes, rest) = x.as_chunks_mut::<LANES>();
+    for lanes in lanes {
+        *lanes = exp::<S>(*lanes);
+    }
+    let mut last = [0.0; LANES];
+    last[..rest.len()].copy_from_slice(rest);
+    rest.copy_from_slice(&exp::<S>(last)[..rest.len()]);
 }
 
 /// Σ weights · x, in an order that depends on nothing.

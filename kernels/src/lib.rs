@@ -40,6 +40,7 @@ pub mod predict_trees;
 pub mod product_games;
 pub mod response;
 mod simd;
+pub mod synthetic_rows;
 pub mod tree_leaf_tables;
 pub mod tree_leaf_weights;
 pub mod tree_leaves;

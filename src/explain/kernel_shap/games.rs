@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use ndarray::Array2;
+use whylight_kernels::Level;
 use whylight_kernels::coalition_trees::CHUNK;
+use whylight_kernels::synthetic_rows;
 
 use crate::explain::coalitions::Design;
 
@@ -181,18 +183,7 @@ impl<'a> Cursor<'a> {
             }
         }
         let rows = run.first * features..(run.first + run.count) * features;
-        blend(&self.background[rows], &kept, &given, cells);
-    }
-}
-
-/// Rows with some of their bits, and others.
-#[inline(never)]
-fn blend(rows: &[f64], kept: &[u64], given: &[u64], cells: &mut Vec<f64>) {
-    cells.reserve(rows.len());
-    for row in rows.chunks_exact(kept.len().max(1)) {
-        let blended = row.iter().zip(kept).zip(given);
-        cells.extend(
-            blended.map(|((cell, kept), given)| f64::from_bits(cell.to_bits() & kept | given)),
-        );
+        let rows = &self.background[rows];
+        synthetic_rows::run(Level::detect(), rows, &kept, &given, cells);
     }
 }

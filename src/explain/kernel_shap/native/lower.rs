@@ -1,8 +1,10 @@
 //! From a model to units: what each feature adds to each of them, and what is made of them.
 
+use whylight_kernels::Level;
 use whylight_kernels::coalition_sums::Combine;
 use whylight_kernels::decision::{self, LEAST};
 use whylight_kernels::kernel_machine::Shape;
+use whylight_kernels::lanes::exp_all;
 use whylight_kernels::mlp;
 use whylight_kernels::neighbours::Weighting;
 
@@ -290,9 +292,7 @@ impl Lowered {
     /// Makes terms of the sums over the features of a player.
     pub(super) fn finish(&self, sums: &mut [f64]) {
         if self.combine == Combine::Product {
-            for sum in sums {
-                *sum = sum.exp();
-            }
+            exp_all(Level::detect(), sums);
         }
     }
 
