@@ -21,10 +21,6 @@ pub(super) struct Problem {
     residuals: Vec<f64>,
     /// The mean sign of the players: what every feature has that says nothing.
     means: Vec<f64>,
-    /// Tables of weights, of weighted means, and of weighted residuals.
-    of_weights: Vec<[f64; 256]>,
-    of_means: Vec<[f64; 256]>,
-    of_residuals: Vec<[f64; 256]>,
 }
 
 /// The features of a fit are the signs of the chosen players, then of the controls, less their mean.
@@ -63,8 +59,6 @@ impl Problem {
         let weights = layout.spread(weights.iter().copied());
         let residuals = layout.spread(residuals.iter().copied());
         let means = layout.spread(shares.map(|share| 2.0 * share - 1.0));
-        let product =
-            |a: &[f64], b: &[f64]| -> Vec<f64> { a.iter().zip(b).map(|(a, b)| a * b).collect() };
         let mut triples = Vec::new();
         let count = chosen.len() as u8;
         for i in 0..count {
@@ -73,15 +67,30 @@ impl Problem {
             }
         }
         Self {
-            of_weights: tables(&weights),
-            of_means: tables(&product(&weights, &means)),
-            of_residuals: tables(&product(&weights, &residuals)),
             layout,
             chosen,
             triples,
             weights,
             residuals,
             means,
+        }
+    }
+
+    /// The table of the weights of eight pairs, times other numbers if there are some. They are made anew for each
+    /// fit: all of them would be 2 KiB for every eight pairs.
+    fn table(&self, byte: usize, numbers: Option<&[f64]>) -> [f64; 256] {
+        let places = 8 * byte..8 * byte + 8;
+        let weights = &self.weights[places.clone()];
+        match numbers {
+            None => table(weights),
+            Some(numbers) => {
+                let mut products = [0.0; 8];
+                let pairs = weights.iter().zip(&numbers[places]);
+                for (product, (weight, number)) in products.iter_mut().zip(pairs) {
+                    *product = weight * number;
+                }
+                table(&products)
+            }
         }
     }
 
@@ -265,12 +274,15 @@ impl<'a> Path<'a> {
                 side += weight * mean * problem.residuals[place];
             }
             let features = &self.features[byte * most..][..end];
-            let (means, residuals) = (&problem.of_means[byte], &problem.of_residuals[byte]);
+            let (means, residuals) = (
+                problem.table(byte, Some(&problem.means)),
+                problem.table(byte, Some(&problem.residuals)),
+            );
             for ((&signs, shared), of_side) in features.iter().zip(&mut shared).zip(&mut sides) {
                 *shared += means[usize::from(signs)];
                 *of_side += residuals[usize::from(signs)];
             }
-            let table = &problem.of_weights[byte];
+            let table = problem.table(byte, None);
             for (feature, &signs) in features.iter().enumerate().skip(begin) {
                 let row = &mut self.factor[feature * most..][..=feature];
                 for (cell, &other) in row.iter_mut().zip(features) {
