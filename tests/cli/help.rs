@@ -83,7 +83,9 @@ Options:
       --estimator <WHICH>          How to compute what is no sum over trees: exact (up to 16
                                    features, or groups, that vary), sampled (with standard errors),
                                    auto (exact where that can be), or rescaled (from the margin's
-                                   values: approximate) [default: auto]
+                                   values: approximate); of Kernel SHAP also `regression_adjusted`
+                                   (auto of a model that is asked), `shap_sampling` and permutation
+                                   [default: auto]
       --group <GROUP>              Columns that play as one, such as a one-hot encoding, under a
                                    name: NAME=COLUMN,COLUMN,…; can be given several times
       --groups <FILE>              JSON file of groups: an object of names, each with a list of
@@ -171,7 +173,9 @@ Options:
       --estimator <WHICH>          How to compute what is no sum over trees: exact (up to 16
                                    features, or groups, that vary), sampled (with standard errors),
                                    auto (exact where that can be), or rescaled (from the margin's
-                                   values: approximate) [default: auto]
+                                   values: approximate); of Kernel SHAP also `regression_adjusted`
+                                   (auto of a model that is asked), `shap_sampling` and permutation
+                                   [default: auto]
       --group <GROUP>              Columns that play as one, such as a one-hot encoding, under a
                                    name: NAME=COLUMN,COLUMN,…; can be given several times
       --groups <FILE>              JSON file of groups: an object of names, each with a list of
