@@ -257,20 +257,17 @@ impl GpuGames {
 
     /// Whether terms, and all that comes of them, stay in the range of float32.
     pub fn takes(&self, terms: Terms<'_>) -> bool {
-        let largest = |numbers: &[f64]| {
-            numbers.iter().fold(0.0_f64, |most, x| {
-                // Unlike `max`, with NaN.
-                if x.abs() <= most { most } else { x.abs() }
-            })
-        };
-        if self.combine == Combine::Product {
-            return largest(terms.terms).max(largest(terms.start)) <= 1.0;
+        let numbers = || terms.terms.iter().chain(terms.start);
+        if numbers().any(|number| number.is_nan()) {
+            return false;
         }
-        let rows = (terms.start.len() / self.units).max(1);
+        let largest = numbers().fold(0.0_f64, |most, number| most.max(number.abs()));
+        if self.combine == Combine::Product {
+            return largest <= 1.0;
+        }
+        // Of all players and the start; as much again comes from a background row.
         let players = terms.terms.len() / terms.start.len().max(1);
-        // As much again comes from a background row.
-        let most = 2.0 * (players as f64 * largest(terms.terms) + largest(terms.start));
-        rows == 0 || self.reach.holds(most)
+        self.reach.holds(2.0 * (players + 1) as f64 * largest)
     }
 
     /// Rows whose mean answers the GPU holds at a time, with so many players and coalitions; at least one.

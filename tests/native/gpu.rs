@@ -176,3 +176,33 @@ fn what_a_gpu_cannot_hold_is_explained_by_the_cpu() {
         }
     }
 }
+
+#[test]
+fn rows_that_are_left_to_the_cpu_are_counted_once_in_all_rounds() {
+    let Some(device) = device() else { return };
+    let (background, mut rows) = (cells(9, 20, 1), cells(2, 20, 2));
+    // Cubes of it are in float32's range, and their sums near its end.
+    rows.row_mut(1).fill(1e11);
+    let all = cases(20);
+    let is_cubic =
+        |case: &&Case| case.name == "Polynomial { gamma: 0.3, coef0: 0.7, degree: 3 } of 1";
+    let case = all.iter().find(is_cubic).unwrap();
+    let run = |options| {
+        let options = Options {
+            tolerance: Some(1e-9),
+            samples: Some(600),
+            ..options
+        };
+        explained(&case.model, &background, &rows, options).unwrap()
+    };
+    let got = run(on_gpu(&device, case, Estimator::Sampled));
+    let on_cpu = run(options(case, Estimator::Sampled));
+    let second = ndarray::s![1, .., ..];
+    assert_eq!(got.values.slice(second), on_cpu.values.slice(second));
+    let notes = got.trailer.notes;
+    let is_left = |note: &&String| note.contains("were explained by the CPU");
+    let note = notes.iter().find(is_left).expect("a note");
+    assert!(note.starts_with("1 rows"), "{note}");
+    let is_intolerable = |note: &String| note.contains("the tolerance was not met by 2 rows");
+    assert!(notes.iter().any(is_intolerable), "{notes:?}");
+}

@@ -244,6 +244,46 @@ fn answers_of_neighbours_agree() {
     }
 }
 
+/// NaN anywhere, and sums or powers that float32 does not have.
+#[test]
+fn terms_beyond_float32_are_not_taken() {
+    let Some(gpu) = gpu() else { return };
+    let body = |shape| KernelMachine {
+        shape,
+        coefficients: &[1.0, -2.0],
+        intercepts: &[0.5],
+    };
+    let takes = |shape, terms: [f64; 4]| {
+        let plan = Plan {
+            combine: match shape {
+                Shape::Product => Combine::Product,
+                _ => Combine::Sum,
+            },
+            units: 2,
+            body: Body::KernelMachine(body(shape)),
+            decision: Decision::Margins,
+            memory_limit: None,
+        };
+        let terms = Terms {
+            terms: &terms,
+            start: &[0.25, 0.5],
+        };
+        GpuGames::new(gpu, &plan).unwrap().takes(terms)
+    };
+    let cubes = Shape::Power { degree: 3 };
+    for shape in [Shape::Product, cubes, Shape::Tanh] {
+        assert!(takes(shape, [0.5, 0.0, 1.0, 0.25]), "{shape:?}");
+        for bad in [f64::NAN, f64::INFINITY, 1e31] {
+            for at in 0..4 {
+                let mut terms = [0.5; 4];
+                terms[at] = bad;
+                assert!(!takes(shape, terms), "{shape:?}: {terms:?}");
+            }
+        }
+    }
+    assert!(takes(cubes, [1e9; 4]) && !takes(cubes, [1e11; 4]));
+}
+
 #[test]
 fn values_of_products_agree() {
     let Some(gpu) = gpu() else { return };

@@ -191,7 +191,12 @@ impl KernelShap {
         let (games, mut open): (Vec<Game>, Vec<_>) = (open.into_iter())
             .map(|open| (open.game, (open.row, open.of, open.known)))
             .unzip();
+        let left = found.asked.left;
         let worths = self.worths(&games, &mut found.asked)?;
+        if round > 0 {
+            // Counted in the first round: what a GPU leaves is a matter of the row, not of its coalitions.
+            found.asked.left = left;
+        }
         let rows = games.par_iter().zip(worths).zip(&mut open);
         let solved: Vec<Solved> = rows
             .map(|((game, worths), (_, _, known))| self.solve(game, worths, known))
