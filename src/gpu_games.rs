@@ -17,7 +17,7 @@ use whylight_kernels::neighbours::{MOST_NEIGHBOURS, Neighbours};
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu};
 pub use products::Products;
-pub use sums::Sums;
+pub use sums::{Slopes, Sums};
 
 /// Bytes of a buffer of what coalitions make of rows, when no memory limit is given.
 const BUFFER_BYTES: u64 = 64 << 20;
@@ -306,10 +306,15 @@ impl GpuGames {
         if self.width() == 1 {
             return numbers.iter().map(|&x| x as f32).collect();
         }
-        let pair = |&x: &f64| {
-            let high = x as f32;
-            [high, (x - f64::from(high)) as f32]
-        };
-        numbers.iter().flat_map(pair).collect()
+        halves(numbers).into_flattened()
     }
+}
+
+/// Numbers as pairs of float32: rounded, and what the rounding lost.
+fn halves(numbers: &[f64]) -> Vec<[f32; 2]> {
+    let halve = |&x: &f64| {
+        let high = x as f32;
+        [high, (x - f64::from(high)) as f32]
+    };
+    numbers.iter().map(halve).collect()
 }

@@ -62,6 +62,7 @@ kernels! {
     mlp: work;
     neighbours: work sum;
     decision: work sum;
+    least_squares: work sum;
     product_games: work rule sum;
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod coalitions;
 mod interactions;
 mod interventional;
+pub(crate) mod least_squares;
 mod linear_leaves;
 pub(crate) mod machines;
 mod margins;

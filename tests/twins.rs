@@ -4,6 +4,7 @@
 mod coalitions;
 mod games;
 mod interactions;
+mod least_squares;
 mod leaves;
 mod nearest;
 mod pairs;

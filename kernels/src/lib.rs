@@ -19,7 +19,8 @@
 //!
 //! All models that begin with sums or products over features read the terms of players, of rows and of background
 //! rows. [`coalition_sums`] makes units of them, [`linear`], [`kernel_machine`], [`mlp`] and [`neighbours`] margins
-//! of units, and [`decision`] answers of margins; [`product_games`] has values that need no coalitions.
+//! of units, and [`decision`] answers of margins; [`least_squares`] has values of what coalitions are worth, and
+//! [`product_games`] values that need no coalitions.
 
 pub mod binding;
 pub mod block;
@@ -31,6 +32,7 @@ pub mod kernel_machine;
 pub mod kmeans_assign;
 pub mod lanes;
 mod leaf_game;
+pub mod least_squares;
 pub mod legendre;
 pub mod linear;
 pub mod machine;

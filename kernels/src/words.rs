@@ -86,6 +86,7 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("IS_COUPLED", Decision::Coupled { classes: 0 }.code()),
     ("IS_VOTES", Decision::Votes { classes: 0 }.code()),
     ("MOST_CLASSES", crate::decision::MOST_CLASSES as u32),
+    ("MOST_PLAYERS", crate::least_squares::MOST_PLAYERS),
     ("PAIRS_HELD", crate::product_games::PAIRS_HELD),
 ];
 

@@ -10,5 +10,6 @@ mod solve;
 mod squares;
 
 pub(super) use design::{Design, MOST_PAIRS, Sampling};
+pub(super) use draw::Pair;
 pub(super) use exact::Exact;
 pub(super) use pairs::interactions;

@@ -1,5 +1,7 @@
 //! Mean answers of coalitions, background row after background row.
 
+mod values;
+
 use whylight_kernels::coalition_sums::Combine;
 
 use super::launch::{Launches, Span};
@@ -7,6 +9,7 @@ use super::{GpuGames, Terms};
 use crate::error::Result;
 use crate::gpu::Buffer;
 use crate::kernel::WORKGROUP;
+pub use values::Slopes;
 
 /// Coalitions of a launch at most: more do not make a GPU busier.
 const MOST_COALITIONS: usize = 1024;

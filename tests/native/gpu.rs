@@ -25,13 +25,21 @@ fn on_gpu(device: &Device, case: &Case, estimator: Estimator) -> Options {
     }
 }
 
-/// Values (row, cell) of a device.
+/// Values (row, cell) of a device, and their standard errors.
 fn output(explanation: &whylight::Explanation) -> Output {
-    let values = explanation.values.iter().map(|&value| value.into());
+    let (mut width, mut values) = (0, Vec::new());
+    let errors = explanation.standard_errors.as_ref();
+    for row in 0..explanation.values.shape()[0] {
+        for numbers in [Some(&explanation.values), errors].into_iter().flatten() {
+            let of_row = numbers.index_axis(ndarray::Axis(0), row);
+            values.extend(of_row.iter().map(|&number| f64::from(number)));
+        }
+        width = values.len() / (row + 1);
+    }
     Output {
         device: explanation.header.device.clone(),
-        width: explanation.values.len() / explanation.values.shape()[0],
-        values: values.collect(),
+        width,
+        values,
     }
 }
 

@@ -21,10 +21,11 @@
 mod path;
 mod signs;
 
+use whylight_kernels::least_squares::LeastSquares;
+
 use self::path::{Path, Problem};
 use self::signs::Layout;
 use super::draw::Pair;
-use super::squares::{Squares, residuals};
 use crate::random::SplitMix64;
 
 /// Folds of the pairs.
@@ -55,20 +56,16 @@ pub(super) struct Unfitted {
 }
 
 /// Takes from the gains what controls say of them.
-pub(super) fn adjust(
-    squares: &Squares,
-    players: usize,
-    pairs: &[Pair],
-    gains: &mut [f64],
-) -> Unfitted {
+pub(super) fn adjust(squares: &LeastSquares, pairs: &[Pair], gains: &mut [f64]) -> Unfitted {
+    let players = squares.players;
     let slopes = squares.slopes(pairs, gains);
-    let residuals = residuals(pairs, gains, &slopes);
+    let residuals = squares.residuals(pairs, gains, &slopes);
     let mut unfitted = Unfitted {
         gains: gains.to_vec(),
         scale: 1.0,
     };
     let loss = |numbers: &[f64]| -> f64 {
-        let pairs = numbers.iter().zip(squares.weights());
+        let pairs = numbers.iter().zip(&squares.weights);
         pairs
             .map(|(number, weight)| (weight * number).powi(2))
             .sum()
@@ -83,7 +80,7 @@ pub(super) fn adjust(
         .iter()
         .map(|pair| pair.members.len() as f64 / players as f64);
     let layout = Layout::new(players, pairs);
-    let problem = Problem::new(layout, chosen, squares.weights(), &residuals, shares);
+    let problem = Problem::new(layout, chosen, &squares.weights, &residuals, shares);
     let Some(paths) = fitted(&problem, pairs.len()) else {
         return unfitted;
     };
@@ -92,12 +89,11 @@ pub(super) fn adjust(
         .collect();
     let places = problem.layout.places.iter();
     for ((gain, unfitted), &place) in gains.iter_mut().zip(&mut unfitted.gains).zip(places) {
-        let of_own = |fold: &usize| problem.layout.of_fold(*fold).contains(&(place / 8));
-        let own = (0..FOLDS).find(of_own).unwrap_or(0);
+        let own = problem.layout.fold_of(place);
         *unfitted -= said[own][place];
         *gain -= said.iter().map(|said| said[place]).sum::<f64>() / FOLDS as f64;
     }
-    unfitted.scale = scale(squares, &problem, &paths, pairs, players, &residuals, &said);
+    unfitted.scale = scale(squares, &problem, &paths, &residuals, &said);
     unfitted
 }
 
@@ -135,14 +131,13 @@ fn fitted(problem: &Problem, pairs: usize) -> Option<Vec<Vec<(usize, f64)>>> {
 
 /// What the mean of the paths leaves, as a part of what one does, where pairs are drawn: the root of both variances.
 fn scale(
-    squares: &Squares,
+    squares: &LeastSquares,
     problem: &Problem,
     paths: &[Vec<(usize, f64)>],
-    pairs: &[Pair],
-    players: usize,
     residuals: &[f64],
     said: &[Vec<f64>],
 ) -> f64 {
+    let players = squares.players;
     // Coalitions of the same sizes, of other players.
     let mut random = SplitMix64::new(players as u64);
     let mut others: Vec<usize> = (0..players).collect();
@@ -153,17 +148,11 @@ fn scale(
         .map(|controls| problem.said(controls, |player| problem.layout.player(others[player])))
         .collect();
     let (mut of_one, mut apart) = (0.0, 0.0);
-    let of_pairs = pairs
-        .iter()
-        .zip(squares.weights())
-        .zip(residuals)
-        .zip(&problem.layout.places);
-    for (((pair, weight), residual), &place) in of_pairs {
-        if !squares.is_drawn(pair) {
-            continue;
-        }
-        let of_own = |fold: &usize| problem.layout.of_fold(*fold).contains(&(place / 8));
-        let own = (0..FOLDS).find(of_own).unwrap_or(0);
+    for &pair in &squares.drawn {
+        let pair = pair as usize;
+        let (weight, residual) = (squares.weights[pair], residuals[pair]);
+        let place = problem.layout.places[pair];
+        let own = problem.layout.fold_of(place);
         of_one += (weight * (residual - said[own][place])).powi(2);
         let mean = elsewhere.iter().map(|said| said[place]).sum::<f64>() / FOLDS as f64;
         let spread: f64 = elsewhere

@@ -1,17 +1,14 @@
 //! Estimated values from some coalitions, which one of four ways to sample chooses.
 
 use whylight_kernels::coalition_trees::CHUNK;
+use whylight_kernels::least_squares::{LeastSquares, MOST_PLAYERS};
 
-use super::controls;
 use super::draw::{self, Pair};
-use super::squares::Squares;
+use super::{controls, squares};
 use crate::error::{Error, Result};
 
 /// Pairs of coalitions that an estimate draws at most: it holds the members of each.
 pub(in crate::explain) const MOST_PAIRS: u32 = 1 << 18;
-
-/// Players of an estimate at most: the least squares problem holds their square.
-pub(in crate::explain) const MOST_PLAYERS: usize = 1024;
 
 /// How coalitions are chosen, and values come of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,7 +50,7 @@ pub(in crate::explain) struct Chunk {
 
 #[derive(Debug)]
 enum Solver {
-    Squares(Squares),
+    Squares(LeastSquares),
     /// The orders of the players.
     Orders(Vec<Vec<u32>>),
 }
@@ -100,7 +97,7 @@ impl Design {
         seed: u64,
         before: &[Pair],
     ) -> Option<Self> {
-        if players > MOST_PLAYERS {
+        if players > MOST_PLAYERS as usize {
             return None;
         }
         let least = pairs.max(3 * players);
@@ -113,8 +110,8 @@ impl Design {
             } else {
                 draw::by_leverage(players, least, seed, before)
             };
-            let squares = Squares::new(players, &pairs, strata)?;
-            (pairs, Solver::Squares(squares))
+            let problem = squares::problem(players, &pairs, &strata)?;
+            (pairs, Solver::Squares(problem))
         };
         Some(Self {
             players,
@@ -140,7 +137,7 @@ impl Design {
     /// Whether all coalitions are among them.
     pub(in crate::explain) fn is_whole(&self) -> bool {
         match &self.solver {
-            Solver::Squares(squares) => squares.is_whole(),
+            Solver::Squares(problem) => problem.drawn.is_empty(),
             Solver::Orders(_) => false,
         }
     }
@@ -171,25 +168,32 @@ impl Design {
         let total = all - none;
         match &self.solver {
             Solver::Orders(orders) => along(orders, worth, self.players),
-            Solver::Squares(squares) => {
-                // What a pair says beside what an even division of the total does.
-                let gain = |(pair, worth): (&Pair, &[f64])| {
-                    let share = pair.members.len() as f64 / self.players as f64;
-                    0.5 * (worth[0] - worth[1] - (2.0 * share - 1.0) * total)
-                };
-                let worths = worth.chunks_exact(2);
-                let mut gains: Vec<f64> = self.pairs.iter().zip(worths).map(gain).collect();
-                if self.sampling == Sampling::Adjusted && !squares.is_whole() {
-                    let unfitted = controls::adjust(squares, self.players, &self.pairs, &mut gains);
+            Solver::Squares(problem) => {
+                let mut gains = problem.gains(&self.pairs, worth, total);
+                if self.sampling == Sampling::Adjusted && !self.is_whole() {
+                    let unfitted = controls::adjust(problem, &self.pairs, &mut gains);
                     let (values, mut errors) =
-                        squares.values(&self.pairs, &gains, &unfitted.gains, total);
+                        problem.values(&self.pairs, &gains, &unfitted.gains, total);
                     for error in &mut errors {
                         *error *= unfitted.scale;
                     }
                     return (values, errors);
                 }
-                squares.values(&self.pairs, &gains, &gains, total)
+                problem.values(&self.pairs, &gains, &gains, total)
             }
+        }
+    }
+
+    /// The least squares problem of all of the pairs, in their order, which leaves nothing else to be done;
+    /// `None` where there is more to it, or another way.
+    pub(in crate::explain) fn problem(&self) -> Option<(&LeastSquares, &[Pair])> {
+        match &self.solver {
+            Solver::Squares(problem)
+                if self.known == 0 && (self.sampling != Sampling::Adjusted || self.is_whole()) =>
+            {
+                Some((problem, &self.pairs))
+            }
+            _ => None,
         }
     }
 }

@@ -7,13 +7,19 @@ use crate::random::{SplitMix64, mix};
 
 /// A coalition and its complement.
 #[derive(Debug)]
-pub(super) struct Pair {
+pub(in crate::explain) struct Pair {
     /// Ascending.
     pub(super) members: Vec<u32>,
     /// Where it belongs, among the strata.
     pub(super) stratum: usize,
     /// How often it was drawn.
     pub(super) times: f64,
+}
+
+impl AsRef<[u32]> for Pair {
+    fn as_ref(&self) -> &[u32] {
+        &self.members
+    }
 }
 
 /// Pairs that were drawn from the same ones, alike.

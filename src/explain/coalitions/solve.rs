@@ -49,6 +49,17 @@ impl Factor {
             }
         }
     }
+
+    /// The inverse of the matrix (row, column).
+    pub(super) fn inverse(&self) -> Vec<f64> {
+        let mut inverse = vec![0.0; self.size * self.size];
+        for (i, row) in inverse.chunks_exact_mut(self.size.max(1)).enumerate() {
+            // Symmetric: the solution of a column is a row.
+            row[i] = 1.0;
+            self.solve(row);
+        }
+        inverse
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use ndarray::{Array2, ShapeError, aview1};
 use super::BATCH_BYTES;
 use super::games::{Cursor, Game, Run};
 use super::others::Others;
-use super::source::Source;
+use super::source::{Said, Source};
 use crate::error::{Error, Result};
 use crate::explain::Options;
 use crate::explain::background::NAME;
@@ -131,7 +131,7 @@ impl Source for Asking {
         Ok(means)
     }
 
-    fn means(&self, games: &[Game], asked: &mut Asked) -> Result<Vec<Vec<f64>>> {
+    fn play(&self, games: &[Game], _: Option<&[f64]>, asked: &mut Asked) -> Result<Vec<Said>> {
         let outputs = self.model.outputs.len();
         let mut means: Vec<Vec<f64>> = (games.iter())
             .map(|game| vec![0.0; outputs * game.coalitions.count()])
@@ -164,7 +164,7 @@ impl Source for Asking {
             self.take(games, &runs, &answer, &mut means);
             next = following;
         }
-        Ok(means)
+        Ok(means.into_iter().map(Said::Worths).collect())
     }
 
     fn answer(&self, rows: usize, cells: &[f64]) -> Result<Vec<f64>> {

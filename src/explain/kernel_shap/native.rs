@@ -24,7 +24,7 @@ use self::gpu::OnGpu;
 use self::lower::{Body, Lowered};
 use super::games::Game;
 use super::others::Others;
-use super::source::Source;
+use super::source::{Said, Solved, Source};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::explain::method::Asked;
@@ -224,8 +224,49 @@ impl Native {
         }
     }
 
+    /// The values of rows that have the same players and coalitions, where a GPU solves for them.
+    fn solved(
+        &self,
+        games: &[&Game],
+        base: &[f64],
+        answers: &[Vec<f64>],
+    ) -> Result<Option<Vec<Solved>>> {
+        let design = match &games[0].coalitions {
+            super::games::Coalitions::Some(design) => design,
+            super::games::Coalitions::All(_) => return Ok(None),
+        };
+        let (Some(gpu), Some(problem)) = (&self.on_gpu, design.problem()) else {
+            return Ok(None);
+        };
+        let totals: Vec<f64> = (answers.iter())
+            .flat_map(|answer| answer.iter().zip(base).map(|(all, none)| all - none))
+            .collect();
+        gpu.values(self, games, problem, &totals)
+    }
+
+    /// What the coalitions of rows that have the same ones are worth, beside their answers.
+    fn worths(
+        &self,
+        games: &[&Game],
+        answers: &[Vec<f64>],
+        asked: &mut Asked,
+    ) -> Result<Vec<Said>> {
+        let coalitions = &games[0].coalitions;
+        let (masks, words) = coalitions.masks();
+        let (count, [all, _]) = (coalitions.count(), coalitions.ends());
+        let mut means = self.means(games, &masks, words, asked)?;
+        let of_rows = means.chunks_exact_mut(self.outputs() * count).zip(answers);
+        let said = of_rows.map(|(means, answer)| {
+            for (means, answer) in means.chunks_exact_mut(count).zip(answer) {
+                means[all] = *answer;
+            }
+            Said::Worths(means.to_vec())
+        });
+        Ok(said.collect())
+    }
+
     /// The mean answers (row, output, coalition) of rows that have the same players and coalitions.
-    fn of_batch(
+    fn means(
         &self,
         games: &[&Game],
         masks: &[u32],
@@ -342,30 +383,26 @@ impl Source for Native {
         Ok(means)
     }
 
-    fn means(&self, games: &[Game], asked: &mut Asked) -> Result<Vec<Vec<f64>>> {
-        let outputs = self.outputs();
-        let mut means = vec![Vec::new(); games.len()];
+    fn play(&self, games: &[Game], base: Option<&[f64]>, asked: &mut Asked) -> Result<Vec<Said>> {
+        let mut played: Vec<Said> = games.iter().map(|_| Said::Worths(Vec::new())).collect();
         for batch in self.batches(games) {
-            let coalitions = &games[batch[0]].coalitions;
-            let (masks, words) = coalitions.masks();
             let of_batch: Vec<&Game> = batch.iter().map(|&row| &games[row]).collect();
-            let found = self.of_batch(&of_batch, &masks, words, asked)?;
-            let count = coalitions.count();
-            for (&row, found) in batch.iter().zip(found.chunks_exact(outputs * count)) {
-                means[row] = found.to_vec();
-            }
             // By the model's own rules, in float64: a value and its check begin from the same ends.
-            let [all, _] = coalitions.ends();
-            for &row in &batch {
-                let answer = self
-                    .lowered
-                    .answer(&self.model, self.output, &games[row].cells);
-                for (output, answer) in answer.into_iter().enumerate() {
-                    means[row][output * count + all] = answer;
-                }
+            let answer = |game: &&Game| self.lowered.answer(&self.model, self.output, &game.cells);
+            let answers: Vec<Vec<f64>> = of_batch.par_iter().map(answer).collect();
+            let solved = match base {
+                Some(base) => self.solved(&of_batch, base, &answers)?,
+                None => None,
+            };
+            let said = match solved {
+                Some(solved) => solved.into_iter().map(Said::Values).collect(),
+                None => self.worths(&of_batch, &answers, asked)?,
+            };
+            for (row, said) in batch.into_iter().zip(said) {
+                played[row] = said;
             }
         }
-        Ok(means)
+        Ok(played)
     }
 
     fn answer(&self, rows: usize, cells: &[f64]) -> Result<Vec<f64>> {

@@ -6,6 +6,8 @@ use std::sync::{Arc, PoisonError};
 use rayon::prelude::*;
 
 use super::games::{Coalitions, Game};
+use super::link::Link;
+use super::source::{Said, Solved};
 use super::{KernelShap, MOST_EXACT};
 use crate::error::{Error, Result};
 use crate::explain::Estimator;
@@ -18,9 +20,6 @@ const FIRST_PAIRS: usize = 256;
 
 /// How many times as many pairs as without a tolerance are drawn at most with one, unless it is said.
 const MOST_TIMES: usize = 16;
-
-/// Values, or interactions, (cell, output) and their standard errors.
-type Solved = (Vec<f64>, Vec<f64>);
 
 /// A row on its way through the rounds.
 struct Open {
@@ -192,14 +191,17 @@ impl KernelShap {
             .map(|open| (open.game, (open.row, open.of, open.known)))
             .unzip();
         let left = found.asked.left;
-        let worths = self.worths(&games, &mut found.asked)?;
+        let played = self.play(&games, &mut found.asked)?;
         if round > 0 {
             // Counted in the first round: what a GPU leaves is a matter of the row, not of its coalitions.
             found.asked.left = left;
         }
-        let rows = games.par_iter().zip(worths).zip(&mut open);
+        let rows = games.par_iter().zip(played).zip(&mut open);
         let solved: Vec<Solved> = rows
-            .map(|((game, worths), (_, _, known))| self.solve(game, worths, known))
+            .map(|((game, said), (_, _, known))| match said {
+                Said::Worths(worths) => self.solve(game, worths, known),
+                Said::Values(solved) => solved,
+            })
             .collect();
         let mut next = Vec::new();
         for ((mut game, (row, of, known)), solved) in games.into_iter().zip(open).zip(solved) {
@@ -304,10 +306,15 @@ impl KernelShap {
         }
     }
 
-    /// What the coalitions of games are worth: of each game, (output, coalition).
-    fn worths(&self, games: &[Game], asked: &mut Asked) -> Result<Vec<Vec<f64>>> {
-        let mut worths = self.source.means(games, asked)?;
-        for (game, worths) in games.iter().zip(&mut worths) {
+    /// What the coalitions of games are worth, or the values that come of it.
+    fn play(&self, games: &[Game], asked: &mut Asked) -> Result<Vec<Said>> {
+        let is_whole = self.tolerance.is_none() && !self.header.interactions;
+        let base = (self.link == Link::Identity && is_whole).then_some(&*self.header.base_values);
+        let mut played = self.source.play(games, base, asked)?;
+        for (game, said) in games.iter().zip(&mut played) {
+            let Said::Worths(worths) = said else {
+                continue;
+            };
             let count = game.coalitions.count();
             let [_, none] = game.coalitions.ends();
             for (worths, base) in worths.chunks_mut(count).zip(&self.header.base_values) {
@@ -320,6 +327,6 @@ impl KernelShap {
                 }
             }
         }
-        Ok(worths)
+        Ok(played)
     }
 }

@@ -62,6 +62,11 @@ impl Layout {
     pub(super) fn of_fold(&self, fold: usize) -> std::ops::Range<usize> {
         self.ends[fold]..self.ends[fold + 1]
     }
+
+    /// The fold of a place.
+    pub(super) fn fold_of(&self, place: usize) -> usize {
+        self.ends[1..FOLDS].partition_point(|&end| end <= place / 8)
+    }
 }
 
 /// The fold of a pair, which is that of its coalition wherever it stands.

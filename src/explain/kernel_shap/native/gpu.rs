@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 use whylight_kernels::kernel_machine::KernelMachine;
+use whylight_kernels::least_squares::{LeastSquares, share_rest};
 use whylight_kernels::neighbours::Neighbours;
 use whylight_kernels::product_games::Ends;
 
@@ -9,8 +10,10 @@ use super::Native;
 use super::lower::{Body, Lowered};
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::explain::coalitions::Pair;
 use crate::explain::kernel_shap::games::Game;
-use crate::gpu_games::{self, GpuGames, Plan, Terms};
+use crate::explain::kernel_shap::source::Solved;
+use crate::gpu_games::{self, GpuGames, Plan, Sums, Terms};
 
 /// A model on a GPU.
 #[derive(Debug)]
@@ -93,6 +96,63 @@ impl OnGpu {
         masks: &[u32],
         words: usize,
     ) -> Result<Option<Vec<f64>>> {
+        let sums = self.sums(native, games, masks, words)?;
+        sums.map(Sums::means).transpose()
+    }
+
+    /// The values of rows that have the same players and coalitions, which are the problem's, and whose totals are
+    /// (row, output); `None` where the GPU cannot have them.
+    pub(super) fn values(
+        &self,
+        native: &Native,
+        games: &[&Game],
+        (problem, pairs): (&LeastSquares, &[Pair]),
+        totals: &[f64],
+    ) -> Result<Option<Vec<Solved>>> {
+        if !self.0.solves(problem, pairs.len()) {
+            return Ok(None);
+        }
+        let (masks, words) = games[0].coalitions.masks();
+        let Some(sums) = self.sums(native, games, &masks, words)? else {
+            return Ok(None);
+        };
+        let mut found = sums.solve(problem, pairs, totals)?;
+        if !found
+            .slopes
+            .iter()
+            .chain(&found.errors)
+            .all(|x| x.is_finite())
+        {
+            return Ok(None);
+        }
+        let (players, outputs) = (problem.players, native.outputs());
+        let games = found.slopes.chunks_exact_mut(players).zip(totals);
+        for (slopes, total) in games {
+            share_rest(slopes, *total);
+        }
+        // From (output, player) to (player, output).
+        let turned = |row: &[f64]| -> Vec<f64> {
+            (0..row.len())
+                .map(|at| row[at % outputs * players + at / outputs])
+                .collect()
+        };
+        let rows = (found.slopes.chunks_exact(players * outputs))
+            .zip(found.errors.chunks_exact(players * outputs));
+        Ok(Some(
+            rows.map(|(values, errors)| (turned(values), turned(errors)))
+                .collect(),
+        ))
+    }
+
+    /// The games of rows that have the same players and coalitions, played; `None` where the numbers leave the range
+    /// of float32.
+    fn sums(
+        &self,
+        native: &Native,
+        games: &[&Game],
+        masks: &[u32],
+        words: usize,
+    ) -> Result<Option<Sums<'_>>> {
         let (gpu, players) = (&self.0, &games[0].players);
         let rows = native.of_rows(games);
         if !gpu.takes(rows.terms()) {
@@ -106,7 +166,7 @@ impl OnGpu {
             }
             sums.add(&others.terms, weights)?;
         }
-        sums.means().map(Some)
+        Ok(Some(sums))
     }
 
     /// The values (player, output) of rows that have the same players, of a product kernel; `None` where the GPU

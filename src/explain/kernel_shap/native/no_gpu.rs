@@ -1,10 +1,14 @@
 //! What stands for a GPU in a build that has none: nothing.
 
+use whylight_kernels::least_squares::LeastSquares;
+
 use super::Native;
 use super::lower::Lowered;
 use crate::device::Device;
 use crate::error::Result;
+use crate::explain::coalitions::Pair;
 use crate::explain::kernel_shap::games::Game;
+use crate::explain::kernel_shap::source::Solved;
 
 /// There is none.
 #[derive(Debug)]
@@ -27,6 +31,16 @@ impl OnGpu {
         _: &[u32],
         _: usize,
     ) -> Result<Option<Vec<f64>>> {
+        match *self {}
+    }
+
+    pub(super) fn values(
+        &self,
+        _: &Native,
+        _: &[&Game],
+        _: (&LeastSquares, &[Pair]),
+        _: &[f64],
+    ) -> Result<Option<Vec<Solved>>> {
         match *self {}
     }
 
