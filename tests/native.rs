@@ -136,8 +136,13 @@ fn cases(features: usize) -> Vec<Case> {
     let mut random = Random(7);
     let gammas: Vec<f64> = (0..features).map(|j| 0.1 + 0.05 * (j % 3) as f64).collect();
     let kernels = [
-        Kernel::Rbf(gammas),
+        Kernel::Rbf(gammas.clone()),
         Kernel::Laplacian(0.2),
+        Kernel::Matern {
+            gammas: gammas.clone(),
+            order: 0,
+        },
+        Kernel::Matern { gammas, order: 2 },
         Kernel::Polynomial {
             gamma: 0.3,
             coef0: 0.7,
@@ -345,20 +350,26 @@ fn compare(name: &str, got: &Explanation, expected: &[Vec<Vec<f64>>], bound: f64
     }
 }
 
+/// Features, background rows and rows of games whose values are held against the definition.
+const EXACT: [[usize; 3]; 2] = [[6, 19, 2], [12, 5, 1]];
+
 #[test]
 fn exact_values_are_as_defined() {
-    let (background, rows) = (cells(19, 6, 1), cells(2, 6, 2));
-    let players: Vec<Vec<usize>> = (0..6).map(|column| vec![column]).collect();
-    for case in cases(6) {
-        let expected: Vec<_> = (rows.outer_iter())
-            .map(|row| defined(&case, &row.to_vec(), &background, &players, Link::Identity))
-            .collect();
-        for estimator in [Estimator::Exact, Estimator::Auto] {
-            let got =
-                explained(&case.model, &background, &rows, options(&case, estimator)).unwrap();
-            compare(&case.name, &got, &expected, case.bound);
-            let error = got.trailer.additivity_error;
-            assert!(error < 2e-6, "{}: {error}", case.name);
+    for [features, others, rows] in EXACT {
+        let (background, rows) = (cells(others, features, 1), cells(rows, features, 2));
+        let players: Vec<Vec<usize>> = (0..features).map(|column| vec![column]).collect();
+        for case in cases(features) {
+            let expected: Vec<_> = (rows.outer_iter())
+                .map(|row| defined(&case, &row.to_vec(), &background, &players, Link::Identity))
+                .collect();
+            for estimator in [Estimator::Exact, Estimator::Auto] {
+                let options = options(&case, estimator);
+                let got = explained(&case.model, &background, &rows, options).unwrap();
+                assert!(got.trailer.standard_error == 0.0, "{}", case.name);
+                compare(&case.name, &got, &expected, case.bound);
+                let error = got.trailer.additivity_error;
+                assert!(error < 2e-6, "{}: {error}", case.name);
+            }
         }
     }
 }
