@@ -120,7 +120,7 @@ impl Reach {
             Body::KernelMachine(machine) => {
                 let power = match machine.shape {
                     Shape::Power { degree } => i32::try_from(degree).unwrap_or(i32::MAX),
-                    Shape::Product | Shape::Tanh => 0,
+                    Shape::Product | Shape::Tanh | Shape::Matern { .. } => 0,
                 };
                 let shift = most(machine.intercepts);
                 vec![(1.0, power, 0.0), (sum(machine.coefficients), 1, shift)]

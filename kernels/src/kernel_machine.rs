@@ -13,7 +13,7 @@
 use std::ops::Range;
 
 use crate::binding::{bindings, params};
-use crate::lanes::{LANES, tanh};
+use crate::lanes::{LANES, exp, tanh};
 use crate::machine::{Body, Games, run as run_games};
 use crate::simd::{Simd, instances};
 
@@ -34,7 +34,7 @@ params! {
         coalitions,
         /// [`Shape::code`].
         shape,
-        /// Of a power.
+        /// Of a power, or the order of Matérn's.
         degree,
     }
 }
@@ -54,6 +54,12 @@ pub enum Shape {
     },
     /// tanh of the sum; the terms have γ and coef0 already.
     Tanh,
+    /// Matérn's, with ν = `order` + ½ up to 5/2, of the root of the sum, which has 2ν already: of r,
+    /// `exp(−r)` times 1, `1 + r`, or `1 + r + r² / 3`.
+    Matern {
+        /// ν − ½.
+        order: u32,
+    },
 }
 
 impl Shape {
@@ -63,6 +69,7 @@ impl Shape {
             Self::Product => [0, 0],
             Self::Power { degree } => [1, degree],
             Self::Tanh => [2, 0],
+            Self::Matern { order } => [3, order],
         }
     }
 }
@@ -83,6 +90,8 @@ struct Product<'a>(KernelMachine<'a>);
 struct Power<'a>(KernelMachine<'a>, u32);
 
 struct Tanh<'a>(KernelMachine<'a>);
+
+struct Matern<'a>(KernelMachine<'a>, u32);
 
 impl Body for Product<'_> {
     type T = f64;
@@ -222,6 +231,28 @@ impl Body for Tanh<'_> {
     of_sums! { _body, tanh::<S> }
 }
 
+impl Body for Matern<'_> {
+    type T = f64;
+
+    fn machines(&self) -> usize {
+        self.0.intercepts.len()
+    }
+
+    of_sums! { body, |sum: [f64; LANES]| {
+        let r = sum.map(f64::sqrt);
+        let mut kernel = exp::<S>(r.map(|r| -r));
+        let [first, second] = match body.1 {
+            0 => [0.0, 0.0],
+            1 => [1.0, 0.0],
+            _ => [1.0, 1.0 / 3.0],
+        };
+        for l in 0..LANES {
+            kernel[l] *= 1.0 + r[l] * (first + second * r[l]);
+        }
+        kernel
+    } }
+}
+
 instances! {
     /// Adds the mean answers of a range of coalitions to `means`, laid out (coalition of the range, row, output).
     pub fn run = run_machine(body: KernelMachine<'_>, games: &Games<'_, f64>, range: Range<usize>, means: &mut [f64])
@@ -238,5 +269,6 @@ fn run_machine<S: Simd>(
         Shape::Product => run_games::<S, _>(&Product(body), games, range, means),
         Shape::Power { degree } => run_games::<S, _>(&Power(body, degree), games, range, means),
         Shape::Tanh => run_games::<S, _>(&Tanh(body), games, range, means),
+        Shape::Matern { order } => run_games::<S, _>(&Matern(body, order), games, range, means),
     }
 }

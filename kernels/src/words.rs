@@ -72,6 +72,7 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("OF_PRODUCT", Shape::Product.code()[0]),
     ("OF_POWER", Shape::Power { degree: 0 }.code()[0]),
     ("OF_TANH", Shape::Tanh.code()[0]),
+    ("OF_MATERN", Shape::Matern { order: 0 }.code()[0]),
     ("SUMMED", crate::kernel_machine::SUMMED),
     ("TILE", crate::mlp::TILE),
     ("TO_RELU", Activation::Relu.code()),

@@ -83,6 +83,10 @@ impl Machine<'_> {
         let kernel = match self.kernel.as_str() {
             "rbf" => Kernel::Rbf(self.gamma),
             "laplacian" => Kernel::Laplacian(gamma),
+            "matern" => Kernel::Matern {
+                gammas: self.gamma,
+                order: self.degree,
+            },
             "polynomial" => Kernel::Polynomial {
                 gamma,
                 coef0,

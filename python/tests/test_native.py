@@ -44,6 +44,7 @@ def classifiers():
         for classes in (2, 4):
             yield SVC(kernel=kernel, coef0=0.3, probability=True), classes
         yield NuSVC(kernel=kernel, nu=0.3, coef0=0.2, gamma=0.1, probability=True), 3
+        yield SVC(kernel=kernel, coef0=0.3, gamma=0.1, decision_function_shape="ovo"), 4
     for activation in ("relu", "tanh", "logistic", "identity"):
         yield MLPClassifier((9, 5), activation=activation, max_iter=60, random_state=0), 2
         yield MLPClassifier((7,), activation=activation, max_iter=60, random_state=0), 3
@@ -69,6 +70,9 @@ def regressors():
     kernel = ConstantKernel(2.0) * RBF(np.linspace(1, 3, FEATURES)) + WhiteKernel(0.1)
     yield GaussianProcessRegressor(kernel, normalize_y=True, optimizer=None), 1
     yield GaussianProcessRegressor(kernel, optimizer=None), 2
+    for nu in (0.5, 1.5, 2.5, np.inf):
+        kernel = 1.5 * Matern(np.linspace(1, 3, FEATURES), nu=nu) + WhiteKernel(0.1)
+        yield GaussianProcessRegressor(kernel, normalize_y=True, optimizer=None), 1
     yield MLPRegressor(hidden_layer_sizes=(8, 4), max_iter=60, random_state=0), 2
     yield KNeighborsRegressor(3), 2
     yield KNeighborsRegressor(5, weights="distance", p=1), 1
@@ -191,11 +195,18 @@ def test_what_the_engine_has_no_kernels_for_is_asked():
     x, y = rows_of(3)
     mixing = make_pipeline(PCA(3), SVC(probability=True)).fit(x, y)
     liblinear = fitted(LogisticRegression(solver="liblinear"), x, y == 1)
-    matern = GaussianProcessRegressor(Matern(), optimizer=None).fit(x, y)
+    rough = GaussianProcessRegressor(Matern(nu=0.7), optimizer=None).fit(x, y)
     precomputed = SVC(kernel=lambda a, b: a @ b.T).fit(x, y)
-    for model in (mixing, matern, precomputed, SVC(decision_function_shape="ovo").fit(x, y)):
+    for model in (mixing, rough, precomputed):
         assert KernelExplainer(model, x[:9]).__dict__["_function"] is not None
     assert KernelExplainer(liblinear, x[:9])._function is None
+
+
+def test_margins_of_pairs_of_classes_are_named():
+    x, y = rows_of(3)
+    model = SVC(decision_function_shape="ovo").fit(x, np.array(["low", "mid", "top"])[y])
+    e = KernelExplainer(model, x[:9])(x[:2])
+    assert e.output_names == ["low against mid", "low against top", "mid against top"]
 
 
 def test_outputs_are_chosen_by_name():

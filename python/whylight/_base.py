@@ -200,11 +200,10 @@ class Explainer:
         return names
 
     def _output_names(self, details):
-        if self._output_task != self._task:
+        is_of_classes = self._outputs > 1 and self._task == "classification"
+        if self._output_task != self._task or (is_of_classes and self._classes is None):
             return details["output_names"]
-        if self._classes is not None and self._outputs > 1 and self._task == "classification":
-            return [str(label) for label in self._classes]
-        return None
+        return [str(label) for label in self._classes] if is_of_classes else None
 
     def _later(self, name, pieces):
         """A prediction of the model, made when someone asks for it."""

@@ -16,6 +16,14 @@ pub enum Kernel {
     Rbf(Vec<f64>),
     /// `exp(−γ Σ_j |x_j − s_j|)`.
     Laplacian(f64),
+    /// Matérn's, of `r = √(2ν Σ_j γ_j (x_j − s_j)²)` for ν = `order` + ½: `exp(−r)` times 1, `1 + r`, or
+    /// `1 + r + r² / 3` (Rasmussen & Williams 2006, eq. 4.17).
+    Matern {
+        /// A γ for each feature: 1 / length².
+        gammas: Vec<f64>,
+        /// ν − ½: 0, 1 or 2.
+        order: u32,
+    },
     /// `(γ x·s + coef0)^degree`.
     Polynomial {
         /// γ.
@@ -68,6 +76,18 @@ impl Kernel {
                     .map(|((x, s), gamma)| gamma * (x - s) * (x - s));
                 (-terms.sum::<f64>()).exp()
             }
+            Self::Matern { gammas, order } => {
+                let terms = cells()
+                    .zip(gammas)
+                    .map(|((x, s), gamma)| gamma * (x - s) * (x - s));
+                let r = (f64::from(2 * order + 1) * terms.sum::<f64>()).sqrt();
+                let factor = match order {
+                    0 => 1.0,
+                    1 => 1.0 + r,
+                    _ => 1.0 + r + r * r / 3.0,
+                };
+                factor * (-r).exp()
+            }
             Self::Laplacian(gamma) => {
                 (-gamma * cells().map(|(x, s)| (x - s).abs()).sum::<f64>()).exp()
             }
@@ -82,7 +102,7 @@ impl Kernel {
 
     fn numbers(&self) -> Vec<f64> {
         match self {
-            Self::Rbf(gammas) => gammas.clone(),
+            Self::Rbf(gammas) | Self::Matern { gammas, .. } => gammas.clone(),
             Self::Laplacian(gamma) => vec![*gamma],
             Self::Polynomial { gamma, coef0, .. } | Self::Sigmoid { gamma, coef0 } => {
                 vec![*gamma, *coef0]
@@ -155,7 +175,7 @@ impl KernelMachine {
                 ),
             );
         }
-        if let Kernel::Rbf(gammas) = &self.kernel
+        if let Kernel::Rbf(gammas) | Kernel::Matern { gammas, .. } = &self.kernel
             && gammas.len() != features
         {
             let reason = format!(
@@ -164,7 +184,10 @@ impl KernelMachine {
             );
             return fail("the kernel", reason);
         }
-        let is_distance = matches!(self.kernel, Kernel::Rbf(_) | Kernel::Laplacian(_));
+        let is_distance = matches!(
+            self.kernel,
+            Kernel::Rbf(_) | Kernel::Laplacian(_) | Kernel::Matern { .. }
+        );
         if is_distance && self.kernel.numbers().iter().any(|gamma| *gamma < 0.0) {
             return fail("the kernel", "γ is negative".to_owned());
         }
@@ -176,6 +199,12 @@ impl KernelMachine {
                 "the kernel",
                 format!("degree {degree}; expected at most {most}"),
             );
+        }
+        if let Kernel::Matern { order, .. } = self.kernel
+            && order > 2
+        {
+            let reason = format!("Matérn's of order {order}; expected 0, 1 or 2");
+            return fail("the kernel", reason);
         }
         let platt = of_probability.map(|(_, platt)| platt.as_flattened().to_vec());
         for (at, numbers) in [

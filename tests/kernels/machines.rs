@@ -22,6 +22,15 @@ pub(crate) const WEIGHTINGS: [Weighting; 3] = [
     Weighting::InverseRoot,
 ];
 
+pub(crate) const SHAPES: [Shape; 6] = [
+    Shape::Product,
+    Shape::Power { degree: 2 },
+    Shape::Tanh,
+    Shape::Matern { order: 0 },
+    Shape::Matern { order: 1 },
+    Shape::Matern { order: 2 },
+];
+
 pub(crate) type Kernel<'a> = dyn Fn(&Games<'_, f64>, Range<usize>, &mut [f64]) + 'a;
 
 /// Rows and background rows with terms (player, unit), and coalitions.
@@ -231,7 +240,7 @@ fn kernel_machines_have_their_definition() {
             (Decision::Coupled { classes: 4 }, 6),
             (Decision::Votes { classes: 3 }, 3),
         ] {
-            for shape in [Shape::Product, Shape::Power { degree: 2 }, Shape::Tanh] {
+            for shape in SHAPES {
                 let combine = if shape == Shape::Product {
                     Combine::Product
                 } else {
@@ -243,6 +252,9 @@ fn kernel_machines_have_their_definition() {
                     Shape::Product => unit,
                     Shape::Power { degree } => unit.powi(degree as i32),
                     Shape::Tanh => unit.tanh(),
+                    Shape::Matern { order: 0 } => (-unit.sqrt()).exp(),
+                    Shape::Matern { order: 1 } => (1.0 + unit.sqrt()) * (-unit.sqrt()).exp(),
+                    Shape::Matern { .. } => (1.0 + unit.sqrt() + unit / 3.0) * (-unit.sqrt()).exp(),
                 };
                 let margins = |units: &[f64]| -> Vec<f64> {
                     let machine = |(a, b): (&[f64], &f64)| {

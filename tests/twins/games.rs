@@ -12,7 +12,7 @@ use whylight_kernels::neighbours::{self, Neighbours};
 use whylight_kernels::product_games::{self, Ends, Rules};
 
 use super::gpu;
-use crate::kernels::machines::{Case, WEIGHTINGS, cases, in_float32, numbers};
+use crate::kernels::machines::{Case, SHAPES, WEIGHTINGS, cases, in_float32, numbers};
 use crate::support::compare::{Output, agree};
 
 /// Sums of float32 numbers, in units of a row's largest mean answer.
@@ -107,7 +107,7 @@ fn answers_of_kernel_machines_agree() {
             (Decision::Coupled { classes: 4 }, 6),
             (Decision::Votes { classes: 3 }, 3),
         ] {
-            for shape in [Shape::Product, Shape::Power { degree: 2 }, Shape::Tanh] {
+            for shape in SHAPES {
                 let combine = match shape {
                     Shape::Product => Combine::Product,
                     _ => Combine::Sum,

@@ -5,6 +5,7 @@ Bayes, nearest neighbours, perceptrons, and linear models where the method is Ke
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,9 @@ from .linear import CLASSIFIERS, EXPONENTIAL, _is_regressor
 
 #: Rows on which the engine has to answer as the library does, and how far it may be off.
 CHECKED, TOLERANCE = 8, 1e-6
+
+#: The methods of naive Bayes, and the outputs that they are.
+OF_BAYES = {"predict_proba": "probability", "predict_joint_log_proba": "raw"}
 
 
 @dataclasses.dataclass
@@ -64,7 +68,9 @@ def native(model, method) -> Native | None:
     made, output = read
     classes = getattr(model, "classes_", None)
     task = "regression" if classes is None else "classification"
-    return Native(made, output, task, None if classes is None else list(classes), getattr(model, method))
+    # The margins of pairs of classes are those of no class.
+    is_of_classes = classes is not None and not (method == "decision_function" and _is_of_pairs(model))
+    return Native(made, output, task, list(classes) if is_of_classes else None, getattr(model, method))
 
 
 def _names(model, width):
@@ -81,12 +87,12 @@ def _dense(x):
     return np.ascontiguousarray(x.toarray() if hasattr(x, "toarray") else x, np.float64)
 
 
-def _machine(model, kernel, vectors, coefficients, intercepts, raw=("margins", 0), probability=None):
-    """A kernel machine; `kernel` is (name, gamma, coef0, degree)."""
+def _machine(model, kernel, vectors, coefficients, intercepts, raw=("margins", 0), probability=None, outputs=None):
+    """A kernel machine; `kernel` is (name, gamma, coef0, degree), whose degree of Matérn's is ν - ½."""
     name, gamma, coef0, degree = kernel
     vectors, coefficients = _dense(vectors), np.ascontiguousarray(np.atleast_2d(coefficients), np.float64)
     intercepts = np.asarray(intercepts, np.float64).ravel().tolist()
-    gamma = np.broadcast_to(np.asarray(gamma, np.float64).ravel(), vectors.shape[1] if name == "rbf" else 1)
+    gamma = np.broadcast_to(np.asarray(gamma, np.float64).ravel(), vectors.shape[1] if name in ("rbf", "matern") else 1)
     if float(degree) != int(degree) or not 0 <= degree <= 64:
         return None
     if name == "linear":
@@ -95,7 +101,7 @@ def _machine(model, kernel, vectors, coefficients, intercepts, raw=("margins", 0
         vectors, coefficients = np.ascontiguousarray(coefficients @ vectors), np.eye(len(coefficients))
     parts = {
         "features": _names(model, vectors.shape[1]),
-        "outputs": _outputs(model, len(intercepts)),
+        "outputs": _outputs(model, len(intercepts)) if outputs is None else outputs,
         "kernel": name,
         "gamma": gamma.tolist(),
         "coef0": float(coef0),
@@ -159,10 +165,11 @@ def _support_vectors(model, method):
         if count == 2:
             made = _raw_or_sums(model, kernel, dual, intercepts)
             return None if made is None else (made, "raw")
-        raw = ("votes", count) if model.decision_function_shape == "ovr" else None
-        if raw is None:
-            return None
-        made = _machine(model, kernel, model.support_vectors_, dual, intercepts, raw)
+        raw, outputs = ("votes", count), None
+        if _is_of_pairs(model):
+            raw = ("margins", 0)
+            outputs = [f"{a} against {b}" for a, b in itertools.combinations(classes, 2)]
+        made = _machine(model, kernel, model.support_vectors_, dual, intercepts, raw, outputs=outputs)
         return None if made is None else (made, "raw")
     # The names without an underscore warn.
     a, b = (np.asarray(getattr(model, name, ()), np.float64) for name in ("_probA", "_probB"))
@@ -192,6 +199,11 @@ def _calibrated(model, method):
     if type(inner).__name__ not in CLASSIFIERS:
         return None
     return _sums(model, a * inner.coef_, a * inner.intercept_ + b, ("pair", 0)), "probability"
+
+
+def _is_of_pairs(model):
+    """Whether margins are those of pairs of classes, where there are more than two."""
+    return getattr(model, "decision_function_shape", None) == "ovo" and len(model.classes_) > 2
 
 
 def _is_one_class(model):
@@ -238,44 +250,47 @@ def _kernel_ridge(model, method):
 def _gaussian_process(model, method):
     if method != "predict" or not hasattr(model, "alpha_"):
         return None
-    parts = _covariance(model.kernel_)
-    if parts is None or parts[1] is None:
+    covariance = _covariance(model.kernel_)
+    if covariance is None or covariance[1] is None:
         return None
-    scale, lengths = parts
+    scale, lengths, nu = covariance
+    kernels = {np.inf: ("rbf", 0.5, 1), 0.5: ("matern", 1.0, 0), 1.5: ("matern", 1.0, 1), 2.5: ("matern", 1.0, 2)}
+    if nu not in kernels:
+        return None
+    name, factor, order = kernels[nu]
     coefficients = np.asarray(model.alpha_, np.float64).reshape(len(model.X_train_), -1).T
     spread, mean = np.ravel(model._y_train_std), np.ravel(model._y_train_mean)
     coefficients = coefficients * scale * spread[:, np.newaxis]
     intercepts = np.broadcast_to(mean, len(coefficients))
-    gamma = 0.5 / np.asarray(lengths, np.float64) ** 2
-    return _machine(model, ("rbf", gamma, 0.0, 1), model.X_train_, coefficients, intercepts), "raw"
+    gamma = factor / np.asarray(lengths, np.float64) ** 2
+    return _machine(model, (name, gamma, 0.0, order), model.X_train_, coefficients, intercepts), "raw"
 
 
 def _covariance(kernel):
-    """A covariance between different rows as (factor, lengths): factor · exp(−½ Σ (x − y)² / length²).
+    """A covariance between different rows as (factor, lengths, ν): a factor times Matérn's, of ν = ∞ an RBF.
 
     The lengths of a constant are None; None where it is of no such form.
     """
     name = type(kernel).__name__
-    if name == "RBF":
-        return 1.0, kernel.length_scale
+    if name in ("RBF", "Matern"):
+        return 1.0, kernel.length_scale, getattr(kernel, "nu", np.inf)
     if name == "ConstantKernel":
-        return kernel.constant_value, None
+        return kernel.constant_value, None, None
     if name == "WhiteKernel":
-        return 0.0, None
+        return 0.0, None, None
     parts = [_covariance(part) for part in (getattr(kernel, "k1", None), getattr(kernel, "k2", None)) if part]
     if len(parts) != 2 or None in parts:
         return None
-    (a, lengths), (b, others) = parts
+    (a, *lengths), (b, *others) = parts
     if name == "Sum" and (a == 0 or b == 0):
         return parts[1] if a == 0 else parts[0]
-    if name == "Product" and (lengths is None or others is None):
-        return a * b, others if lengths is None else lengths
+    if name == "Product" and None in (lengths[0], others[0]):
+        return a * b, *(others if lengths[0] is None else lengths)
     return None
 
 
 def _gaussian_bayes(model, method):
-    outputs = {"predict_proba": "probability", "predict_joint_log_proba": "raw"}
-    if method not in outputs:
+    if method not in OF_BAYES:
         return None
     parts = {
         "features": _names(model, model.theta_.shape[1]),
@@ -284,31 +299,28 @@ def _gaussian_bayes(model, method):
         "variances": _dense(model.var_),
         "priors": np.log(model.class_prior_).tolist(),
     }
-    return Model.from_naive_bayes(f"<{type(model).__name__}>", parts), outputs[method]
+    return Model.from_naive_bayes(f"<{type(model).__name__}>", parts), OF_BAYES[method]
 
 
 def _multinomial_bayes(model, method):
-    outputs = {"predict_proba": "probability", "predict_joint_log_proba": "raw"}
-    if method not in outputs:
+    if method not in OF_BAYES:
         return None
-    return _sums(model, model.feature_log_prob_, model.class_log_prior_, ("softmax", 0)), outputs[method]
+    return _sums(model, model.feature_log_prob_, model.class_log_prior_, ("softmax", 0)), OF_BAYES[method]
 
 
 def _complement_bayes(model, method):
-    outputs = {"predict_proba": "probability", "predict_joint_log_proba": "raw"}
-    if method not in outputs or len(model.classes_) < 2:
+    if method not in OF_BAYES or len(model.classes_) < 2:
         return None
-    return _sums(model, model.feature_log_prob_, 0.0, ("softmax", 0)), outputs[method]
+    return _sums(model, model.feature_log_prob_, 0.0, ("softmax", 0)), OF_BAYES[method]
 
 
 def _bernoulli_bayes(model, method):
     """Of features that are 0 or 1 already: a threshold is no sum."""
-    outputs = {"predict_proba": "probability", "predict_joint_log_proba": "raw"}
-    if method not in outputs or model.binarize is not None:
+    if method not in OF_BAYES or model.binarize is not None:
         return None
     absent = np.log1p(-np.exp(model.feature_log_prob_))
     intercepts = model.class_log_prior_ + absent.sum(axis=1)
-    return _sums(model, model.feature_log_prob_ - absent, intercepts, ("softmax", 0)), outputs[method]
+    return _sums(model, model.feature_log_prob_ - absent, intercepts, ("softmax", 0)), OF_BAYES[method]
 
 
 def _neighbours(model, method):

@@ -114,6 +114,12 @@ impl Lowered {
         let (start, terms, shape) = match &machine.kernel {
             Kernel::Rbf(gammas) => (0.0, Addend::Square(vectors, gammas.clone()), Shape::Product),
             Kernel::Laplacian(gamma) => (0.0, Addend::Distance(vectors, *gamma), Shape::Product),
+            Kernel::Matern { gammas, order } => {
+                // Squares are taken from a sum, and 2ν is that of their root.
+                let gammas = gammas.iter().map(|gamma| -f64::from(2 * order + 1) * gamma);
+                let terms = Addend::Square(vectors, gammas.collect());
+                (0.0, terms, Shape::Matern { order: *order })
+            }
             &Kernel::Polynomial {
                 gamma,
                 coef0,
