@@ -201,6 +201,7 @@ impl Explainer {
                 | Model::Mlp(_)
                 | Model::NaiveBayes(_)
                 | Model::Neighbours(_)
+                | Model::Encoded(_)
                 | Model::BlackBox(_) => {
                     Box::new(KernelShap::new(&model, background.as_ref(), &options)?)
                 }

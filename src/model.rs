@@ -8,6 +8,7 @@ mod black_box;
 mod catboost;
 mod check;
 mod decision;
+mod encoded;
 mod iteration;
 mod kernel_machine;
 mod lightgbm;
@@ -33,6 +34,8 @@ pub use black_box::{BlackBox, Exchange, Predict, Process, ProcessOptions};
 #[cfg(feature = "http")]
 pub use black_box::{Http, HttpOptions};
 pub use decision::Decision;
+pub(crate) use encoded::whole;
+pub use encoded::{Column, Encoded, Lookup, Part};
 pub use kernel_machine::{Kernel, KernelMachine};
 pub use linear::Linear;
 pub use link::Link;
@@ -60,6 +63,8 @@ pub enum Model {
     NaiveBayes(NaiveBayes),
     /// Nearest neighbours.
     Neighbours(Neighbours),
+    /// One of the others, of columns that encoders make of the raw ones.
+    Encoded(Encoded),
     /// A function of rows.
     BlackBox(BlackBox),
 }
@@ -76,6 +81,7 @@ impl Model {
             Model::Mlp(_) => Mlp::FORMAT,
             Model::NaiveBayes(_) => NaiveBayes::FORMAT,
             Model::Neighbours(_) => Neighbours::FORMAT,
+            Model::Encoded(encoded) => encoded.model.format(),
             Model::BlackBox(_) => BlackBox::FORMAT,
         }
     }
@@ -89,6 +95,7 @@ impl Model {
             Model::Mlp(mlp) => &mlp.outputs,
             Model::NaiveBayes(bayes) => &bayes.outputs,
             Model::Neighbours(neighbours) => &neighbours.outputs,
+            Model::Encoded(encoded) => encoded.model.outputs(),
             Model::BlackBox(black_box) => &black_box.outputs,
         }
     }
@@ -101,6 +108,7 @@ impl Model {
             Model::Mlp(mlp) => Some(mlp.raw(row)),
             Model::NaiveBayes(bayes) => Some(bayes.raw(row)),
             Model::Neighbours(neighbours) => Some(neighbours.raw(row)),
+            Model::Encoded(encoded) => encoded.model.raw(&encoded.row(row)),
             Model::Trees(_) | Model::Linear(_) | Model::BlackBox(_) => None,
         }
     }
@@ -112,7 +120,16 @@ impl Model {
             Model::Mlp(mlp) => mlp.probabilities(row),
             Model::NaiveBayes(bayes) => Some(bayes.probabilities(row)),
             Model::Neighbours(neighbours) if neighbours.is_classifier => Some(neighbours.raw(row)),
+            Model::Encoded(encoded) => encoded.model.probabilities(&encoded.row(row)),
             Model::Neighbours(_) | Model::Trees(_) | Model::Linear(_) | Model::BlackBox(_) => None,
+        }
+    }
+
+    /// The first of its columns where a row has a category that the model does not take.
+    pub(crate) fn unknown_category(&self, row: &[f64]) -> Option<usize> {
+        match self {
+            Model::Encoded(encoded) => encoded.unknown(row),
+            _ => None,
         }
     }
 
@@ -125,6 +142,7 @@ impl Model {
             Model::Mlp(mlp) => &mlp.features,
             Model::NaiveBayes(bayes) => &bayes.features,
             Model::Neighbours(neighbours) => &neighbours.features,
+            Model::Encoded(encoded) => &encoded.features,
             Model::BlackBox(black_box) => &black_box.features,
         }
     }

@@ -2,7 +2,7 @@
 
 mod damage;
 pub(crate) mod game;
-mod native;
+pub(crate) mod native;
 
 use whylight::model::{self, Model, Node, Output, Precision, Trees};
 

@@ -33,7 +33,7 @@ use self::source::Source;
 use super::amount::Amount;
 use super::background::Background;
 use super::coalitions::Design;
-use super::method::{Account, Found, Method, Rows, beyond_range, unusable};
+use super::method::{Account, Found, Method, Rows, beyond_range, unknown_category, unusable};
 use super::players::Players;
 use super::{Estimator, Index, Options, ValueFunction};
 use crate::device::Device;
@@ -98,7 +98,7 @@ impl KernelShap {
             device = Device::cpu();
             device_reason = "the model is asked where it is".to_owned();
         } else {
-            others.check(features)?;
+            others.check(model)?;
             let native = Native::new(model, options, &others, memory)?;
             output_names = native.output_names();
             engines = vec![(native.engine().to_owned(), 1)];
@@ -217,13 +217,16 @@ impl KernelShap {
             let mut cells = vec![0.0; self.model.features().len()];
             rows.batch.fill(row..row + 1, &mut cells)?;
             let is_bad = |cell: &f64| !self.source.takes_missing() && !cell.is_finite();
-            match cells.iter().position(is_bad) {
+            let at = |feature: usize| {
+                let title = rows.batch.title(feature);
+                format!("row {}, {title}", rows.before + row + 1)
+            };
+            if let Some(feature) = cells.iter().position(is_bad) {
+                return Err(unusable(MEMORY, at(feature), cells[feature]));
+            }
+            match self.model.unknown_category(&cells) {
+                Some(feature) => Err(unknown_category(MEMORY, at(feature))),
                 None => Ok(cells),
-                Some(feature) => {
-                    let title = rows.batch.title(feature);
-                    let at = format!("row {}, {title}", rows.before + row + 1);
-                    Err(unusable(MEMORY, at, cells[feature]))
-                }
             }
         };
         (0..rows.batch.rows()).map(read).collect()

@@ -212,3 +212,14 @@ pub(super) fn unusable(path: &str, at: String, cell: f64) -> Error {
         ),
     }
 }
+
+/// A category that an encoder of the model does not take.
+pub(super) fn unknown_category(path: &str, at: String) -> Error {
+    Error::Data {
+        path: path.into(),
+        at,
+        reason: "its category is none of those that the model was trained on, and the model's encoder takes no \
+                 others; leave the row out, or let the encoder ignore them (in scikit-learn, handle_unknown=\"ignore\")"
+            .to_owned(),
+    }
+}

@@ -77,6 +77,16 @@ pub enum Precision {
     F64,
 }
 
+impl Precision {
+    /// A cell, as it is read.
+    pub(crate) fn read(self, cell: f64) -> f64 {
+        match self {
+            Self::F32 => f64::from(cell as f32),
+            Self::F64 => cell,
+        }
+    }
+}
+
 /// How a fractional category value becomes an integer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fraction {

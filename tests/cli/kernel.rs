@@ -72,6 +72,42 @@ fn an_onnx_file_of_support_vectors_is_explained_without_its_runtime() {
 }
 
 #[test]
+fn an_onnx_file_with_encoders_is_explained_in_its_columns_of_text() {
+    let place = Place::new();
+    let corpus = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/corpus/onnx_native/encoded_svc_text"
+    );
+    let rows = std::fs::read_to_string(format!("{corpus}/rows.csv")).unwrap();
+    let lines: Vec<&str> = rows.lines().collect();
+    place.write(
+        "background.csv",
+        [&lines[..1], &lines[9..]].concat().join("\n"),
+    );
+    let call = format!(
+        "explain --model {corpus}/model.onnx --data {corpus}/rows.csv --background background.csv --device cpu \
+         --out out.json"
+    );
+    for options in ["--method auto", "--method kernel --output probability"] {
+        place.ok(&format!("{call} {options}"));
+        let result = place.json("out.json");
+        assert_eq!(result["method"], "kernel_shap");
+        assert_eq!(result["model_format"], "kernel machine");
+        let names = serde_json::json!(["age", "size", "colour", "is_it"]);
+        assert_eq!(result["feature_names"], names);
+        assert!(result["additivity_error"].as_f64().unwrap() < 1e-5);
+        let values = flat(&result["values"]);
+        assert_eq!(values.len(), 16 * 4 * 3);
+        assert!(values.iter().all(|value| value.is_finite()));
+    }
+    place.write("empty.csv", format!("{}\n0.5,1,,no\n", lines[0]));
+    let call = format!(
+        "explain --model {corpus}/model.onnx --data empty.csv --background background.csv --device cpu"
+    );
+    insta::assert_snapshot!(place.fails(&call), @r#"1: error: empty.csv: at row 1, column "colour": the cell is missing (NaN), but this model reads finite numbers only; fill it as the model's training rows were filled, or leave the row out"#);
+}
+
+#[test]
 fn an_estimate_is_drawn_from_a_seed() {
     let place = place();
     let values = |options: &str| {

@@ -216,3 +216,52 @@ fn rows_that_are_left_to_the_cpu_are_counted_once_in_all_rounds() {
     let is_intolerable = |note: &String| note.contains("the tolerance was not met by 2 rows");
     assert!(notes.iter().any(is_intolerable), "{notes:?}");
 }
+
+/// Of files with encoders before the model, read with raw columns.
+#[test]
+fn encoded_columns_have_the_values_of_the_cpu() {
+    let Some(device) = device() else { return };
+    let mut seen = 0;
+    for case in crate::corpus::cases("onnx_native") {
+        if !case.name.starts_with("encoded") || !case.facts["refused"].is_null() {
+            continue;
+        }
+        let model = whylight::model::load(&case.model()).unwrap();
+        let rows = case.array("rows").unwrap();
+        let cells = |range: std::ops::Range<usize>| {
+            let cells = Array2::from_shape_fn((range.len(), 4), |(row, column)| {
+                rows.row(range.start + row)[column]
+            });
+            crate::onnx::native::table(&model, &cells)
+        };
+        let (explained, background) = (cells(0..8), cells(8..16));
+        let run = |device: &Device, output| {
+            let options = Options {
+                output,
+                estimator: Estimator::Exact,
+                link: Link::Identity,
+                device: device.clone(),
+                ..Options::on(Device::cpu())
+            };
+            let model = std::sync::Arc::new(model.clone());
+            let explainer = whylight::Explainer::new(model, Some(&background), options)?;
+            explainer.explain(&explained)
+        };
+        let probability = whylight::explain::Output::Probability;
+        for kind in [whylight::explain::Output::Raw, probability] {
+            let Ok(expected) = run(&Device::cpu(), kind) else {
+                assert_eq!(kind, probability, "{}", case.name);
+                continue;
+            };
+            let got = run(&device, kind).unwrap();
+            if got.header.device == expected.header.device {
+                // Sums have values without coalitions.
+                continue;
+            }
+            seen += 1;
+            let agreed = agree(&output(&expected), &output(&got), TOLERANCE);
+            agreed.unwrap_or_else(|e| panic!("{}: {e}", case.name));
+        }
+    }
+    assert!(seen >= 8, "{seen} on the GPU");
+}

@@ -21,7 +21,7 @@ const SAMPLE: [&str; 6] = [
 ];
 
 /// Models without trees.
-const NATIVE: [&str; 8] = [
+const NATIVE: [&str; 12] = [
     "svc_poly_three",
     "svc_linear_scaled",
     "nusvc_scaled",
@@ -30,6 +30,10 @@ const NATIVE: [&str; 8] = [
     "mlp_relu_two",
     "net_joined",
     "columns",
+    "encoded_logistic",
+    "encoded_mlp",
+    "encoded_ordinal",
+    "encoded_svc",
 ];
 
 fn bytes(name: &str) -> Vec<u8> {

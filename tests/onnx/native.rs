@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use ndarray::Array2;
-use whylight::data::Cells;
+use whylight::data::{self, Cells, Column};
 use whylight::explain::Output;
-use whylight::model::{self, Decision, Kernel, Model};
+use whylight::model::{self, Decision, Feature, Kernel, Model, Part};
 use whylight::{Device, Error, Explainer, Options, Table};
 
 use crate::corpus::{Case, cases};
@@ -29,10 +29,36 @@ fn find(name: &str) -> Model {
     load(cases.iter().find(|case| case.name == name).unwrap())
 }
 
+/// Rows as a model reads them: of text, the numbers of categories become their labels.
+pub(crate) fn table(model: &Model, cells: &Array2<f64>) -> Table {
+    let columns = cells.columns().into_iter().zip(model.features());
+    let column = |(cells, feature): (ndarray::ArrayView1<'_, f64>, &Feature)| {
+        let Some(categories) = &feature.categories else {
+            return Column::F64(cells.to_vec());
+        };
+        let mut labels = categories.labels.clone();
+        labels.push("none of them".to_owned());
+        let code = |&code: &f64| {
+            if code < 0.0 {
+                labels.len() as i32 - 1
+            } else {
+                code as i32
+            }
+        };
+        Column::Labels {
+            codes: cells.iter().map(code).collect(),
+            labels: labels.clone(),
+        }
+    };
+    Table::new(None, Cells::Columns(columns.map(column).collect())).unwrap()
+}
+
 /// What the terms of a machine's sums come to, which may cancel.
 fn terms(model: &Model, row: &[f64]) -> f64 {
-    let Model::KernelMachine(machine) = model else {
-        return 0.0;
+    let machine = match model {
+        Model::KernelMachine(machine) => machine,
+        Model::Encoded(encoded) => return terms(&encoded.model, &encoded.row(row)),
+        _ => return 0.0,
     };
     let of = |vector: usize| {
         let mut one = machine.clone();
@@ -101,7 +127,7 @@ fn what_has_no_exact_translation_is_refused_by_name() {
             other => panic!("{}: {other:?}", case.name),
         }
     }
-    assert_eq!(refused, 4);
+    assert_eq!(refused, 5);
 }
 
 #[test]
@@ -170,7 +196,7 @@ fn values_are_those_of_the_definition() {
                 output,
                 ..Options::on(Device::cpu())
             };
-            let table = |cells: &Array2<f64>| Table::new(None, Cells::F64(cells.clone())).unwrap();
+            let table = |cells: &Array2<f64>| table(&model, cells);
             let explainer =
                 Explainer::new(Arc::new(model.clone()), Some(&table(&background)), options);
             let explanation = explainer.unwrap().explain(&table(&explained)).unwrap();
@@ -199,4 +225,118 @@ fn values_are_those_of_the_definition() {
             }
         }
     }
+}
+
+/// The cases with an encoder before the model.
+fn encoded() -> Vec<Case> {
+    let mut cases = answered();
+    cases.retain(|case| case.name.starts_with("encoded"));
+    cases
+}
+
+#[test]
+fn encoders_leave_the_raw_columns_as_the_features() {
+    assert_eq!(encoded().len(), 9);
+    for case in encoded() {
+        let model = load(&case);
+        let Model::Encoded(encoded) = &model else {
+            panic!("{}: {model:?}", case.name);
+        };
+        assert_eq!(model.features().len(), 4, "{}", case.name);
+        let parts = |is: fn(&Part) -> bool| {
+            let mut columns = encoded.columns.iter();
+            columns.any(|column| is(&column.part))
+        };
+        let is_one_hot = parts(|part| matches!(part, Part::Is(_)));
+        let is_ordinal = parts(|part| matches!(part, Part::Lookup(_)));
+        let expected = match case.name.as_str() {
+            "encoded_ridge" | "encoded_ordinal" => (false, true),
+            "encoded_twice" => (false, false),
+            _ => (true, false),
+        };
+        assert_eq!((is_one_hot, is_ordinal), expected, "{}", case.name);
+        let has_text = case.folder.join("rows.csv").exists();
+        let names: Vec<_> = (model.features().iter())
+            .map(|feature| feature.name.as_deref())
+            .collect();
+        let labels: Vec<_> = (model.features().iter())
+            .map(|feature| feature.categories.as_ref().map(|of| of.labels.clone()))
+            .collect();
+        if has_text {
+            let wanted = ["age", "size", "colour", "is_it"].map(Some);
+            assert_eq!(names, wanted, "{}", case.name);
+            let text = |of: &[&str]| Some(of.iter().map(|&label| label.to_owned()).collect());
+            let wanted = [
+                None,
+                None,
+                text(&["1", "blue", "green"]),
+                text(&["no", "yes"]),
+            ];
+            assert_eq!(labels, wanted, "{}", case.name);
+        } else {
+            assert_eq!(names, [None; 4], "{}", case.name);
+            assert_eq!(labels, [const { None }; 4], "{}", case.name);
+        }
+    }
+}
+
+#[test]
+fn rows_of_text_have_the_answers_of_the_runtime() {
+    let mut read = 0;
+    for case in encoded() {
+        let path = case.folder.join("rows.csv");
+        if !path.exists() {
+            continue;
+        }
+        read += 1;
+        let output = match case.array("probability") {
+            Some(_) => Output::Probability,
+            None => Output::Raw,
+        };
+        let options = Options {
+            output,
+            ..Options::on(Device::cpu())
+        };
+        let model = Arc::new(load(&case));
+        let codes = case.array("rows").unwrap();
+        let background = Array2::from_shape_fn((4, 4), |(row, column)| codes.row(row + 8)[column]);
+        let background = table(&model, &background);
+        let explainer = Explainer::new(Arc::clone(&model), Some(&background), options).unwrap();
+        let rows = data::read(&path, &explainer.read_options()).unwrap();
+        let explanation = explainer.explain(&rows).unwrap();
+        let expected = case.array(output.name()).unwrap();
+        for (row, values) in explanation.values.outer_iter().enumerate() {
+            for (k, expected) in expected.row(row).iter().enumerate() {
+                let values = values.index_axis(ndarray::Axis(1), k);
+                let sum: f64 = values.iter().map(|&value| f64::from(value)).sum();
+                let answer = explanation.header.base_values[k] + sum;
+                let bound = 2e-5 * (1.0 + expected.abs());
+                assert!(
+                    (answer - expected).abs() <= bound,
+                    "{}: {answer} is not {expected}",
+                    case.name
+                );
+            }
+        }
+    }
+    assert_eq!(read, 4);
+}
+
+#[test]
+fn categories_that_an_encoder_does_not_take_are_named() {
+    let model = Arc::new(find("encoded_strict"));
+    let known = Array2::from_shape_fn((2, 4), |(row, column)| {
+        [[-1.0, 0.0, 0.0, 6.0], [1.0, 3.0, 2.0, 6.0]][row][column]
+    });
+    let mut other = known.clone();
+    other[[1, 1]] = 4.0;
+    let explain = |background: &Array2<f64>, rows: &Array2<f64>| {
+        let background = table(&model, background);
+        let options = Options::on(Device::cpu());
+        let explainer = Explainer::new(Arc::clone(&model), Some(&background), options)?;
+        explainer.explain(&table(&model, rows))
+    };
+    explain(&known, &known).unwrap();
+    insta::assert_snapshot!(explain(&known, &other).unwrap_err(), @r#"<memory>: at row 2, column 2: its category is none of those that the model was trained on, and the model's encoder takes no others; leave the row out, or let the encoder ignore them (in scikit-learn, handle_unknown="ignore")"#);
+    insta::assert_snapshot!(explain(&other, &known).unwrap_err(), @r#"the background: at row 2 of those with a weight, column "f1": its category is none of those that the model was trained on, and the model's encoder takes no others; leave the row out, or let the encoder ignore them (in scikit-learn, handle_unknown="ignore")"#);
 }

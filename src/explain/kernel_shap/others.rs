@@ -3,8 +3,8 @@
 use super::check::refused;
 use crate::error::{Error, Result};
 use crate::explain::background::{Background, NAME, Sample, check_weights};
-use crate::explain::method::{names, unusable};
-use crate::model::Feature;
+use crate::explain::method::{names, unknown_category, unusable};
+use crate::model::{Feature, Model};
 
 /// The background rows that have a weight.
 #[derive(Debug)]
@@ -59,14 +59,21 @@ impl Others {
         })
     }
 
-    /// Refuses cells that are missing or infinite.
-    pub(super) fn check(&self, features: &[Feature]) -> Result<()> {
-        let Some(at) = self.cells.iter().position(|cell| !cell.is_finite()) else {
-            return Ok(());
-        };
-        let (row, column) = (at / features.len(), at % features.len());
-        let name = names(features).swap_remove(column);
-        let at_cell = format!("row {} of those with a weight, column \"{name}\"", row + 1);
-        Err(unusable(NAME, at_cell, self.cells[at]))
+    /// Refuses cells that are missing or infinite, or of a category that the model does not take.
+    pub(super) fn check(&self, model: &Model) -> Result<()> {
+        let features = model.features();
+        for (row, cells) in self.cells.chunks(features.len().max(1)).enumerate() {
+            let at = |column: usize| {
+                let name = names(features).swap_remove(column);
+                format!("row {} of those with a weight, column \"{name}\"", row + 1)
+            };
+            if let Some(column) = cells.iter().position(|cell| !cell.is_finite()) {
+                return Err(unusable(NAME, at(column), cells[column]));
+            }
+            if let Some(column) = model.unknown_category(cells) {
+                return Err(unknown_category(NAME, at(column)));
+            }
+        }
+        Ok(())
     }
 }

@@ -9,6 +9,7 @@ pub(super) const UINT8: i32 = 2;
 pub(super) const INT8: i32 = 3;
 pub(super) const INT32: i32 = 6;
 pub(super) const INT64: i32 = 7;
+pub(super) const STRING: i32 = 8;
 pub(super) const DOUBLE: i32 = 11;
 
 /// `TensorProto.DataLocation.EXTERNAL`.

@@ -2,7 +2,9 @@
 //! `torch.onnx` write them.
 //!
 //! The graph is walked once, in its order, and every value that changes with the rows gets a meaning: the rows or
-//! the neurons that have become of them, the answer of the model, or a label. Scalings and layers with no
+//! the neurons that have become of them, the answer of the model, or a label. Before the first layer, they are followed
+//! column by column ([`columns`]), through what takes columns apart, encodes their categories and puts them together:
+//! where that leaves other columns than the raw ones, the model is [`Model::Encoded`]. Scalings and layers with no
 //! activation between them are one affine map ([`network`]), which goes into the first layer, or into the support
 //! vectors ([`machine`]). What has no meaning here is refused by name.
 //!
@@ -13,6 +15,8 @@
 //! **Precision.** The runtime computes in float32, the engine in float64, with the file's numbers.
 
 mod answer;
+mod columns;
+mod encoder;
 mod layer;
 mod linear;
 mod machine;
@@ -21,19 +25,20 @@ mod network;
 use std::collections::HashMap;
 
 use self::answer::Answer;
+use self::columns::{List, Raw};
 use self::network::Network;
 use super::graph::{Graph, ML};
 use super::message::{DOUBLE, FLOAT, NodeMessage};
-use super::source::MAX_FEATURES;
 use super::{DENSE, Fault, MAX_OUTPUTS};
 use crate::error::{Error, Result};
 use crate::model::trees::Feature;
-use crate::model::{KernelMachine, Model};
+use crate::model::{Column, KernelMachine, Model};
 
 /// Multiplications that joining layers may take.
 const MOST_PRODUCTS: usize = 1 << 33;
 
-const INSTEAD: &str = "of ONNX, whylight reads tree ensembles; and one chain of Scaler, Gemm, MatMul, Add, Sub, Mul, \
+const INSTEAD: &str = "of ONNX, whylight reads tree ensembles; and, after OneHotEncoder, LabelEncoder, Scaler, Gather, \
+                       ArrayFeatureExtractor, Cast, Reshape and Concat of columns, one chain of Scaler, Gemm, MatMul, Add, Sub, Mul, \
                        Div with Relu, Sigmoid, Tanh and Softmax, LinearClassifier, LinearRegressor, SVMClassifier \
                        or SVMRegressor, and of what makes labels of their answers";
 
@@ -42,6 +47,8 @@ const INSTEAD: &str = "of ONNX, whylight reads tree ensembles; and one chain of 
 enum Value {
     /// An input of the graph, by its place among them.
     Input(usize),
+    /// Columns before the first layer, by the place of their list.
+    Columns(usize),
     /// The neurons of the network when it had so many steps.
     Neurons(usize),
     /// What the model answers.
@@ -60,6 +67,11 @@ struct Walk<'a, 'g> {
     graph: &'g Graph<'a>,
     values: HashMap<&'a str, Value>,
     features: Vec<Feature>,
+    /// The columns of the inputs, once one of them is looked at.
+    raw: Option<Raw>,
+    lists: Vec<List>,
+    /// What makes the columns of the first layer, where they are not the raw ones.
+    encoding: Option<Vec<Column>>,
     /// The network so far, empty before the first step.
     network: Network,
     machine: Option<KernelMachine>,
@@ -102,6 +114,9 @@ pub(super) fn read(graph: &Graph<'_>, file_bytes: usize) -> Result<Model> {
         graph,
         values: HashMap::new(),
         features: Vec::new(),
+        raw: None,
+        lists: Vec::new(),
+        encoding: None,
         network: Network::default(),
         machine: None,
         classes: Vec::new(),
@@ -134,6 +149,7 @@ pub(super) fn read(graph: &Graph<'_>, file_bytes: usize) -> Result<Model> {
     match &model {
         Model::KernelMachine(machine) => machine.check(graph.file.path)?,
         Model::Mlp(mlp) => mlp.check(graph.file.path)?,
+        Model::Encoded(encoded) => encoded.check(graph.file.path)?,
         _ => {}
     }
     Ok(model)
@@ -149,12 +165,12 @@ impl<'a> Walk<'a, '_> {
             return Ok(None);
         }
         let operator = operator(node);
-        if matches!(operator, "Concat" | "FeatureVectorizer")
-            && known
-                .iter()
-                .all(|(_, value)| matches!(value, Value::Input(_)))
+        if known
+            .iter()
+            .all(|(_, value)| matches!(value, Value::Input(_) | Value::Columns(_)))
+            && let Some(value) = self.of_columns(node, operator, &known)?
         {
-            return self.columns(node, &known).map(Some);
+            return Ok(Some(value));
         }
         if let [(0, Value::Input(_))] = known[..]
             && (operator == "Identity" || operator == "Cast" && is_float(node))
@@ -176,7 +192,7 @@ impl<'a> Walk<'a, '_> {
             )));
         };
         match value {
-            Value::Input(_) => self.begin(value)?,
+            Value::Input(_) | Value::Columns(_) => self.begin(value)?,
             Value::Neurons(steps) if steps == self.network.steps && self.machine.is_none() => {}
             _ => {
                 return Err(unsupported("what does not follow the last layer"));
@@ -187,8 +203,9 @@ impl<'a> Walk<'a, '_> {
             "Cast" if is_float(node) => {}
             "Dropout" if node.input.len() <= 2 => {}
             "Flatten" if matches!(node.int("axis"), None | Some(1)) => {}
-            "Scaler" => self.scaler(node)?,
-            "Add" | "Sub" | "Mul" | "Div" | "Neg" => self.shifted(node, operator, place)?,
+            "Scaler" | "Add" | "Sub" | "Mul" | "Div" | "Neg" => {
+                self.scale(node, operator, place)?;
+            }
             "MatMul" | "Gemm" if place == 0 => self.dense(node, operator)?,
             "Relu" | "Tanh" | "Sigmoid" | "Softmax" => self.activation(node, operator)?,
             "LinearRegressor" => self.linear_regressor(node)?,
@@ -200,59 +217,27 @@ impl<'a> Walk<'a, '_> {
         Ok(Some(Value::Neurons(self.network.steps)))
     }
 
-    /// Columns that are inputs of their own, joined.
-    fn columns(&mut self, node: &'a NodeMessage, known: &[(usize, Value)]) -> Result<Value, Fault> {
-        let is_whole = known.len() == node.input.len()
-            && (node.op_type != "Concat" || matches!(node.int("axis"), Some(1 | -1)))
-            && self.network.steps == 0
-            && self.features.is_empty();
-        if !is_whole {
-            return Err(unsupported("other than all columns side by side"));
-        }
-        let mut joined = Vec::new();
-        for (_, value) in known {
-            let Value::Input(place) = *value else {
-                continue;
-            };
-            let input = &self.graph.message.input[place];
-            let Ok((_, Some(width))) = self.graph.column_type(input) else {
-                let name = &input.name;
-                return Err(unsupported(format!(
-                    "input \"{name}\" of text, or of unknown width"
-                )));
-            };
-            if joined.contains(&place) || self.features.len() + width > MAX_FEATURES {
-                return Err(unsupported("the same columns twice, or too many"));
-            }
-            joined.push(place);
-            let name = (width == 1).then(|| input.name.clone());
-            let feature = Feature {
-                name,
-                categories: None,
-            };
-            self.features.resize(self.features.len() + width, feature);
-        }
-        if joined.len() != self.graph.inputs.len() {
-            return Err(unsupported("a part of the inputs"));
-        }
-        self.network = Network::new(Some(self.features.len()));
-        Ok(Value::Neurons(self.network.steps))
-    }
-
-    /// The network of no step yet, on the one input.
+    /// The network of no step yet, on columns, or on the one input.
     fn begin(&mut self, value: Value) -> Result<(), Fault> {
-        let Value::Input(place) = value else {
-            return Ok(());
-        };
-        if self.graph.inputs.len() != 1 || self.network.steps > 0 || self.machine.is_some() {
+        if self.network.steps > 0 || self.machine.is_some() {
             return Err(unsupported("the rows beside another part of the model"));
         }
-        let input = &self.graph.message.input[place];
-        let (_, width) = (self.graph.column_type(input)).map_err(|error| match error {
-            Error::Unsupported { what, .. } => unsupported(what),
-            other => Fault::Bad(other.to_string()),
-        })?;
-        self.network = Network::new(width);
+        if let Some(list) = self.list(value)? {
+            let (scales, shifts) = self.enter(list)?;
+            self.network = Network::scaled(scales, shifts);
+            return Ok(());
+        }
+        if self.graph.inputs.len() != 1 {
+            return Err(unsupported("an input of unknown width beside another"));
+        }
+        if let Value::Input(place) = value {
+            let input = &self.graph.message.input[place];
+            self.graph.column_type(input).map_err(|error| match error {
+                Error::Unsupported { what, .. } => unsupported(what),
+                other => Fault::Bad(other.to_string()),
+            })?;
+        }
+        self.network = Network::new(None);
         Ok(())
     }
 
@@ -327,9 +312,11 @@ fn operator(node: &NodeMessage) -> &str {
         node.op_type.as_str(),
         "ArrayFeatureExtractor"
             | "FeatureVectorizer"
+            | "LabelEncoder"
             | "LinearClassifier"
             | "LinearRegressor"
             | "Normalizer"
+            | "OneHotEncoder"
             | "Scaler"
             | "SVMClassifier"
             | "SVMRegressor"

@@ -133,16 +133,22 @@ impl<'a> Graph<'a> {
 
     /// The element type of a graph input and its number of columns, where the file says it.
     pub(super) fn column_type(&self, value: &ValueMessage) -> Result<(i32, Option<usize>)> {
+        let (kind, width) = self.column_of_any_type(value)?;
+        if ![FLOAT, DOUBLE, INT32, INT64].contains(&kind) {
+            return Err(self.file.unsupported(
+                &format!("graph input \"{}\" of element type {kind}", value.name),
+                "expected float (1), double (11), int32 (6) or int64 (7)",
+            ));
+        }
+        Ok((kind, width))
+    }
+
+    /// As [`Graph::column_type`], of what may be no number.
+    pub(super) fn column_of_any_type(&self, value: &ValueMessage) -> Result<(i32, Option<usize>)> {
         let at = || format!("graph input \"{}\"", value.name);
         let Some(tensor) = value.kind.as_ref().and_then(|kind| kind.tensor.as_ref()) else {
             return Err(self.file.bad(at(), "it is no tensor"));
         };
-        if ![FLOAT, DOUBLE, INT32, INT64].contains(&tensor.elem_type) {
-            return Err(self.file.unsupported(
-                &format!("{} of element type {}", at(), tensor.elem_type),
-                "expected float (1), double (11), int32 (6) or int64 (7)",
-            ));
-        }
         let dims = tensor.shape.as_ref().map_or(&[][..], |shape| &shape.dim);
         let width = match dims {
             [_, columns] if columns.value != 0 => {

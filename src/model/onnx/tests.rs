@@ -5,6 +5,7 @@
     reason = "routing is exact, and so are the sums of the small numbers here"
 )]
 
+mod columns;
 mod graph;
 mod hostile;
 mod native;

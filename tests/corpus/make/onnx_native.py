@@ -4,7 +4,8 @@
 
 The answers are ONNX Runtime's: `probability.npy` where the file answers probabilities, else `raw.npy`. Beside
 probabilities, `raw.npy` is scikit-learn's decision function, or the graph's own value before its last activation.
-A case with `refused` has no answers: nothing that whylight can translate exactly.
+A case with `refused` has no answers: nothing that whylight can translate exactly. Where columns are text, `rows.csv`
+has the rows, and `rows.npy` the numbers of their categories, -1 for those that the model has not seen.
 """
 
 import json
@@ -21,10 +22,12 @@ import onnxruntime as ort
 import skl2onnx
 import sklearn
 from onnx import helper, numpy_helper
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, SGDClassifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, PolynomialFeatures, RobustScaler, StandardScaler
 from sklearn.svm import SVC, SVR, LinearSVC, NuSVC, OneClassSVM
 
 warnings.filterwarnings("ignore")
@@ -58,7 +61,7 @@ def sklearn_cases():
     poly = make_pipeline(StandardScaler(with_mean=False), SVC(kernel="poly", probability=True, random_state=0))
     yield "svc_poly_scaled", poly, TWO, TENSOR, None
     shifted = make_pipeline(StandardScaler(), SVC(kernel="poly", probability=True, random_state=0))
-    yield "svc_poly_shifted", shifted, TWO, TENSOR, "(SVMClassifier)"
+    yield "svc_poly_shifted", shifted, TWO, TENSOR, None
     yield "svr_minmax", make_pipeline(MinMaxScaler(), SVR()), SCORE, {}, None
     yield "one_class", OneClassSVM(nu=0.2), None, {}, None
     yield "logistic_two", LogisticRegression(), TWO, {}, None
@@ -122,13 +125,105 @@ def columns():
     return skl2onnx.to_onnx(model, initial_types=types)
 
 
+#: Whole numbers in two columns, that no encoder has seen among the rows; and cells that are no whole numbers.
+WHOLE = X.copy()
+WHOLE[:, 2] = np.digitize(X[:, 2], [-2.4, -1.8]) - 1
+WHOLE[:, 3] = np.digitize(X[:, 3], [-0.3, 0.4, 1.2]) * 3
+WHOLE_ROWS = ROWS.copy()
+WHOLE_ROWS[:, 2] = np.array([-1, 0, 1])[np.arange(16) % 3]
+WHOLE_ROWS[:, 3] = np.array([0, 3, 6, 9])[np.arange(16) % 4]
+UNSEEN = WHOLE_ROWS.copy()
+UNSEEN[:8, 2] = [7, -0.5, 0.75, -1.5, 1e30, -3, 1.9999999, 0]
+UNSEEN[2:9, 3] = [4, 3.5, 5.999, 9.25, -2, 8.9999999, 6]
+COLOURS = np.array(["green", "blue", "1", "red"])
+TEXT = np.c_[X[:, :2].astype(object), COLOURS[WHOLE[:, 2].astype(int) + 1], np.array(["no", "yes"])[(X[:, 3] > 0.5).astype(int)]]
+NAMES = ["age", "size", "colour", "is_it"]
+
+
+def text_rows(unseen):
+    """Rows with text, and the same with the numbers of categories, in the order in which files name them."""
+    rows = np.c_[ROWS[:, :2].astype(object), np.sort(COLOURS[:3])[np.arange(16) % 3], np.array(["no", "yes"])[np.arange(16) % 2]]
+    if unseen:
+        rows[3:6, 2] = ["violet", "RED", "1.0"]
+        rows[5:7, 3] = ["maybe", "Yes"]
+    codes = rows.copy()
+    for column, known in [(2, ["1", "blue", "green"]), (3, ["no", "yes"])]:
+        codes[:, column] = [known.index(text) if text in known else -1 for text in rows[:, column]]
+    return rows, codes.astype(np.float32)
+
+
+def encoded_cases():
+    """(name, model, rows to train on, target, rows, codes, options, what is refused)"""
+    ignore = OneHotEncoder(handle_unknown="ignore")
+    unknown = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-2)
+    seen, unseen = text_rows(False), text_rows(True)
+
+    def parts(*of, **more):
+        return ColumnTransformer([(str(k), model, columns) for k, (model, columns) in enumerate(of)], **more)
+
+    made = make_pipeline(parts((StandardScaler(), [0, 1]), (ignore, [2, 3])), LogisticRegression())
+    yield "encoded_logistic", made, TEXT, THREE, *unseen, TENSOR, None
+    made = make_pipeline(parts((OneHotEncoder(drop="first"), [3, 2]), (MinMaxScaler(), [1]), remainder="passthrough"),
+                         MLPClassifier((5,), max_iter=100, random_state=0))
+    yield "encoded_mlp", made, TEXT, FOUR, *seen, TENSOR, None
+    made = make_pipeline(parts((unknown, [2, 3]), (MinMaxScaler(), [0, 1])), Ridge())
+    yield "encoded_ridge", made, TEXT, SCORE, *unseen, {}, None
+    made = make_pipeline(parts((StandardScaler(), [0, 1]), (ignore, [2, 3])), SVC(probability=True, random_state=0))
+    yield "encoded_svc", made, WHOLE, TWO, UNSEEN, UNSEEN, TENSOR, None
+    yield "encoded_svc_text", made, TEXT, THREE, *unseen, TENSOR, None
+    made = make_pipeline(parts((ignore, [2, 3])), SVC(kernel="sigmoid", gamma=0.3, random_state=0))
+    yield "encoded_dropped", made, WHOLE, TWO, UNSEEN, UNSEEN, TENSOR | {"raw_scores": True}, None
+    made = make_pipeline(OrdinalEncoder(), StandardScaler(), SVR())
+    few, known = (np.c_[x[:, 2:] / 2, x[:, 2:]] for x in (WHOLE, WHOLE_ROWS))
+    rows = known.copy()
+    rows[1:4] += 0.25
+    yield "encoded_ordinal", made, few, SCORE, rows, rows, {}, None
+    made = make_pipeline(make_union(StandardScaler(), MinMaxScaler()), SVC(kernel="poly", probability=True, random_state=0))
+    yield "encoded_twice", made, X, TWO, ROWS, ROWS, TENSOR, None
+    few, known = (2 * few).astype(np.int64), (2 * known).astype(np.int64)
+    yield "encoded_strict", make_pipeline(OneHotEncoder(), Ridge()), few, SCORE, known, known.astype(np.int32), {}, None
+    yield "encoded_missing", make_pipeline(SimpleImputer(), Ridge()), X, SCORE, ROWS, ROWS, {}, "(Imputer)"
+    crossed = make_pipeline(PolynomialFeatures(2, interaction_only=True), Ridge())
+    yield "encoded_crossed", crossed, X, SCORE, ROWS, ROWS, {}, "(ReduceProd)"
+
+
+def encoded(out):
+    from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+
+    for name, model, x, target, rows, codes, options, refused in encoded_cases():
+        types = None
+        if x.dtype == object:
+            types = [(column, (FloatTensorType if k < 2 else StringTensorType)([None, 1])) for k, column in enumerate(NAMES)]
+        model.fit(x, target)
+        last = model.steps[-1][1]
+        made = skl2onnx.to_onnx(model, None if types else x[:1], initial_types=types,
+                                options={type(last): options} if options else None)
+        if refused:
+            save(out, name, made, {}, refused=refused)
+            continue
+        got = answers(made, rows)
+        arrays = {"rows": codes}
+        if options == TENSOR:
+            arrays["probability"] = got
+            # scikit-learn does not take fractions off as the graph does.
+            if not isinstance(last, MLPClassifier) and rows is not UNSEEN:
+                arrays["raw"] = model.decision_function(rows).astype(np.float32)
+        else:
+            arrays["raw"] = got[:, -1] if hasattr(last, "classes_") else got
+        save(out, name, made, arrays, classes=[str(label) for label in getattr(last, "classes_", [])])
+        if types:
+            with open(os.path.join(out, name, "rows.csv"), "w") as file:
+                file.write("\n".join(",".join(map(str, row)) for row in [NAMES, *rows]) + "\n")
+
+
 def answers(model, rows):
     """The last output: scores, not labels."""
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    kinds = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}
+    kinds = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64, "tensor(string)": object}
     inputs = session.get_inputs()
-    feed = {inputs[0].name: rows.astype(kinds[inputs[0].type])}
-    if len(inputs) > 1:
+    if len(inputs) == 1:
+        feed = {inputs[0].name: rows.astype(kinds[inputs[0].type])}
+    else:
         feed = {one.name: rows[:, [k]].astype(kinds[one.type]) for k, one in enumerate(inputs)}
     last = session.run(None, feed)[-1]
     if isinstance(last, list):
@@ -182,6 +277,7 @@ def main():
         else:
             arrays["raw"] = got
         save(out, name, made, arrays, classes=[])
+    encoded(out)
     rows = ROWS.copy()
     rows[:, 2] = np.round(rows[:, 2])
     made = columns()

@@ -1,5 +1,7 @@
 //! From a model to units: what each feature adds to each of them, and what is made of them.
 
+mod encoding;
+
 use whylight_kernels::Level;
 use whylight_kernels::coalition_sums::Combine;
 use whylight_kernels::decision::{self, LEAST};
@@ -8,6 +10,7 @@ use whylight_kernels::lanes::exp_all;
 use whylight_kernels::mlp;
 use whylight_kernels::neighbours::Weighting;
 
+use self::encoding::Encoding;
 use super::super::check::refused;
 use crate::error::Result;
 use crate::explain::Output;
@@ -22,6 +25,8 @@ pub(super) struct Lowered {
     /// What every sum over features begins with, by unit.
     pub(super) start: Vec<f64>,
     terms: Addend,
+    /// What makes the columns that terms are of, where these are not the raw ones.
+    encoding: Option<Encoding>,
     pub(super) body: Body,
     pub(super) decision: decision::Decision,
     /// One name per output.
@@ -104,6 +109,10 @@ impl Lowered {
                 Err(none())
             }
             Model::Neighbours(neighbours) => Ok(Self::neighbours(neighbours)),
+            Model::Encoded(encoded) => {
+                let inner = Self::new(&encoded.model, output)?;
+                Ok(Encoding::before(inner, encoded))
+            }
             _ => Err(refused("this model", "take the method of its kind")),
         }
     }
@@ -151,6 +160,7 @@ impl Lowered {
             },
             start: vec![start; machine.vectors.nrows()],
             terms,
+            encoding: None,
             body: Body::Machine {
                 shape,
                 coefficients,
@@ -194,6 +204,7 @@ impl Lowered {
             combine: Combine::Sum,
             start: first.biases.clone(),
             terms: Addend::Product(first.weights.t().iter().copied().collect()),
+            encoding: None,
             body,
             decision: lowered(decision),
             names: names(&mlp.outputs, outputs),
@@ -213,6 +224,7 @@ impl Lowered {
             combine: Combine::Sum,
             start: bayes.priors.clone(),
             terms: Addend::Normal(normals.map(normal).collect()),
+            encoding: None,
             body: Body::Sums {
                 machines: bayes.outputs.len(),
             },
@@ -239,6 +251,7 @@ impl Lowered {
             combine: Combine::Sum,
             start: vec![0.0; neighbours.rows.nrows()],
             terms,
+            encoding: None,
             body: Body::Neighbours {
                 targets: neighbours.targets.iter().copied().collect(),
                 count: neighbours.count,
@@ -270,6 +283,14 @@ impl Lowered {
 
     /// Adds what a cell gives to the sums of the units.
     pub(super) fn add(&self, feature: usize, cell: f64, sums: &mut [f64]) {
+        match &self.encoding {
+            None => self.add_column(feature, cell, sums),
+            Some(encoding) => encoding.add(self, feature, cell, sums),
+        }
+    }
+
+    /// The same of a column that terms are of.
+    fn add_column(&self, feature: usize, cell: f64, sums: &mut [f64]) {
         let from = feature * self.units()..(feature + 1) * self.units();
         match &self.terms {
             Addend::Product(weights) => {

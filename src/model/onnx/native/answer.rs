@@ -178,20 +178,21 @@ impl<'a> Walk<'a, '_> {
                 "that answers the probability of the first class alone",
             ));
         }
-        if let Some(machine) = self.machine.take() {
-            return Ok(Model::KernelMachine(machine));
-        }
-        self.perceptron(answer)
-            .map_err(|fault| graph.file.fault("its last layer", fault))
+        let model = match self.machine.take() {
+            Some(machine) => Model::KernelMachine(machine),
+            None => (self.perceptron(answer))
+                .map_err(|fault| graph.file.fault("its last layer", fault))?,
+        };
+        Ok(self.encoded(model))
     }
 
-    fn perceptron(mut self, answer: Answer) -> Result<Model, Fault> {
+    fn perceptron(&mut self, answer: Answer) -> Result<Model, Fault> {
         let ending = self.network.ending;
         if let (Answer::Margins, Ending::Activation(_)) = (answer, ending) {
             // The answer is what an activation makes: a layer that adds nothing comes after it.
             self.network.next(None, &mut self.budget)?;
         }
-        let network = self.network;
+        let network = std::mem::take(&mut self.network);
         let last = network.map.layer(&mut self.budget)?;
         let count = last.biases.len();
         let mut layers = network.layers;
@@ -211,7 +212,7 @@ impl<'a> Walk<'a, '_> {
             classes if classes.len() == wanted => classes.to_vec(),
             _ => output_names(wanted),
         };
-        let mut features = self.features;
+        let mut features = std::mem::take(&mut self.features);
         let width = layers.first().map_or(0, |layer| layer.weights.ncols());
         features.resize(width, Feature::default());
         Ok(Model::Mlp(Mlp {

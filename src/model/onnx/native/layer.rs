@@ -8,43 +8,67 @@ use crate::model::Activation;
 use crate::model::onnx::Fault;
 use crate::model::onnx::message::NodeMessage;
 
-impl<'a> Walk<'a, '_> {
-    /// `(x − offset) · scale`.
-    pub(super) fn scaler(&mut self, node: &NodeMessage) -> Result<(), Fault> {
-        let (offset, scale) = (
-            widened(node.floats("offset")),
-            widened(node.floats("scale")),
-        );
-        let longest = offset.len().max(scale.len());
-        let width = (longest > 1).then_some(longest);
-        let map = self.network.next(width, &mut self.budget)?;
-        for (name, list) in [("offset", &offset), ("scale", &scale)] {
-            if list.len() != 1 && list.len() != map.width() {
-                return Err(Fault::Bad(format!(
-                    "{name} has {} entries, expected one, or one for each of {} columns",
-                    list.len(),
-                    map.width()
-                )));
-            }
-        }
-        let of = |list: &[f64], k: usize| list[if list.len() == 1 { 0 } else { k }];
-        map.transform(|k| of(&scale, k), |k| -of(&offset, k) * of(&scale, k));
-        Ok(())
+/// `scale · x + shift`: a number each for all columns, or one for each column.
+#[derive(Debug)]
+pub(super) struct Scaling {
+    scale: Vec<f64>,
+    shift: Vec<f64>,
+}
+
+impl Scaling {
+    /// How many columns it is for; `None` where it is the same for all.
+    pub(super) fn width(&self) -> Option<usize> {
+        let longest = self.scale.len().max(self.shift.len());
+        (longest > 1).then_some(longest)
     }
 
-    /// Add, Sub, Mul or Div with constants, or Neg; `place` is that of the value among the inputs.
-    pub(super) fn shifted(
+    pub(super) fn scale(&self, column: usize) -> f64 {
+        self.scale[column.min(self.scale.len() - 1)]
+    }
+
+    pub(super) fn shift(&self, column: usize) -> f64 {
+        self.shift[column.min(self.shift.len() - 1)]
+    }
+}
+
+impl<'a> Walk<'a, '_> {
+    /// Scales the neurons.
+    pub(super) fn scale(
         &mut self,
         node: &'a NodeMessage,
         operator: &str,
         place: usize,
     ) -> Result<(), Fault> {
-        if operator == "Neg" {
-            self.network
-                .next(None, &mut self.budget)?
-                .transform(|_| -1.0, |_| 0.0);
-            return Ok(());
+        let scaling = self.scaling(node, operator, place)?;
+        let map = self.network.next(scaling.width(), &mut self.budget)?;
+        map.transform(|k| scaling.scale(k), |k| scaling.shift(k));
+        Ok(())
+    }
+
+    /// What a Scaler does, or Add, Sub, Mul or Div with constants, or Neg; `place` is that of the value among the
+    /// inputs.
+    pub(super) fn scaling(
+        &mut self,
+        node: &'a NodeMessage,
+        operator: &str,
+        place: usize,
+    ) -> Result<Scaling, Fault> {
+        match operator {
+            "Scaler" => scaler(node),
+            "Neg" => Ok(Scaling {
+                scale: vec![-1.0],
+                shift: vec![0.0],
+            }),
+            _ => self.shifted(node, operator, place),
         }
+    }
+
+    fn shifted(
+        &mut self,
+        node: &'a NodeMessage,
+        operator: &str,
+        place: usize,
+    ) -> Result<Scaling, Fault> {
         let other = (node.input.get(1 - place.min(1))).filter(|_| node.input.len() == 2);
         let constant = match other {
             Some(name) => self.constant(name)?,
@@ -62,21 +86,26 @@ impl<'a> Walk<'a, '_> {
                 constant.dims
             )));
         }
-        let map = self
-            .network
-            .next((count > 1).then_some(count), &mut self.budget)?;
-        let c = |k: usize| constant.numbers[if count == 1 { 0 } else { k }];
-        match (operator, place) {
-            ("Add", _) => map.transform(|_| 1.0, c),
-            ("Sub", 0) => map.transform(|_| 1.0, |k| -c(k)),
-            ("Sub", _) => map.transform(|_| -1.0, c),
-            ("Mul", _) => map.transform(c, |_| 0.0),
-            ("Div", 0) if !constant.numbers.contains(&0.0) => {
-                map.transform(|k| 1.0 / c(k), |_| 0.0);
+        let mut numbers = constant.numbers;
+        let (scale, shift) = match (operator, place) {
+            ("Add", _) => (vec![1.0], numbers),
+            ("Sub", 0) => {
+                for c in &mut numbers {
+                    *c = -*c;
+                }
+                (vec![1.0], numbers)
+            }
+            ("Sub", _) => (vec![-1.0], numbers),
+            ("Mul", _) => (numbers, vec![0.0]),
+            ("Div", 0) if !numbers.contains(&0.0) => {
+                for c in &mut numbers {
+                    *c = 1.0 / *c;
+                }
+                (numbers, vec![0.0])
             }
             _ => return Err(unsupported("a division by the rows, or by 0")),
-        }
-        Ok(())
+        };
+        Ok(Scaling { scale, shift })
     }
 
     /// `MatMul(x, W)` or `Gemm(x, W, C)`.
@@ -143,4 +172,27 @@ impl<'a> Walk<'a, '_> {
         };
         self.network.end(ending, &mut self.budget)
     }
+}
+
+/// `(x − offset) · scale`.
+fn scaler(node: &NodeMessage) -> Result<Scaling, Fault> {
+    let (offset, scale) = (
+        widened(node.floats("offset")),
+        widened(node.floats("scale")),
+    );
+    let longest = offset.len().max(scale.len());
+    for (name, list) in [("offset", &offset), ("scale", &scale)] {
+        if list.is_empty() || list.len() != 1 && list.len() != longest {
+            return Err(Fault::Bad(format!(
+                "{name} has {} entries, expected one, or one for each of {longest} columns",
+                list.len(),
+            )));
+        }
+    }
+    let of = |list: &[f64], k: usize| list[k.min(list.len() - 1)];
+    let shift = (0..longest).map(|k| -of(&offset, k) * of(&scale, k));
+    Ok(Scaling {
+        shift: shift.collect(),
+        scale,
+    })
 }

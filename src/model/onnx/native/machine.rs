@@ -215,13 +215,16 @@ impl Walk<'_, '_> {
                 intercepts,
             });
         }
-        if shifts.iter().any(|&shift| shift != 0.0) {
-            return Err(unsupported(format!(
-                "a kernel {kind} of columns that are shifted"
-            )));
-        }
-        for (mut column, scale) in vectors.axis_iter_mut(Axis(1)).zip(scales) {
-            column *= *scale;
+        if shifts.iter().all(|&shift| shift == 0.0) {
+            for (mut column, scale) in vectors.axis_iter_mut(Axis(1)).zip(scales) {
+                column *= *scale;
+            }
+        } else {
+            let (scales, shifts) = (scales.clone(), shifts.clone());
+            if !self.encode(&scales, &shifts) {
+                let what = format!("a kernel {kind} of shifted columns, of no known number");
+                return Err(unsupported(what));
+            }
         }
         let kernel = match kind.as_str() {
             "POLY" if degree.fract() == 0.0 && (0.0..=64.0).contains(&degree) => {

@@ -53,6 +53,14 @@ impl Network {
         }
     }
 
+    /// Of columns that are scaled.
+    pub(super) fn scaled(scales: Vec<f64>, shifts: Vec<f64>) -> Self {
+        Self {
+            map: Affine::Diagonal(scales, shifts),
+            ..Self::new(None)
+        }
+    }
+
     /// Readies for a step on so many columns; `None` where any number is right.
     pub(super) fn next(
         &mut self,

@@ -165,7 +165,7 @@ fn what_is_no_chain_is_refused() {
     words(
         refusal(
             vec![
-                op("Cast", &["x"], "a").with_int("to", 7),
+                op("Cast", &["x"], "a").with_int("to", 9),
                 op("MatMul", &["a", "w"], "out"),
             ],
             vec![w()],
@@ -189,7 +189,10 @@ fn what_is_no_chain_is_refused() {
     );
     let mut text = model(vec![op("MatMul", &["x", "w"], "out")], vec![w()]);
     text.input = vec![value("x", 8, 2)];
-    words(parse_any(text).unwrap_err().to_string(), "element type 8");
+    words(parse_any(text).unwrap_err().to_string(), "text as numbers");
+    let mut flags = model(vec![op("MatMul", &["x", "w"], "out")], vec![w()]);
+    flags.input = vec![value("x", 9, 2)];
+    words(parse_any(flags).unwrap_err().to_string(), "element type 9");
     let half = TensorMessage {
         data_type: 10,
         ..w()
