@@ -5,17 +5,44 @@ use crate::simd::{Level, Simd, instances};
 /// Rows that are written together: their cells fill whole vectors, whatever the number of features.
 const TOGETHER: usize = 8;
 
-/// Appends background rows to `to` with the bits of `kept` of their cells, and those that are `given`, by column.
-/// There is at least one column.
-pub fn run(level: Level, rows: &[f64], kept: &[u64], given: &[u64], to: &mut Vec<f64>) {
-    to.reserve(rows.len());
-    blend(
-        level,
-        rows,
-        &kept.repeat(TOGETHER),
-        &given.repeat(TOGETHER),
-        to,
-    );
+/// The cells of a coalition, which an explained row gives.
+#[derive(Debug, Clone)]
+pub struct Cells {
+    columns: usize,
+    /// The bits that background rows keep, and those that are given, for [`TOGETHER`] rows.
+    kept: Vec<u64>,
+    given: Vec<u64>,
+}
+
+impl Cells {
+    /// Those of no players, of at least one column.
+    pub fn new(columns: usize) -> Self {
+        Self {
+            columns,
+            kept: vec![u64::MAX; TOGETHER * columns],
+            given: vec![0; TOGETHER * columns],
+        }
+    }
+
+    /// Gives nothing again.
+    pub fn clear(&mut self) {
+        self.kept.fill(u64::MAX);
+        self.given.fill(0);
+    }
+
+    /// Gives a cell of a column.
+    pub fn give(&mut self, column: usize, cell: f64) {
+        for at in (column..self.kept.len()).step_by(self.columns) {
+            self.kept[at] = 0;
+            self.given[at] = cell.to_bits();
+        }
+    }
+
+    /// Appends background rows to `to`, with the cells that are given.
+    pub fn fill(&self, level: Level, rows: &[f64], to: &mut Vec<f64>) {
+        to.reserve(rows.len());
+        blend(level, rows, &self.kept, &self.given, to);
+    }
 }
 
 instances! { wide
@@ -32,7 +59,7 @@ fn blend_rows<S: Simd>(rows: &[f64], kept: &[u64], given: &[u64], to: &mut Vec<f
 
 #[cfg(test)]
 mod tests {
-    use super::run;
+    use super::Cells;
     use crate::simd::Level;
 
     #[test]
@@ -40,13 +67,15 @@ mod tests {
         for columns in [1, 3, 8, 30] {
             let rows: Vec<f64> = (0..columns * 21).map(|cell| cell as f64 - 7.5).collect();
             let is_given = |column: usize| column % 3 == 1;
-            let kept: Vec<u64> = (0..columns)
-                .map(|c| if is_given(c) { 0 } else { u64::MAX })
-                .collect();
-            let given: Vec<u64> = kept.iter().map(|kept| !kept & f64::NAN.to_bits()).collect();
+            let mut given = Cells::new(columns);
+            given.give(0, 3.0);
+            given.clear();
+            for column in (0..columns).filter(|&column| is_given(column)) {
+                given.give(column, f64::NAN);
+            }
             for level in Level::available() {
                 let mut got = vec![1.0];
-                run(level, &rows, &kept, &given, &mut got);
+                given.fill(level, &rows, &mut got);
                 assert_eq!(got.len(), 1 + rows.len());
                 for (at, (got, cell)) in got[1..].iter().zip(&rows).enumerate() {
                     let expected = if is_given(at % columns) {

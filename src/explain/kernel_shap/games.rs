@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ndarray::Array2;
 use whylight_kernels::Level;
 use whylight_kernels::coalition_trees::CHUNK;
-use whylight_kernels::synthetic_rows;
+use whylight_kernels::synthetic_rows::Cells;
 
 use crate::explain::coalitions::Design;
 
@@ -84,12 +84,19 @@ impl Coalitions {
         }
     }
 
-    fn has(&self, coalition: usize, player: usize) -> bool {
+    /// Calls `take` for the members of a coalition, of as many players.
+    fn each_member(&self, coalition: usize, players: usize, mut take: impl FnMut(usize)) {
         match self {
-            Self::All(_) => coalition >> player & 1 == 1,
+            Self::All(_) => (0..players)
+                .filter(|player| coalition >> player & 1 == 1)
+                .for_each(take),
             Self::Some(design) => {
                 let (chunk, c) = (&design.chunks[coalition / CHUNK], coalition % CHUNK);
-                chunk.members[player][c / 64] >> (c % 64) & 1 == 1
+                for (player, members) in chunk.members.iter().enumerate().take(players) {
+                    if members[c / 64] >> (c % 64) & 1 == 1 {
+                        take(player);
+                    }
+                }
             }
         }
     }
@@ -122,6 +129,7 @@ impl<'a> Cursor<'a> {
     /// The next synthetic rows, up to `most`, and the runs that they are; none at the end.
     pub(super) fn next(&mut self, most: usize) -> Option<(Array2<f64>, Vec<Run>)> {
         let (mut cells, mut runs, mut filled) = (self.room(most), Vec::new(), 0);
+        let mut given = Cells::new(self.features);
         while filled < most && self.next.0 < self.games.len() {
             let (g, coalition, first) = self.next;
             let game = &self.games[g];
@@ -139,7 +147,7 @@ impl<'a> Cursor<'a> {
                     first,
                     count,
                 };
-                self.fill(&run, &mut cells);
+                self.fill(&run, &mut given, &mut cells);
                 runs.push(run);
                 filled += count;
             }
@@ -165,25 +173,21 @@ impl<'a> Cursor<'a> {
         Vec::with_capacity((most.min(left) + 1) * self.features)
     }
 
-    fn fill(&self, run: &Run, cells: &mut Vec<f64>) {
-        let (game, features) = (&self.games[run.game], self.features);
+    fn fill(&self, run: &Run, given: &mut Cells, cells: &mut Vec<f64>) {
+        let game = &self.games[run.game];
         if run.coalition == game.coalitions.ends()[0] {
             cells.extend_from_slice(&game.cells);
             return;
         }
-        // By column: the bits that the background row keeps, and those that the explained row gives, so
-        // that a synthetic row is written once, from end to end.
-        let (mut kept, mut given) = (vec![u64::MAX; features], vec![0; features]);
-        for (place, columns) in game.players.iter().enumerate() {
-            if game.coalitions.has(run.coalition, place) {
-                for &column in columns {
-                    kept[column] = 0;
-                    given[column] = game.cells[column].to_bits();
+        given.clear();
+        let players = game.players.len();
+        game.coalitions
+            .each_member(run.coalition, players, |place| {
+                for &column in &game.players[place] {
+                    given.give(column, game.cells[column]);
                 }
-            }
-        }
-        let rows = run.first * features..(run.first + run.count) * features;
-        let rows = &self.background[rows];
-        synthetic_rows::run(Level::detect(), rows, &kept, &given, cells);
+            });
+        let rows = run.first * self.features..(run.first + run.count) * self.features;
+        given.fill(Level::detect(), &self.background[rows], cells);
     }
 }
