@@ -13,6 +13,7 @@ use whylight_kernels::decision::{Decision, MOST_CLASSES};
 use whylight_kernels::kernel_machine::{KernelMachine, Shape};
 use whylight_kernels::mlp::Mlp;
 use whylight_kernels::neighbours::{MOST_NEIGHBOURS, Neighbours};
+use whylight_kernels::normalised_units::Kind;
 
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu};
@@ -45,12 +46,25 @@ pub struct Plan<'a> {
     pub combine: Combine,
     /// Units of the model, at least one.
     pub units: usize,
+    /// What units are divided by, where rows are normalised: the last unit is none of the body's then.
+    pub norm: Option<Norm<'a>>,
     /// What is made of them.
     pub body: Body<'a>,
     /// What is made of margins.
     pub decision: Decision,
     /// Bytes of rows on the GPU, beside the model; `None` for what suits it.
     pub memory_limit: Option<u64>,
+}
+
+/// How units are divided by a norm.
+#[derive(Debug, Clone, Copy)]
+pub struct Norm<'a> {
+    /// What the norm is of the last unit.
+    pub kind: Kind,
+    /// What is added to each other unit then.
+    pub start: &'a [f64],
+    /// What a unit is at the most, whatever the row.
+    pub largest: f64,
 }
 
 /// The terms of some rows, and what all of their coalitions begin with.
@@ -71,6 +85,7 @@ pub struct GpuGames {
     machines: usize,
     decision: Decision,
     body: OnGpu,
+    norm: Option<NormOnGpu>,
     /// What the numbers of the body make of sums, at the most.
     reach: Reach,
     /// Bytes of a buffer that a kernel may see, and of one of ours.
@@ -97,6 +112,13 @@ enum OnGpu {
         count: usize,
         weighting: u32,
     },
+}
+
+#[derive(Debug)]
+struct NormOnGpu {
+    kind: Kind,
+    start: Buffer,
+    largest: f64,
 }
 
 #[derive(Debug)]
@@ -171,14 +193,15 @@ impl GpuGames {
         if !reach.holds(0.0) {
             return Err(refuse("numbers beyond the range of float32".to_owned()));
         }
-        let (mut machines, mut largest, mut steps) = (plan.units, 0, plan.units);
+        let units = plan.norm.map_or(plan.units, |norm| norm.start.len());
+        let (mut machines, mut largest, mut steps) = (units, 0, units);
         let body = match plan.body {
             Body::Linear => OnGpu::Linear,
             Body::KernelMachine(machine) => {
                 machines = machine.intercepts.len();
                 largest = machine.coefficients.len();
                 let [_, degree] = machine.shape.code();
-                steps = steps.saturating_mul(4 * degree as usize + 1) + plan.units / 2;
+                steps = steps.saturating_mul(4 * degree as usize + 1) + units / 2;
                 OnGpu::Machine {
                     shape: machine.shape,
                     coefficients: gpu.upload("coefficients", &narrow(machine.coefficients)),
@@ -229,17 +252,23 @@ impl GpuGames {
             )));
         }
         let memory = plan.memory_limit.unwrap_or(4 * BUFFER_BYTES);
-        let games = Self {
+        let mut games = Self {
             gpu: gpu.clone(),
             combine: plan.combine,
             units: plan.units,
             machines,
             decision: plan.decision,
             body,
+            norm: None,
             reach,
             limit,
             budget: (memory / 4).min(limit),
         };
+        games.norm = plan.norm.map(|norm| NormOnGpu {
+            kind: norm.kind,
+            start: gpu.upload("start", &games.pack(norm.start)),
+            largest: norm.largest,
+        });
         // A row, a background row and the fewest coalitions fit, and a launch goes through all units.
         let least =
             4 * u64::from(crate::kernel::WORKGROUP) * games.widest().max(games.unit_cells()) as u64;
@@ -267,7 +296,15 @@ impl GpuGames {
         }
         // Of all players and the start; as much again comes from a background row.
         let players = terms.terms.len() / terms.start.len().max(1);
-        self.reach.holds(2.0 * (players + 1) as f64 * largest)
+        let largest = 2.0 * (players + 1) as f64 * largest;
+        let Some(norm) = &self.norm else {
+            return self.reach.holds(largest);
+        };
+        // What vanishes in float32 is no row of zeros.
+        let mut norms = numbers().skip(self.units - 1).step_by(self.units);
+        norms.all(|&norm| norm == 0.0 || norm > 1.0 / MOST)
+            && largest < MOST
+            && self.reach.holds(norm.largest)
     }
 
     /// Rows whose mean answers the GPU holds at a time, with so many players and coalitions; at least one.
@@ -290,15 +327,24 @@ impl GpuGames {
         self.units * self.width()
     }
 
+    /// Units of the body.
+    fn body_units(&self) -> usize {
+        self.units - usize::from(self.norm.is_some())
+    }
+
     /// Numbers of the widest layer of a pair of rows.
     fn widest(&self) -> usize {
-        match &self.body {
+        let widest = match &self.body {
             OnGpu::Mlp { layers, .. } => {
                 let widths = layers.iter().map(|layer| layer.neurons);
                 widths.max().unwrap_or(0)
             }
             _ => self.machines,
+        };
+        if self.norm.is_none() {
+            return widest;
         }
+        widest.max(self.body_units() * self.width())
     }
 
     /// Numbers as the GPU has them, of [`GpuGames::width`] parts each.

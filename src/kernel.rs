@@ -61,6 +61,7 @@ kernels! {
     kernel_machine: work;
     mlp: work;
     neighbours: work sum;
+    normalised_units: work sum;
     decision: work sum;
     least_squares: work sum;
     product_games: work rule sum;

@@ -35,7 +35,7 @@ pub use black_box::{BlackBox, Exchange, Predict, Process, ProcessOptions};
 pub use black_box::{Http, HttpOptions};
 pub use decision::Decision;
 pub(crate) use encoded::whole;
-pub use encoded::{Column, Encoded, Lookup, Part};
+pub use encoded::{Column, Encoded, Lookup, Norm, Part};
 pub use kernel_machine::{Kernel, KernelMachine};
 pub use linear::Linear;
 pub use link::Link;

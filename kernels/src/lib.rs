@@ -18,9 +18,10 @@
 //! [`kmeans_assign`] reads a [`Block`], too, and finds the nearest centre of each of its rows.
 //!
 //! All models that begin with sums or products over features read the terms of players, of rows and of background
-//! rows. [`coalition_sums`] makes units of them, [`linear`], [`kernel_machine`], [`mlp`] and [`neighbours`] margins
-//! of units, and [`decision`] answers of margins; [`least_squares`] has values of what coalitions are worth, and
-//! [`product_games`] values that need no coalitions.
+//! rows. [`coalition_sums`] makes units of them, which [`normalised_units`] divides by norms where rows are;
+//! [`linear`], [`kernel_machine`], [`mlp`] and [`neighbours`] make margins of units, and [`decision`] answers of
+//! margins; [`least_squares`] has values of what coalitions are worth, and [`product_games`] values that need no
+//! coalitions.
 
 pub mod binding;
 pub mod block;
@@ -38,6 +39,7 @@ pub mod linear;
 pub mod machine;
 pub mod mlp;
 pub mod neighbours;
+pub mod normalised_units;
 pub mod predict_trees;
 pub mod product_games;
 pub mod response;

@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::coalition_sums::{Coalitions, Terms};
 use crate::decision::Decision;
 use crate::lanes::LANES;
+use crate::normalised_units::Norm;
 use crate::simd::{Real, Simd};
 
 /// Explained rows that share what a coalition takes from the background while it is at hand.
@@ -21,6 +22,8 @@ pub struct Games<'a, T> {
     pub weights: &'a [[f64; LANES]],
     /// The coalitions of all rows.
     pub coalitions: Coalitions<'a>,
+    /// What units are divided by, where rows are normalised: the last unit is none of the body's then.
+    pub norm: Option<Norm<'a, T>>,
     /// What the model makes of its margins.
     pub decision: Decision,
 }
@@ -73,6 +76,9 @@ pub(crate) fn run<S: Simd, B: Body>(
     let Some(first) = games.background.first() else {
         return;
     };
+    if let Some(norm) = &games.norm {
+        return run_normalised::<S, B>(body, games, norm, range, means);
+    }
     let units = first.units();
     let width = body.width(units);
     let mut y = vec![[B::T::ZERO; LANES]; units * games.background.len()];
@@ -105,6 +111,43 @@ pub(crate) fn run<S: Simd, B: Body>(
                 for (margins, means) in of_rows {
                     games.decision.add::<S>(margins, weights, means);
                 }
+            }
+        }
+    }
+}
+
+/// The same of rows that are normalised: units are made row by row, and the body adds nothing to them.
+#[inline(always)]
+fn run_normalised<S: Simd, B: Body>(
+    body: &B,
+    games: &Games<'_, B::T>,
+    norm: &Norm<'_, B::T>,
+    range: Range<usize>,
+    means: &mut [f64],
+) {
+    let machines = body.machines();
+    let outputs = games.decision.outputs(machines);
+    let units = norm.start.len();
+    let mut y = vec![[B::T::ZERO; LANES]; (units + 1) * games.background.len()];
+    let mut x = vec![B::T::ZERO; units + 1];
+    let mut nothing = vec![B::T::ZERO; body.width(units)];
+    body.prepare(&vec![B::T::ZERO; units], &mut nothing);
+    let mut made = vec![[B::T::ZERO; LANES]; units];
+    let mut room = vec![[B::T::ZERO; LANES]; body.room()];
+    let mut margins = vec![[0.0; LANES]; machines];
+    let means = means.chunks_exact_mut((games.rows.len() * outputs).max(1));
+    for (coalition, means) in range.zip(means) {
+        let members = games.coalitions.members(coalition);
+        let blocks = games.background.iter().zip(y.chunks_exact_mut(units + 1));
+        for (block, y) in blocks {
+            block.fill(members, true, y);
+        }
+        for (row, means) in games.rows.iter().zip(means.chunks_exact_mut(outputs)) {
+            row.fill(members, false, &mut x);
+            for (y, weights) in y.chunks_exact(units + 1).zip(games.weights) {
+                norm.make(&x, y, &mut made);
+                body.margins::<S>(&nothing, &made, &mut room, &mut margins);
+                games.decision.add::<S>(&mut margins, weights, means);
             }
         }
     }

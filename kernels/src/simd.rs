@@ -113,6 +113,9 @@ pub trait Real:
     /// Rounded to this type.
     #[must_use]
     fn of(x: f64) -> Self;
+    /// As float64.
+    #[must_use]
+    fn wide(self) -> f64;
 }
 
 macro_rules! real {
@@ -128,6 +131,11 @@ macro_rules! real {
             #[allow(clippy::cast_lossless, reason = "one of the two types is float64")]
             fn of(x: f64) -> Self {
                 x as Self
+            }
+            #[inline(always)]
+            #[allow(clippy::cast_lossless, reason = "one of the two types is float64")]
+            fn wide(self) -> f64 {
+                self as f64
             }
         }
     )+};

@@ -3,7 +3,8 @@
 use whylight_kernels::coalition_sums::{self, Combine, TOGETHER};
 use whylight_kernels::decision::Decision;
 use whylight_kernels::mlp::TILE;
-use whylight_kernels::{decision, kernel_machine, linear, mlp, neighbours};
+use whylight_kernels::normalised_units::Kind;
+use whylight_kernels::{decision, kernel_machine, linear, mlp, neighbours, normalised_units};
 
 use super::{GpuGames, OnGpu};
 use crate::error::Result;
@@ -44,6 +45,8 @@ pub(super) struct Launches<'a> {
     /// (row, unit, coalition), and of background rows.
     x: Buffer,
     y: Buffer,
+    /// Of pairs of rows that are normalised, and what their background row adds: nothing.
+    made: [Buffer; 2],
     /// Of the layers between the second and the last, in turn.
     hidden: [Buffer; 2],
     margins: Buffer,
@@ -61,9 +64,22 @@ impl<'a> Launches<'a> {
             OnGpu::Mlp { layers, .. } if layers.len() > 1 => games.widest() * pairs,
             _ => 0,
         };
+        let (of_pairs, nothing) = match games.norm {
+            Some(_) => (
+                games.body_units() * games.width() * pairs,
+                games.unit_cells(),
+            ),
+            None => (0, 0),
+        };
+        let made = [of_pairs, nothing].map(|numbers| gpu.storage("made", bytes(numbers)));
+        let mut batch = gpu.batch();
+        if nothing > 0 {
+            batch.clear(&made[1], made[1].bytes());
+        }
         Self {
             games,
-            batch: gpu.batch(),
+            batch,
+            made,
             x: gpu.storage("x", bytes(games.unit_cells() * rows)),
             y: gpu.storage("y", bytes(games.unit_cells() * others)),
             hidden: [(); 2].map(|()| gpu.storage("hidden", bytes(hidden))),
@@ -120,8 +136,19 @@ impl<'a> Launches<'a> {
     pub(super) fn margins(&mut self, rows: usize, others: usize, coalitions: usize) -> Result<()> {
         let games = self.games;
         let pairs = (rows * others) as u64;
+        let is_normalised = self.normalise(rows, others, coalitions)?;
+        let [rows, others] = if is_normalised {
+            [rows * others, 1]
+        } else {
+            [rows, others]
+        };
+        let [x, y] = if is_normalised {
+            [&self.made[0], &self.made[1]]
+        } else {
+            [&self.x, &self.y]
+        };
         let [rows, others, coalitions] = [rows, others, coalitions].map(|count| count as u32);
-        let [units, machines] = [games.units, games.machines].map(|count| count as u32);
+        let [units, machines] = [games.body_units(), games.machines].map(|count| count as u32);
         let (gpu, lanes) = (&games.gpu, u64::from(coalitions));
         match &games.body {
             OnGpu::Linear => {
@@ -133,7 +160,7 @@ impl<'a> Launches<'a> {
                     zero: 0,
                 };
                 let invocations = pairs * u64::from(machines) * lanes;
-                let buffers = [&self.x, &self.y, &self.margins];
+                let buffers = [x, y, &self.margins];
                 kernel::linear.launch(gpu, &mut self.batch, params, &buffers, invocations)?;
                 self.pace(invocations);
             }
@@ -154,7 +181,7 @@ impl<'a> Launches<'a> {
                 };
                 let tiles = u64::from(rows.div_ceil(TILE)) * u64::from(others.div_ceil(TILE));
                 let invocations = tiles * u64::from(machines) * lanes;
-                let buffers = [&self.x, &self.y, coefficients, intercepts, &self.margins];
+                let buffers = [x, y, coefficients, intercepts, &self.margins];
                 kernel::kernel_machine.launch(
                     gpu,
                     &mut self.batch,
@@ -184,9 +211,10 @@ impl<'a> Launches<'a> {
                     };
                     let tiles = pairs.div_ceil(u64::from(TILE));
                     let invocations = tiles * u64::from(params.neurons.div_ceil(TILE)) * lanes;
-                    let buffers = [&self.x, &self.y, before, &layer.weights, &layer.biases, to];
+                    let buffers = [x, y, before, &layer.weights, &layer.biases, to];
                     kernel::mlp.launch(gpu, &mut self.batch, params, &buffers, invocations)?;
-                    self.pace(invocations * layer.inputs as u64);
+                    let work = invocations * layer.inputs as u64;
+                    gpu.pace(&mut self.batch, work, WORK);
                 }
             }
             OnGpu::Neighbours {
@@ -205,12 +233,38 @@ impl<'a> Launches<'a> {
                     zero: 0,
                 };
                 let invocations = pairs * lanes;
-                let buffers = [&self.x, &self.y, targets, &self.margins];
+                let buffers = [x, y, targets, &self.margins];
                 kernel::neighbours.launch(gpu, &mut self.batch, params, &buffers, invocations)?;
                 self.pace(invocations * u64::from(units));
             }
         }
         Ok(())
+    }
+
+    /// Divides the units of pairs by their norms; whether there are any.
+    fn normalise(&mut self, rows: usize, others: usize, coalitions: usize) -> Result<bool> {
+        let games = self.games;
+        let Some(norm) = &games.norm else {
+            return Ok(false);
+        };
+        let invocations = (rows * others * games.body_units() * coalitions) as u64;
+        kernel::normalised_units.launch(
+            &games.gpu,
+            &mut self.batch,
+            normalised_units::Params {
+                rows: rows as u32,
+                others: others as u32,
+                units: games.body_units() as u32,
+                coalitions: coalitions as u32,
+                width: games.width() as u32,
+                root: u32::from(norm.kind == Kind::Root),
+                zero: 0,
+            },
+            &[&self.x, &self.y, &norm.start, &self.made[0]],
+            invocations,
+        )?;
+        self.pace(2 * invocations);
+        Ok(true)
     }
 
     /// Adds the answers that come of the margins to the means.

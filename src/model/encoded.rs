@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Model;
+use super::kernel_machine::Kernel;
 use super::trees::{Feature, Precision};
 use crate::error::{Error, Result};
 
@@ -18,8 +19,19 @@ pub struct Encoded {
     pub columns: Vec<Column>,
     /// Raw columns whose encoder takes no other categories than these, in ascending order.
     pub strict: Vec<(usize, Arc<[i64]>)>,
+    /// What the columns of a row are divided by before the model gets them; a row of zeros stays as it is.
+    pub norm: Option<Norm>,
     /// The model: machines over support vectors, or layers of neurons.
     pub model: Box<Model>,
+}
+
+/// The norm of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Norm {
+    /// The sum of the absolute values.
+    L1,
+    /// The root of the sum of the squares.
+    L2,
 }
 
 /// A column of a model: `scale · part(cell) + shift`.
@@ -109,6 +121,24 @@ pub(crate) fn whole(cell: f64) -> i64 {
     }
 }
 
+impl Norm {
+    /// What a column adds to the sum that the norm comes of.
+    pub(crate) fn term(self, cell: f64) -> f64 {
+        match self {
+            Self::L1 => cell.abs(),
+            Self::L2 => cell * cell,
+        }
+    }
+
+    fn of(self, row: &[f64]) -> f64 {
+        let sum: f64 = row.iter().map(|&cell| self.term(cell)).sum();
+        match self {
+            Self::L1 => sum,
+            Self::L2 => sum.sqrt(),
+        }
+    }
+}
+
 impl Column {
     /// Of a raw column as it is.
     pub fn of(feature: usize) -> Self {
@@ -158,6 +188,14 @@ impl Encoded {
                 return fail("its encoders", reason);
             }
         }
+        if let (Some(_), Model::KernelMachine(machine)) = (self.norm, &*self.model)
+            && matches!(machine.kernel, Kernel::Rbf(_) | Kernel::Laplacian(_))
+        {
+            return fail(
+                "its kernel",
+                "a distance of rows that are normalised".to_owned(),
+            );
+        }
         let (features, columns) = (self.features.len(), self.columns.len());
         let wanted = self.model.features().len();
         if columns != wanted || features == 0 || self.precisions.len() != features {
@@ -193,7 +231,14 @@ impl Encoded {
         let value = |column: &Column| {
             column.value(self.precisions[column.feature].read(raw[column.feature]))
         };
-        self.columns.iter().map(value).collect()
+        let mut row: Vec<f64> = self.columns.iter().map(value).collect();
+        if let Some(norm) = self.norm {
+            let norm = norm.of(&row);
+            for cell in row.iter_mut().filter(|_| norm != 0.0) {
+                *cell /= norm;
+            }
+        }
+        row
     }
 
     /// The first raw column whose cell is a category that its encoder does not take.

@@ -11,6 +11,7 @@ use whylight_kernels::linear::{self, Linear};
 use whylight_kernels::machine::Games;
 use whylight_kernels::mlp::{self, Activation, Dense, Mlp};
 use whylight_kernels::neighbours::{self, Neighbours, Weighting};
+use whylight_kernels::normalised_units::{Kind, Norm};
 use whylight_kernels::product_games::{self, Rules};
 
 use crate::reference::shapley;
@@ -41,6 +42,8 @@ pub(crate) struct Case {
     pub(crate) others: Vec<Vec<f64>>,
     pub(crate) weights: Vec<f64>,
     pub(crate) masks: Vec<u32>,
+    /// Where the last unit is the sum of a norm: what it is of that, and what is added to the others.
+    pub(crate) norm: Option<(Kind, Vec<f64>)>,
 }
 
 impl Case {
@@ -67,7 +70,61 @@ impl Case {
             others,
             weights,
             masks,
+            norm: None,
         }
+    }
+
+    /// Rows that are normalised, with one unit more; the first row and the first background row are of zeros.
+    pub(crate) fn normalised(mut self, kind: Kind) -> Self {
+        let units = self.units;
+        for row in self.rows.iter_mut().chain(&mut self.others) {
+            let player = |terms: &[f64]| {
+                let mut terms: Vec<f64> = terms.iter().map(|term| term - 0.5).collect();
+                let norm = terms.iter().map(|term| match kind {
+                    Kind::Sum => term.abs(),
+                    Kind::Root => term * term,
+                });
+                let norm = norm.sum();
+                terms.push(norm);
+                terms
+            };
+            *row = row.chunks(units).flat_map(player).collect();
+        }
+        self.rows[0].fill(0.0);
+        self.others[0].fill(0.0);
+        self.norm = Some((kind, numbers(units, 0.5, 3)));
+        self.units += 1;
+        self
+    }
+
+    /// As a kernel takes it.
+    fn norm<'a, T>(&self, start: &'a [T]) -> Option<Norm<'a, T>> {
+        let kind = self.norm.as_ref()?.0;
+        Some(Norm { kind, start })
+    }
+
+    fn norm_start(&self) -> Vec<f64> {
+        self.norm
+            .as_ref()
+            .map_or_else(Vec::new, |(_, start)| start.clone())
+    }
+
+    /// The units of the body.
+    fn divided(&self, mut units: Vec<f64>) -> Vec<f64> {
+        let Some((kind, start)) = &self.norm else {
+            return units;
+        };
+        let sum = units.pop().unwrap();
+        let norm = match kind {
+            _ if sum == 0.0 => 1.0,
+            Kind::Sum => sum,
+            Kind::Root => sum.sqrt(),
+        };
+        units
+            .iter()
+            .zip(start)
+            .map(|(unit, start)| unit / norm + start)
+            .collect()
     }
 
     /// Makes distances equal, and exact: of the last training row those of the first, and of some rows none at all.
@@ -121,7 +178,7 @@ impl Case {
                 let mut mean = Vec::new();
                 for (other, weight) in self.others.iter().zip(&self.weights) {
                     let units = self.units_of(combine, coalition, row, other);
-                    let answer = decision.answers(&margins(&units));
+                    let answer = decision.answers(&margins(&self.divided(units)));
                     mean.resize(answer.len(), 0.0);
                     for (mean, answer) in mean.iter_mut().zip(answer) {
                         *mean += weight * answer;
@@ -176,6 +233,7 @@ impl Case {
                 Terms::new(combine, vec![[start; LANES]; self.units], &lanes)
             })
             .collect();
+        let norm = self.norm_start();
         let weights = self.lane_weights();
         let width = self.rows.len() * outputs;
         let mut means = vec![0.0; 7 * width];
@@ -188,6 +246,7 @@ impl Case {
                     masks: &self.masks,
                     words: self.players.div_ceil(32),
                 },
+                norm: self.norm(&norm),
                 decision,
             };
             kernel(&games, 0..3, &mut means[..3 * width]);
@@ -382,6 +441,79 @@ fn perceptrons_have_their_definition() {
     }
 }
 
+/// Every body of sums, of rows that are divided by their norms.
+#[test]
+fn rows_that_are_normalised_have_their_definition() {
+    for case in cases() {
+        for kind in [Kind::Sum, Kind::Root] {
+            let units = case.units;
+            let case = Case::new(case.players, units, case.rows.len(), case.others.len(), 2);
+            let case = case.normalised(kind);
+            let softmax = Decision::Softmax;
+            let sums = case.defined(Combine::Sum, softmax, &|units| units.to_vec());
+            let coefficients = numbers(2 * units, 1.0, 5);
+            let machines = |kernel: fn(f64) -> f64| {
+                let margins = |units: &[f64]| {
+                    let machine = |a: &[f64]| {
+                        let terms = a.iter().zip(units).map(|(a, unit)| a * kernel(*unit));
+                        0.25 + terms.sum::<f64>()
+                    };
+                    coefficients.chunks(units.len()).map(machine).collect()
+                };
+                case.defined(Combine::Sum, Decision::Margins, &margins)
+            };
+            let (cubes, tanh) = (machines(|unit| unit.powi(3)), machines(f64::tanh));
+            let narrow: Vec<f32> = coefficients.iter().map(|&x| x as f32).collect();
+            for level in Level::available() {
+                let name = |body: &str| format!("{body}, {kind:?} on {}", level.name());
+                let body = Linear { machines: units };
+                let got = case.run(Combine::Sum, softmax, units, &|games, range, means| {
+                    linear::run(level, &body, games, range, means);
+                });
+                close(&name("sums"), &got, &sums, 1e-11);
+                for (shape, expected) in
+                    [(Shape::Power { degree: 3 }, &cubes), (Shape::Tanh, &tanh)]
+                {
+                    let body = KernelMachine {
+                        shape,
+                        coefficients: &coefficients,
+                        intercepts: &[0.25; 2],
+                    };
+                    let got = case.run(
+                        Combine::Sum,
+                        Decision::Margins,
+                        2,
+                        &|games, range, means| {
+                            kernel_machine::run(level, body, games, range, means);
+                        },
+                    );
+                    close(&name("machines"), &got, expected, 1e-11);
+                }
+                let body = Mlp {
+                    activation: Activation::Tanh,
+                    layers: vec![Dense {
+                        weights: narrow.clone(),
+                        biases: vec![0.25; 2],
+                    }],
+                };
+                let got = in_float32(&case, 2, |games, means| {
+                    mlp::run(level, &body, games, 0..7, means);
+                });
+                close(&name("perceptron"), &got, &tanh, 2e-5);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_norm_beyond_the_range_is_no_number() {
+    for kind in [Kind::Sum, Kind::Root] {
+        assert!(kind.inverse(f64::INFINITY).is_nan() && kind.inverse(f64::NAN).is_nan());
+        assert!((kind.inverse(0.0), kind.inverse(1.0)) == (1.0, 1.0));
+    }
+    assert!((Kind::Root.inverse(4.0), Kind::Sum.inverse(4.0)) == (0.5, 0.25));
+}
+
 pub(crate) fn in_float32(
     case: &Case,
     outputs: usize,
@@ -401,6 +533,7 @@ pub(crate) fn in_float32(
         })
         .collect();
     let mut means = vec![0.0; 7 * case.rows.len() * outputs];
+    let norm = narrow(&case.norm_start());
     let games = Games {
         rows: &rows,
         background: &background,
@@ -409,6 +542,7 @@ pub(crate) fn in_float32(
             masks: &case.masks,
             words: case.players.div_ceil(32),
         },
+        norm: case.norm(&norm),
         decision: Decision::Margins,
     };
     run(&games, &mut means);

@@ -21,7 +21,7 @@ const SAMPLE: [&str; 6] = [
 ];
 
 /// Models without trees.
-const NATIVE: [&str; 12] = [
+const NATIVE: [&str; 13] = [
     "svc_poly_three",
     "svc_linear_scaled",
     "nusvc_scaled",
@@ -34,6 +34,7 @@ const NATIVE: [&str; 12] = [
     "encoded_mlp",
     "encoded_ordinal",
     "encoded_svc",
+    "normalised_poly",
 ];
 
 fn bytes(name: &str) -> Vec<u8> {

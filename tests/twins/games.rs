@@ -1,7 +1,7 @@
 //! Games of models that begin with sums or products over players, on a GPU and on the CPU.
 
 use whylight::gpu::Gpu;
-use whylight::gpu_games::{Body, GpuGames, Plan, Terms};
+use whylight::gpu_games::{Body, GpuGames, Norm, Plan, Terms};
 use whylight_kernels::Level;
 use whylight_kernels::coalition_sums::Combine;
 use whylight_kernels::decision::Decision;
@@ -9,6 +9,7 @@ use whylight_kernels::kernel_machine::{self, KernelMachine, Shape};
 use whylight_kernels::linear::{self, Linear};
 use whylight_kernels::mlp::{self, Activation, Dense, Mlp};
 use whylight_kernels::neighbours::{self, Neighbours};
+use whylight_kernels::normalised_units::Kind;
 use whylight_kernels::product_games::{self, Ends, Rules};
 
 use super::gpu;
@@ -124,6 +125,7 @@ fn answers_of_kernel_machines_agree() {
                 let plan = Plan {
                     combine,
                     units: case.units,
+                    norm: None,
                     body: Body::KernelMachine(body),
                     decision,
                     memory_limit: None,
@@ -134,6 +136,120 @@ fn answers_of_kernel_machines_agree() {
         }
     }
     eprintln!("largest difference {worst:.1e}");
+}
+
+#[test]
+fn answers_of_rows_that_are_normalised_agree() {
+    let Some(gpu) = gpu() else { return };
+    for case in all() {
+        for kind in [Kind::Sum, Kind::Root] {
+            let units = case.units;
+            let case = Case::new(case.players, units, case.rows.len(), case.others.len(), 3);
+            let case = case.normalised(kind);
+            let (_, start) = case.norm.as_ref().unwrap();
+            let largest = 100.0;
+            let norm = Some(Norm {
+                kind,
+                start,
+                largest,
+            });
+            let coefficients = numbers(2 * units, 1.0, 5);
+            let whole = Plan {
+                combine: Combine::Sum,
+                units: case.units,
+                norm,
+                body: Body::Linear,
+                decision: Decision::Margins,
+                memory_limit: None,
+            };
+            let margins = Decision::Margins;
+            let body = Linear { machines: units };
+            let expected = case.run(Combine::Sum, margins, units, &|games, range, means| {
+                linear::run(Level::detect(), &body, games, range, means);
+            });
+            compare(gpu, &case, whole, units, &expected, "sums");
+            for shape in [Shape::Power { degree: 3 }, Shape::Tanh] {
+                let body = KernelMachine {
+                    shape,
+                    coefficients: &coefficients,
+                    intercepts: &[0.25; 2],
+                };
+                let expected = case.run(Combine::Sum, margins, 2, &|games, range, means| {
+                    kernel_machine::run(Level::detect(), body, games, range, means);
+                });
+                let name = format!("{shape:?}");
+                compare(
+                    gpu,
+                    &case,
+                    Plan {
+                        body: Body::KernelMachine(body),
+                        ..whole
+                    },
+                    2,
+                    &expected,
+                    &name,
+                );
+            }
+            let layer = |neurons: usize, inputs: usize| Dense {
+                weights: numbers(neurons * inputs, 0.4, 5)
+                    .iter()
+                    .map(|&x| x as f32)
+                    .collect(),
+                biases: vec![0.25; neurons],
+            };
+            for layers in [vec![layer(2, units)], vec![layer(6, units), layer(2, 6)]] {
+                let body = Mlp {
+                    activation: Activation::Relu,
+                    layers,
+                };
+                let expected = in_float32(&case, 2, |games, means| {
+                    mlp::run(Level::detect(), &body, games, 0..7, means);
+                });
+                compare(
+                    gpu,
+                    &case,
+                    Plan {
+                        body: Body::Mlp(&body),
+                        ..whole
+                    },
+                    2,
+                    &expected,
+                    "perceptrons",
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn norms_beyond_float32_are_not_taken() {
+    let Some(gpu) = gpu() else { return };
+    let takes = |largest: f64, terms: [f64; 4]| {
+        let plan = Plan {
+            combine: Combine::Sum,
+            units: 2,
+            norm: Some(Norm {
+                kind: Kind::Root,
+                start: &[0.5],
+                largest,
+            }),
+            body: Body::Linear,
+            decision: Decision::Margins,
+            memory_limit: None,
+        };
+        let terms = Terms {
+            terms: &terms,
+            start: &[0.0, 0.0],
+        };
+        GpuGames::new(gpu, &plan).unwrap().takes(terms)
+    };
+    assert!(takes(10.0, [0.0, 0.0, 1e20, 1e25]));
+    assert!(takes(10.0, [1e-20, 1e-25, -1.0, 1.0]));
+    // Squares that are too large, or that vanish; and units that are too large whatever the row.
+    assert!(!takes(10.0, [1e20, 1e40, 1.0, 1.0]));
+    assert!(!takes(10.0, [1e-20, 1e-40, 1.0, 1.0]));
+    assert!(!takes(1e31, [1.0; 4]));
+    assert!(!takes(10.0, [f64::NAN, 1.0, 1.0, 1.0]));
 }
 
 #[test]
@@ -155,6 +271,7 @@ fn answers_of_sums_agree() {
             let plan = Plan {
                 combine: Combine::Sum,
                 units: case.units,
+                norm: None,
                 body: Body::Linear,
                 decision,
                 memory_limit: None,
@@ -197,6 +314,7 @@ fn answers_of_perceptrons_agree() {
             let plan = Plan {
                 combine: Combine::Sum,
                 units: case.units,
+                norm: None,
                 body: Body::Mlp(&body),
                 decision: Decision::Margins,
                 memory_limit: None,
@@ -233,6 +351,7 @@ fn answers_of_neighbours_agree() {
                 let plan = Plan {
                     combine: Combine::Sum,
                     units: case.units,
+                    norm: None,
                     body: Body::Neighbours(body),
                     decision,
                     memory_limit: None,
@@ -260,6 +379,7 @@ fn terms_beyond_float32_are_not_taken() {
                 _ => Combine::Sum,
             },
             units: 2,
+            norm: None,
             body: Body::KernelMachine(body(shape)),
             decision: Decision::Margins,
             memory_limit: None,
@@ -329,6 +449,7 @@ fn values_of_products_agree() {
             let plan = Plan {
                 combine: Combine::Product,
                 units,
+                norm: None,
                 body: Body::KernelMachine(body),
                 decision: Decision::Margins,
                 memory_limit: None,

@@ -55,6 +55,7 @@ fn values_of_least_squares_agree() {
             let plan = Plan {
                 combine: Combine::Sum,
                 units,
+                norm: None,
                 body: Body::Linear,
                 decision: Decision::Margins,
                 memory_limit: None,

@@ -19,6 +19,7 @@ use whylight_kernels::kernel_machine::{self, KernelMachine};
 use whylight_kernels::lanes::LANES;
 use whylight_kernels::linear::{self, Linear};
 use whylight_kernels::neighbours;
+use whylight_kernels::normalised_units::Norm;
 
 use self::gpu::OnGpu;
 use self::lower::{Body, Lowered};
@@ -185,6 +186,8 @@ impl Native {
                 Terms::new(combine, start, &terms)
             })
             .collect();
+        let starts = self.lowered.norm.iter().flat_map(|norm| &norm.start);
+        let starts: Vec<T> = starts.copied().map(T::of).collect();
         let weights = self.weights();
         // Of 16 sets for every 4 players, and what a coalition takes.
         let block = (size_of::<T>() * LANES * units * (4 * players.len() + 1)) as u64;
@@ -201,11 +204,16 @@ impl Native {
                     Terms::new(combine, vec![neutral; units], &lanes)
                 })
                 .collect();
+            let norm = self.lowered.norm.as_ref().map(|norm| Norm {
+                kind: norm.kind(),
+                start: &starts,
+            });
             let games = whylight_kernels::machine::Games {
                 rows: &rows,
                 background: &background,
                 weights,
                 coalitions,
+                norm,
                 decision: self.lowered.decision,
             };
             let parts = means.par_chunks_mut(AT_ONCE * width).enumerate();

@@ -4,7 +4,8 @@
 //! The graph is walked once, in its order, and every value that changes with the rows gets a meaning: the rows or
 //! the neurons that have become of them, the answer of the model, or a label. Before the first layer, they are followed
 //! column by column ([`columns`]), through what takes columns apart, encodes their categories and puts them together:
-//! where that leaves other columns than the raw ones, the model is [`Model::Encoded`]. Scalings and layers with no
+//! where that leaves other columns than the raw ones, or rows that are divided by a norm, the model is
+//! [`Model::Encoded`]. Scalings and layers with no
 //! activation between them are one affine map ([`network`]), which goes into the first layer, or into the support
 //! vectors ([`machine`]). What has no meaning here is refused by name.
 //!
@@ -17,6 +18,7 @@
 mod answer;
 mod columns;
 mod encoder;
+mod entry;
 mod layer;
 mod linear;
 mod machine;
@@ -32,15 +34,16 @@ use super::message::{DOUBLE, FLOAT, NodeMessage};
 use super::{DENSE, Fault, MAX_OUTPUTS};
 use crate::error::{Error, Result};
 use crate::model::trees::Feature;
-use crate::model::{Column, KernelMachine, Model};
+use crate::model::{Column, KernelMachine, Model, Norm};
 
 /// Multiplications that joining layers may take.
 const MOST_PRODUCTS: usize = 1 << 33;
 
 const INSTEAD: &str = "of ONNX, whylight reads tree ensembles; and, after OneHotEncoder, LabelEncoder, Scaler, Gather, \
-                       ArrayFeatureExtractor, Cast, Reshape and Concat of columns, one chain of Scaler, Gemm, MatMul, Add, Sub, Mul, \
-                       Div with Relu, Sigmoid, Tanh and Softmax, LinearClassifier, LinearRegressor, SVMClassifier \
-                       or SVMRegressor, and of what makes labels of their answers";
+                       ArrayFeatureExtractor, Cast, Reshape and Concat of columns, and a Normalizer, one chain of \
+                       Scaler, Gemm, MatMul, Add, Sub, Mul, Div with Relu, Sigmoid, Tanh and Softmax, \
+                       LinearClassifier, LinearRegressor, SVMClassifier or SVMRegressor, and of what makes labels of \
+                       their answers";
 
 /// What a value of the graph is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -72,6 +75,8 @@ struct Walk<'a, 'g> {
     lists: Vec<List>,
     /// What makes the columns of the first layer, where they are not the raw ones.
     encoding: Option<Vec<Column>>,
+    /// What divides the rows of that.
+    norm: Option<Norm>,
     /// The network so far, empty before the first step.
     network: Network,
     machine: Option<KernelMachine>,
@@ -117,6 +122,7 @@ pub(super) fn read(graph: &Graph<'_>, file_bytes: usize) -> Result<Model> {
         raw: None,
         lists: Vec::new(),
         encoding: None,
+        norm: None,
         network: Network::default(),
         machine: None,
         classes: Vec::new(),

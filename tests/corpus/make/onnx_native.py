@@ -27,7 +27,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, SGDClassifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline, make_union
-from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, PolynomialFeatures, RobustScaler, StandardScaler
+from sklearn.preprocessing import MinMaxScaler, Normalizer, OneHotEncoder, OrdinalEncoder, PolynomialFeatures, RobustScaler, StandardScaler
 from sklearn.svm import SVC, SVR, LinearSVC, NuSVC, OneClassSVM
 
 warnings.filterwarnings("ignore")
@@ -182,6 +182,18 @@ def encoded_cases():
     yield "encoded_twice", made, X, TWO, ROWS, ROWS, TENSOR, None
     few, known = (2 * few).astype(np.int64), (2 * known).astype(np.int64)
     yield "encoded_strict", make_pipeline(OneHotEncoder(), Ridge()), few, SCORE, known, known.astype(np.int32), {}, None
+    made = make_pipeline(StandardScaler(), Normalizer(), LogisticRegression())
+    yield "normalised_logistic", made, X, THREE, ROWS, ROWS, TENSOR, None
+    yield "normalised_ridge", make_pipeline(Normalizer("l1"), StandardScaler(), Ridge()), X, SCORE, ROWS, ROWS, {}, None
+    made = make_pipeline(Normalizer(), MLPClassifier((5,), max_iter=100, random_state=0))
+    yield "normalised_mlp", made, X, FOUR, ROWS, ROWS, TENSOR, None
+    for kernel in ("poly", "sigmoid"):
+        made = make_pipeline(Normalizer("l1"), SVC(kernel=kernel, coef0=0.3, probability=True, random_state=0))
+        yield f"normalised_{kernel}", made, X, TWO, ROWS, ROWS, TENSOR, None
+    made = make_pipeline(parts((StandardScaler(), [0, 1]), (ignore, [2, 3])), Normalizer(), LogisticRegression())
+    yield "normalised_text", made, TEXT, TWO, *unseen, TENSOR, None
+    yield "normalised_rbf", make_pipeline(Normalizer(), SVR()), X, SCORE, ROWS, ROWS, {}, "distances of rows that are normalised"
+    yield "normalised_most", make_pipeline(Normalizer("max"), Ridge()), X, SCORE, ROWS, ROWS, {}, "the norm MAX"
     yield "encoded_missing", make_pipeline(SimpleImputer(), Ridge()), X, SCORE, ROWS, ROWS, {}, "(Imputer)"
     crossed = make_pipeline(PolynomialFeatures(2, interaction_only=True), Ridge())
     yield "encoded_crossed", crossed, X, SCORE, ROWS, ROWS, {}, "(ReduceProd)"

@@ -58,6 +58,11 @@ impl OnGpu {
         let plan = Plan {
             combine: lowered.combine,
             units: lowered.units(),
+            norm: lowered.norm.as_ref().map(|norm| gpu_games::Norm {
+                kind: norm.kind(),
+                start: &norm.start,
+                largest: norm.largest,
+            }),
             body,
             decision: lowered.decision,
             memory_limit,

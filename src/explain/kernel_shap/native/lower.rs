@@ -1,6 +1,7 @@
 //! From a model to units: what each feature adds to each of them, and what is made of them.
 
 mod encoding;
+mod norm;
 
 use whylight_kernels::Level;
 use whylight_kernels::coalition_sums::Combine;
@@ -11,6 +12,7 @@ use whylight_kernels::mlp;
 use whylight_kernels::neighbours::Weighting;
 
 use self::encoding::Encoding;
+use self::norm::Norm;
 use super::super::check::refused;
 use crate::error::Result;
 use crate::explain::Output;
@@ -25,6 +27,8 @@ pub(super) struct Lowered {
     /// What every sum over features begins with, by unit.
     pub(super) start: Vec<f64>,
     terms: Addend,
+    /// What units are divided by, where rows are normalised: the last unit is the sum that it comes of.
+    pub(super) norm: Option<Norm>,
     /// What makes the columns that terms are of, where these are not the raw ones.
     encoding: Option<Encoding>,
     pub(super) body: Body,
@@ -110,7 +114,10 @@ impl Lowered {
             }
             Model::Neighbours(neighbours) => Ok(Self::neighbours(neighbours)),
             Model::Encoded(encoded) => {
-                let inner = Self::new(&encoded.model, output)?;
+                let mut inner = Self::new(&encoded.model, output)?;
+                if let Some(norm) = encoded.norm {
+                    inner.normalise(norm)?;
+                }
                 Ok(Encoding::before(inner, encoded))
             }
             _ => Err(refused("this model", "take the method of its kind")),
@@ -160,6 +167,7 @@ impl Lowered {
             },
             start: vec![start; machine.vectors.nrows()],
             terms,
+            norm: None,
             encoding: None,
             body: Body::Machine {
                 shape,
@@ -204,6 +212,7 @@ impl Lowered {
             combine: Combine::Sum,
             start: first.biases.clone(),
             terms: Addend::Product(first.weights.t().iter().copied().collect()),
+            norm: None,
             encoding: None,
             body,
             decision: lowered(decision),
@@ -224,6 +233,7 @@ impl Lowered {
             combine: Combine::Sum,
             start: bayes.priors.clone(),
             terms: Addend::Normal(normals.map(normal).collect()),
+            norm: None,
             encoding: None,
             body: Body::Sums {
                 machines: bayes.outputs.len(),
@@ -251,6 +261,7 @@ impl Lowered {
             combine: Combine::Sum,
             start: vec![0.0; neighbours.rows.nrows()],
             terms,
+            norm: None,
             encoding: None,
             body: Body::Neighbours {
                 targets: neighbours.targets.iter().copied().collect(),
@@ -266,6 +277,7 @@ impl Lowered {
         }
     }
 
+    /// Of all terms; with a norm, one is none of the model's.
     pub(super) fn units(&self) -> usize {
         self.start.len()
     }
@@ -291,7 +303,11 @@ impl Lowered {
 
     /// The same of a column that terms are of.
     fn add_column(&self, feature: usize, cell: f64, sums: &mut [f64]) {
-        let from = feature * self.units()..(feature + 1) * self.units();
+        let units = self.units() - usize::from(self.norm.is_some());
+        let from = feature * units..(feature + 1) * units;
+        if let (Some(norm), Some(sum)) = (&self.norm, sums.last_mut()) {
+            *sum += norm.of.term(cell);
+        }
         match &self.terms {
             Addend::Product(weights) => {
                 for (sum, weight) in sums.iter_mut().zip(&weights[from]) {
@@ -335,7 +351,7 @@ impl Lowered {
             Body::Machine { shape, .. } => *shape == Shape::Product,
             Body::Mlp(_) | Body::Neighbours { .. } => false,
         };
-        is_apart && self.decision == decision::Decision::Margins
+        is_apart && self.norm.is_none() && self.decision == decision::Decision::Margins
     }
 
     /// The answer to a row by the model's own rules, in float64.

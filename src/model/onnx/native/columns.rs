@@ -12,13 +12,13 @@ use crate::model::onnx::Fault;
 use crate::model::onnx::message::{DOUBLE, FLOAT, INT32, INT64, NodeMessage, STRING};
 use crate::model::onnx::source::MAX_FEATURES;
 use crate::model::trees::{Categories, Feature, Numbers, Precision};
-use crate::model::{Column, Encoded, Model, Part};
+use crate::model::{Column, Part};
 
 /// The inputs of a graph, column by column.
 #[derive(Debug)]
 pub(super) struct Raw {
     pub(super) features: Vec<Feature>,
-    precisions: Vec<Precision>,
+    pub(super) precisions: Vec<Precision>,
     /// What a column of text has for its labels; `None` of numbers.
     pub(super) labels: Vec<Option<HashMap<String, i64>>>,
     /// See [`Encoded::strict`].
@@ -85,6 +85,7 @@ impl<'a> Walk<'a, '_> {
             ("OneHotEncoder", [(0, _)]) => self.one_hot(node, first)?,
             ("LabelEncoder", [(0, _)]) => self.looked_up(node, first)?,
             ("Reshape" | "Flatten", [(0, _)]) => self.reshaped(node, operator, first)?,
+            ("Normalizer", [(0, _)]) => return self.normalised(node, first).map(Some),
             ("Scaler" | "Neg", [(0, _)]) | ("Add" | "Sub" | "Mul" | "Div", [_]) => {
                 self.scaled(node, operator, known[0].0, first)?
             }
@@ -193,7 +194,7 @@ impl<'a> Walk<'a, '_> {
     }
 
     /// The columns of a list, which has to be a matrix of numbers.
-    fn numbers(&self, list: usize) -> Result<&[Column], Fault> {
+    pub(super) fn numbers(&self, list: usize) -> Result<&[Column], Fault> {
         let list = &self.lists[list];
         if list.groups.is_some() {
             return Err(unsupported(
@@ -371,57 +372,5 @@ impl<'a> Walk<'a, '_> {
             (column.scale, column.shift) = (column.scale * scale, column.shift * scale + shift);
         }
         Ok(List::matrix(columns))
-    }
-
-    /// Makes a list the input of the first layer. Raw columns in their order, scaled, become a part of it.
-    pub(super) fn enter(&mut self, list: usize) -> Result<(Vec<f64>, Vec<f64>), Fault> {
-        let columns = self.numbers(list)?.to_vec();
-        let Some(raw) = &self.raw else {
-            return Err(Fault::bad("columns of no input"));
-        };
-        let is_raw = columns.len() == raw.features.len()
-            && raw.strict.is_empty()
-            && (columns.iter().enumerate())
-                .all(|(place, column)| column.feature == place && column.part == Part::Cell);
-        let width = columns.len();
-        if !is_raw {
-            self.encoding = Some(columns);
-            return Ok((vec![1.0; width], vec![0.0; width]));
-        }
-        self.features.clone_from(&raw.features);
-        Ok(columns
-            .iter()
-            .map(|column| (column.scale, column.shift))
-            .unzip())
-    }
-
-    /// Has the raw columns scaled before the model, which cannot do it; whether they are the model's.
-    pub(super) fn encode(&mut self, scales: &[f64], shifts: &[f64]) -> bool {
-        if self.encoding.is_some() || self.raw.is_none() {
-            return false;
-        }
-        self.features.clear();
-        let columns = scales.iter().zip(shifts).enumerate();
-        let column = |(feature, (&scale, &shift))| Column {
-            scale,
-            shift,
-            ..Column::of(feature)
-        };
-        self.encoding = Some(columns.map(column).collect());
-        true
-    }
-
-    /// A model, after what makes its columns.
-    pub(super) fn encoded(&mut self, model: Model) -> Model {
-        match (self.encoding.take(), self.raw.take()) {
-            (Some(columns), Some(raw)) => Model::Encoded(Encoded {
-                features: raw.features,
-                precisions: raw.precisions,
-                columns,
-                strict: raw.strict,
-                model: Box::new(model),
-            }),
-            _ => model,
-        }
     }
 }

@@ -191,6 +191,9 @@ impl Walk<'_, '_> {
             return Err(Fault::bad("kernel_params are not γ, coef0 and the degree"));
         };
         let (gamma, coef0) = (f64::from(gamma), f64::from(coef0));
+        if kind == "RBF" && self.norm.is_some() {
+            return Err(unsupported("distances of rows that are normalised"));
+        }
         if kind == "RBF" {
             let columns = vectors.axis_iter_mut(Axis(1)).zip(scales).zip(shifts);
             for ((column, &scale), &shift) in columns {
@@ -222,7 +225,9 @@ impl Walk<'_, '_> {
         } else {
             let (scales, shifts) = (scales.clone(), shifts.clone());
             if !self.encode(&scales, &shifts) {
-                let what = format!("a kernel {kind} of shifted columns, of no known number");
+                let what = format!(
+                    "a kernel {kind} of columns that are shifted after a Normalizer, or of no known number"
+                );
                 return Err(unsupported(what));
             }
         }

@@ -213,6 +213,64 @@ fn labels_have_numbers() {
 }
 
 #[test]
+fn rows_are_divided_by_their_norms() {
+    let scaler = || {
+        ml("Scaler", &["x"], "a")
+            .with_floats("offset", &[1.0, 0.0, 0.0, 0.0])
+            .with_floats("scale", &[2.0])
+    };
+    let read = |norm: &str| {
+        let nodes = vec![
+            scaler(),
+            ml("Normalizer", &["a"], "b").with_text("norm", norm),
+            op("Add", &["b", "two"], "made"),
+        ];
+        four(nodes, vec![floats("two", &[2.0])], 4)
+    };
+    assert_eq!(
+        raw(&read("L1"), &[1.5, -1.5, 0.0, 2.0]),
+        [2.125, 1.625, 2.0, 2.5]
+    );
+    assert_eq!(
+        raw(&read("L2"), &[2.5, 0.0, -2.0, 0.0]),
+        [2.6, 2.0, 1.2, 2.0]
+    );
+    // A row of zeros stays as it is.
+    assert_eq!(raw(&read("L2"), &[1.0, 0.0, 0.0, 0.0]), [2.0; 4]);
+    let refuse = |nodes: Vec<NodeMessage>| {
+        let input = vec![value("x", FLOAT, 4)];
+        parse_any(graph(input, nodes, Vec::new(), 4))
+            .unwrap_err()
+            .to_string()
+    };
+    let normalizer =
+        |norm: &str, from: &str, to: &str| ml("Normalizer", &[from], to).with_text("norm", norm);
+    for (nodes, words) in [
+        (vec![normalizer("MAX", "x", "made")], "the norm MAX"),
+        (vec![ml("Normalizer", &["x"], "made")], "the norm MAX"),
+        (
+            vec![normalizer("L3", "x", "made")],
+            "not one of MAX, L1, L2",
+        ),
+        (
+            vec![normalizer("L1", "x", "a"), normalizer("L1", "a", "made")],
+            "an operator of no meaning",
+        ),
+        (
+            vec![normalizer("L1", "x", "a"), op("Add", &["a", "x"], "made")],
+            "2 values",
+        ),
+        (
+            vec![normalizer("L1", "x", "made"), normalizer("L2", "x", "b")],
+            "beside another part",
+        ),
+    ] {
+        let text = refuse(nodes);
+        assert!(text.contains(words), "{words:?} in: {text}");
+    }
+}
+
+#[test]
 fn what_mixes_columns_or_types_is_refused() {
     let words = |text: String, words: &str| assert!(text.contains(words), "{words:?} in: {text}");
     let made = |nodes: Vec<NodeMessage>, tensors: Vec<TensorMessage>| {
