@@ -18,6 +18,7 @@ const OF_PRODUCT: u32 = 0u;
 const OF_POWER: u32 = 1u;
 const OF_TANH: u32 = 2u;
 const OF_MATERN: u32 = 3u;
+const OF_EXP: u32 = 4u;
 
 // Rows, and background rows, of an invocation, and units that are summed before their sum joins the others'.
 const TILE: u32 = 4u;
@@ -43,6 +44,9 @@ fn kernel(sum: vec4<f32>) -> vec4<f32> {
         let first = select(0.0, 1.0, params.degree > 0u);
         let second = select(0.0, 1.0 / 3.0, params.degree > 1u);
         return exp(-r) * (1.0 + r * (first + second * r));
+    }
+    if params.shape == OF_EXP {
+        return exp(sum);
     }
     var power = vec4<f32>(1.0);
     for (var i = 0u; i < params.degree; i++) {

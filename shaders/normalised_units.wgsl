@@ -13,6 +13,8 @@ struct Params {
     width: u32,
     // 1 where the norm is the root of its sum.
     root: u32,
+    // The bits of what is added to each unit as well, but for a row of zeros.
+    shift: u32,
     zero: u32,
 }
 
@@ -57,7 +59,7 @@ fn normalised_units(
     var scaled = sum_of(pair, unit, c);
     // A row of zeros stays as it is.
     if norm != 0.0 {
-        scaled /= norm;
+        scaled = scaled / norm + bitcast<f32>(params.shift);
     }
     let to = (pair * params.units + unit) * params.width * params.coalitions + c;
     if params.width == 1u {

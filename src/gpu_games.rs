@@ -26,6 +26,10 @@ const BUFFER_BYTES: u64 = 64 << 20;
 /// Numbers beyond it are left to the CPU: their products would leave the range of float32.
 const MOST: f64 = 1e30;
 
+/// The terms of an exponent come to this at the most: of larger ones, float32 would lose more of the exponential than
+/// of other numbers.
+const MOST_EXPONENT: f64 = 64.0;
+
 /// What is made of units.
 #[derive(Debug, Clone, Copy)]
 pub enum Body<'a> {
@@ -63,6 +67,8 @@ pub struct Norm<'a> {
     pub kind: Kind,
     /// What is added to each other unit then.
     pub start: &'a [f64],
+    /// What is added to each as well, but for a row of zeros.
+    pub shift: f64,
     /// What a unit is at the most, whatever the row.
     pub largest: f64,
 }
@@ -118,6 +124,7 @@ enum OnGpu {
 struct NormOnGpu {
     kind: Kind,
     start: Buffer,
+    shift: f32,
     largest: f64,
 }
 
@@ -142,7 +149,7 @@ impl Reach {
             Body::KernelMachine(machine) => {
                 let power = match machine.shape {
                     Shape::Power { degree } => i32::try_from(degree).unwrap_or(i32::MAX),
-                    Shape::Product | Shape::Tanh | Shape::Matern { .. } => 0,
+                    Shape::Product | Shape::Tanh | Shape::Matern { .. } | Shape::Exp => 0,
                 };
                 let shift = most(machine.intercepts);
                 vec![(1.0, power, 0.0), (sum(machine.coefficients), 1, shift)]
@@ -198,6 +205,10 @@ impl GpuGames {
         let body = match plan.body {
             Body::Linear => OnGpu::Linear,
             Body::KernelMachine(machine) => {
+                let exponent = plan.norm.map_or(f64::INFINITY, |norm| norm.largest);
+                if machine.shape == Shape::Exp && exponent > MOST_EXPONENT {
+                    return Err(refuse(format!("exponents of terms up to {exponent:.0}")));
+                }
                 machines = machine.intercepts.len();
                 largest = machine.coefficients.len();
                 let [_, degree] = machine.shape.code();
@@ -267,6 +278,7 @@ impl GpuGames {
         games.norm = plan.norm.map(|norm| NormOnGpu {
             kind: norm.kind,
             start: gpu.upload("start", &games.pack(norm.start)),
+            shift: norm.shift as f32,
             largest: norm.largest,
         });
         // A row, a background row and the fewest coalitions fit, and a launch goes through all units.

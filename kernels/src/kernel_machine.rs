@@ -60,6 +60,8 @@ pub enum Shape {
         /// ν − ½.
         order: u32,
     },
+    /// exp of the sum, which is at most 0.
+    Exp,
 }
 
 impl Shape {
@@ -70,6 +72,7 @@ impl Shape {
             Self::Power { degree } => [1, degree],
             Self::Tanh => [2, 0],
             Self::Matern { order } => [3, order],
+            Self::Exp => [4, 0],
         }
     }
 }
@@ -92,6 +95,7 @@ struct Power<'a>(KernelMachine<'a>, u32);
 struct Tanh<'a>(KernelMachine<'a>);
 
 struct Matern<'a>(KernelMachine<'a>, u32);
+struct Exp<'a>(KernelMachine<'a>);
 
 impl Body for Product<'_> {
     type T = f64;
@@ -253,6 +257,16 @@ impl Body for Matern<'_> {
     } }
 }
 
+impl Body for Exp<'_> {
+    type T = f64;
+
+    fn machines(&self) -> usize {
+        self.0.intercepts.len()
+    }
+
+    of_sums! { _body, exp::<S> }
+}
+
 instances! {
     /// Adds the mean answers of a range of coalitions to `means`, laid out (coalition of the range, row, output).
     pub fn run = run_machine(body: KernelMachine<'_>, games: &Games<'_, f64>, range: Range<usize>, means: &mut [f64])
@@ -270,5 +284,6 @@ fn run_machine<S: Simd>(
         Shape::Power { degree } => run_games::<S, _>(&Power(body, degree), games, range, means),
         Shape::Tanh => run_games::<S, _>(&Tanh(body), games, range, means),
         Shape::Matern { order } => run_games::<S, _>(&Matern(body, order), games, range, means),
+        Shape::Exp => run_games::<S, _>(&Exp(body), games, range, means),
     }
 }

@@ -29,6 +29,8 @@ params! {
         width,
         /// 1 for [`Kind::Root`].
         root,
+        /// The bits of [`Norm::shift`].
+        shift,
         /// 0.
         zero,
     }
@@ -68,6 +70,8 @@ pub struct Norm<'a, T> {
     pub kind: Kind,
     /// By unit, but the last.
     pub start: &'a [T],
+    /// What is added to each as well, but for a row of zeros.
+    pub shift: T,
 }
 
 impl<T: Real> Norm<'_, T> {
@@ -76,14 +80,16 @@ impl<T: Real> Norm<'_, T> {
     pub(crate) fn make(&self, x: &[T], y: &[[T; LANES]], made: &mut [[T; LANES]]) {
         let units = self.start.len();
         let (x, y) = (&x[..=units], &y[..=units]);
-        let mut inverse = [T::ZERO; LANES];
+        let (mut inverse, mut shift) = ([T::ZERO; LANES], [T::ZERO; LANES]);
         for l in 0..LANES {
-            inverse[l] = T::of(self.kind.inverse((x[units] + y[units][l]).wide()));
+            let sum = (x[units] + y[units][l]).wide();
+            inverse[l] = T::of(self.kind.inverse(sum));
+            shift[l] = if sum == 0.0 { T::ZERO } else { self.shift };
         }
         for u in 0..units {
             let mut sum = y[u];
             for l in 0..LANES {
-                sum[l] = (sum[l] + x[u]) * inverse[l] + self.start[u];
+                sum[l] = (sum[l] + x[u]) * inverse[l] + (self.start[u] + shift[l]);
             }
             made[u] = sum;
         }

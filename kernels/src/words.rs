@@ -73,6 +73,7 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("OF_POWER", Shape::Power { degree: 0 }.code()[0]),
     ("OF_TANH", Shape::Tanh.code()[0]),
     ("OF_MATERN", Shape::Matern { order: 0 }.code()[0]),
+    ("OF_EXP", Shape::Exp.code()[0]),
     ("SUMMED", crate::kernel_machine::SUMMED),
     ("TILE", crate::mlp::TILE),
     ("TO_RELU", Activation::Relu.code()),

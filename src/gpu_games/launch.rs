@@ -258,6 +258,7 @@ impl<'a> Launches<'a> {
                 coalitions: coalitions as u32,
                 width: games.width() as u32,
                 root: u32::from(norm.kind == Kind::Root),
+                shift: norm.shift.to_bits(),
                 zero: 0,
             },
             &[&self.x, &self.y, &norm.start, &self.made[0]],

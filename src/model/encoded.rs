@@ -188,13 +188,18 @@ impl Encoded {
                 return fail("its encoders", reason);
             }
         }
-        if let (Some(_), Model::KernelMachine(machine)) = (self.norm, &*self.model)
-            && matches!(machine.kernel, Kernel::Rbf(_) | Kernel::Laplacian(_))
-        {
-            return fail(
-                "its kernel",
-                "a distance of rows that are normalised".to_owned(),
-            );
+        if let (Some(norm), Model::KernelMachine(machine)) = (self.norm, &*self.model) {
+            let is_function_of_products = match &machine.kernel {
+                Kernel::Rbf(gammas) => {
+                    norm == Norm::L2 && gammas.windows(2).all(|pair| pair[0] == pair[1])
+                }
+                kernel => matches!(kernel, Kernel::Polynomial { .. } | Kernel::Sigmoid { .. }),
+            };
+            if !is_function_of_products {
+                let reason =
+                    "a distance of rows that are normalised otherwise than by L2, or of several γ";
+                return fail("its kernel", reason.to_owned());
+            }
         }
         let (features, columns) = (self.features.len(), self.columns.len());
         let wanted = self.model.features().len();

@@ -34,6 +34,9 @@ pub(crate) const SHAPES: [Shape; 6] = [
 
 pub(crate) type Kernel<'a> = dyn Fn(&Games<'_, f64>, Range<usize>, &mut [f64]) + 'a;
 
+/// What rows that are normalised have added to their units, but those of zeros.
+pub(crate) const SHIFT: f64 = -0.375;
+
 /// Rows and background rows with terms (player, unit), and coalitions.
 pub(crate) struct Case {
     pub(crate) players: usize,
@@ -98,9 +101,9 @@ impl Case {
     }
 
     /// As a kernel takes it.
-    fn norm<'a, T>(&self, start: &'a [T]) -> Option<Norm<'a, T>> {
+    fn norm<'a, T>(&self, start: &'a [T], shift: T) -> Option<Norm<'a, T>> {
         let kind = self.norm.as_ref()?.0;
-        Some(Norm { kind, start })
+        Some(Norm { kind, start, shift })
     }
 
     fn norm_start(&self) -> Vec<f64> {
@@ -120,10 +123,11 @@ impl Case {
             Kind::Sum => sum,
             Kind::Root => sum.sqrt(),
         };
+        let shift = if sum == 0.0 { 0.0 } else { SHIFT };
         units
             .iter()
             .zip(start)
-            .map(|(unit, start)| unit / norm + start)
+            .map(|(unit, start)| unit / norm + start + shift)
             .collect()
     }
 
@@ -246,7 +250,7 @@ impl Case {
                     masks: &self.masks,
                     words: self.players.div_ceil(32),
                 },
-                norm: self.norm(&norm),
+                norm: self.norm(&norm, SHIFT),
                 decision,
             };
             kernel(&games, 0..3, &mut means[..3 * width]);
@@ -314,6 +318,7 @@ fn kernel_machines_have_their_definition() {
                     Shape::Matern { order: 0 } => (-unit.sqrt()).exp(),
                     Shape::Matern { order: 1 } => (1.0 + unit.sqrt()) * (-unit.sqrt()).exp(),
                     Shape::Matern { .. } => (1.0 + unit.sqrt() + unit / 3.0) * (-unit.sqrt()).exp(),
+                    Shape::Exp => unit.exp(),
                 };
                 let margins = |units: &[f64]| -> Vec<f64> {
                     let machine = |(a, b): (&[f64], &f64)| {
@@ -463,6 +468,7 @@ fn rows_that_are_normalised_have_their_definition() {
                 case.defined(Combine::Sum, Decision::Margins, &margins)
             };
             let (cubes, tanh) = (machines(|unit| unit.powi(3)), machines(f64::tanh));
+            let exp = machines(f64::exp);
             let narrow: Vec<f32> = coefficients.iter().map(|&x| x as f32).collect();
             for level in Level::available() {
                 let name = |body: &str| format!("{body}, {kind:?} on {}", level.name());
@@ -471,9 +477,11 @@ fn rows_that_are_normalised_have_their_definition() {
                     linear::run(level, &body, games, range, means);
                 });
                 close(&name("sums"), &got, &sums, 1e-11);
-                for (shape, expected) in
-                    [(Shape::Power { degree: 3 }, &cubes), (Shape::Tanh, &tanh)]
-                {
+                for (shape, expected) in [
+                    (Shape::Power { degree: 3 }, &cubes),
+                    (Shape::Tanh, &tanh),
+                    (Shape::Exp, &exp),
+                ] {
                     let body = KernelMachine {
                         shape,
                         coefficients: &coefficients,
@@ -542,7 +550,7 @@ pub(crate) fn in_float32(
             masks: &case.masks,
             words: case.players.div_ceil(32),
         },
-        norm: case.norm(&norm),
+        norm: case.norm(&norm, SHIFT as f32),
         decision: Decision::Margins,
     };
     run(&games, &mut means);

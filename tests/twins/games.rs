@@ -13,7 +13,7 @@ use whylight_kernels::normalised_units::Kind;
 use whylight_kernels::product_games::{self, Ends, Rules};
 
 use super::gpu;
-use crate::kernels::machines::{Case, SHAPES, WEIGHTINGS, cases, in_float32, numbers};
+use crate::kernels::machines::{Case, SHAPES, SHIFT, WEIGHTINGS, cases, in_float32, numbers};
 use crate::support::compare::{Output, agree};
 
 /// Sums of float32 numbers, in units of a row's largest mean answer.
@@ -147,10 +147,11 @@ fn answers_of_rows_that_are_normalised_agree() {
             let case = Case::new(case.players, units, case.rows.len(), case.others.len(), 3);
             let case = case.normalised(kind);
             let (_, start) = case.norm.as_ref().unwrap();
-            let largest = 100.0;
+            let largest = 60.0;
             let norm = Some(Norm {
                 kind,
                 start,
+                shift: SHIFT,
                 largest,
             });
             let coefficients = numbers(2 * units, 1.0, 5);
@@ -168,7 +169,7 @@ fn answers_of_rows_that_are_normalised_agree() {
                 linear::run(Level::detect(), &body, games, range, means);
             });
             compare(gpu, &case, whole, units, &expected, "sums");
-            for shape in [Shape::Power { degree: 3 }, Shape::Tanh] {
+            for shape in [Shape::Power { degree: 3 }, Shape::Tanh, Shape::Exp] {
                 let body = KernelMachine {
                     shape,
                     coefficients: &coefficients,
@@ -231,6 +232,7 @@ fn norms_beyond_float32_are_not_taken() {
             norm: Some(Norm {
                 kind: Kind::Root,
                 start: &[0.5],
+                shift: 0.0,
                 largest,
             }),
             body: Body::Linear,

@@ -207,6 +207,7 @@ impl Native {
             let norm = self.lowered.norm.as_ref().map(|norm| Norm {
                 kind: norm.kind(),
                 start: &starts,
+                shift: T::of(norm.shift),
             });
             let games = whylight_kernels::machine::Games {
                 rows: &rows,

@@ -192,7 +192,11 @@ def encoded_cases():
         yield f"normalised_{kernel}", made, X, TWO, ROWS, ROWS, TENSOR, None
     made = make_pipeline(parts((StandardScaler(), [0, 1]), (ignore, [2, 3])), Normalizer(), LogisticRegression())
     yield "normalised_text", made, TEXT, TWO, *unseen, TENSOR, None
-    yield "normalised_rbf", make_pipeline(Normalizer(), SVR()), X, SCORE, ROWS, ROWS, {}, "distances of rows that are normalised"
+    made = make_pipeline(Normalizer(), MinMaxScaler((-1, 1)), SVR())
+    yield "normalised_uneven", made, X, SCORE, ROWS, ROWS, {}, "distances of rows that are normalised"
+    yield "normalised_svr", make_pipeline(StandardScaler(), Normalizer(), SVR()), X, SCORE, ROWS, ROWS, {}, None
+    made = make_pipeline(Normalizer(), SVC(probability=True, random_state=0))
+    yield "normalised_rbf", made, X, THREE, ROWS, ROWS, TENSOR, None
     yield "normalised_most", make_pipeline(Normalizer("max"), Ridge()), X, SCORE, ROWS, ROWS, {}, "the norm MAX"
     yield "encoded_missing", make_pipeline(SimpleImputer(), Ridge()), X, SCORE, ROWS, ROWS, {}, "(Imputer)"
     crossed = make_pipeline(PolynomialFeatures(2, interaction_only=True), Ridge())

@@ -61,6 +61,7 @@ impl OnGpu {
             norm: lowered.norm.as_ref().map(|norm| gpu_games::Norm {
                 kind: norm.kind(),
                 start: &norm.start,
+                shift: norm.shift,
                 largest: norm.largest,
             }),
             body,

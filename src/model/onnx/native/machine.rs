@@ -8,7 +8,7 @@ use super::network::Affine;
 use super::{Value, Walk, class_count, unsupported, widened};
 use crate::model::onnx::message::NodeMessage;
 use crate::model::onnx::{Fault, output_names, same_length};
-use crate::model::{Decision, Feature, Kernel, KernelMachine};
+use crate::model::{Decision, Feature, Kernel, KernelMachine, Norm};
 
 /// Machines over vectors, on the rows themselves.
 struct Machines {
@@ -191,8 +191,11 @@ impl Walk<'_, '_> {
             return Err(Fault::bad("kernel_params are not γ, coef0 and the degree"));
         };
         let (gamma, coef0) = (f64::from(gamma), f64::from(coef0));
-        if kind == "RBF" && self.norm.is_some() {
-            return Err(unsupported("distances of rows that are normalised"));
+        let is_even = scales.windows(2).all(|pair| pair[0] == pair[1]);
+        if kind == "RBF" && (self.norm == Some(Norm::L1) || self.norm.is_some() && !is_even) {
+            return Err(unsupported(
+                "distances of rows that are normalised by L1, or scaled column by column after it",
+            ));
         }
         if kind == "RBF" {
             let columns = vectors.axis_iter_mut(Axis(1)).zip(scales).zip(shifts);
