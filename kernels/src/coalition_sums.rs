@@ -50,6 +50,9 @@ pub const TOGETHER: usize = 4;
 /// Their sets.
 pub const SETS: usize = 1 << TOGETHER;
 
+/// Sets whose terms are joined at a time.
+const AT_ONCE: usize = 4;
+
 /// Players that a workgroup of the shader has the sets of.
 pub const HELD: u32 = 256;
 
@@ -184,9 +187,11 @@ impl<T: Term> Terms<T> {
     /// Writes what the members make of each unit, or with `outside` what the others make of it.
     #[inline(always)]
     pub fn fill(&self, members: &[u32], outside: bool, to: &mut [T]) {
-        let units = self.units();
         to.copy_from_slice(&self.start);
+        let units = self.units();
         let groups = self.sets.chunks_exact((SETS * units).max(1));
+        // Several at a time: what there is so far is read and written once for all of them.
+        let (mut some, mut count) = ([&self.sets[..0]; AT_ONCE], 0);
         for (group, sets) in groups.enumerate() {
             let place = group * TOGETHER;
             let word = members[place / 32] ^ if outside { u32::MAX } else { 0 };
@@ -194,17 +199,39 @@ impl<T: Term> Terms<T> {
             if set == 0 {
                 continue;
             }
-            let terms = to.iter_mut().zip(&sets[set * units..][..units]);
-            match self.combine {
-                Combine::Sum => {
-                    for (to, term) in terms {
-                        *to = to.plus(*term);
+            some[count] = &sets[set * units..][..units];
+            count += 1;
+            if count == AT_ONCE {
+                self.join(some, to);
+                count = 0;
+            }
+        }
+        for terms in &some[..count] {
+            self.join([*terms], to);
+        }
+    }
+
+    /// Joins the terms of sets to what there is, one after the other.
+    #[inline(always)]
+    fn join<const N: usize>(&self, some: [&[T]; N], to: &mut [T]) {
+        let some = some.map(|terms| &terms[..to.len()]);
+        match self.combine {
+            Combine::Sum => {
+                for u in 0..to.len() {
+                    let mut sum = to[u];
+                    for terms in some {
+                        sum = sum.plus(terms[u]);
                     }
+                    to[u] = sum;
                 }
-                Combine::Product => {
-                    for (to, term) in terms {
-                        *to = to.times(*term);
+            }
+            Combine::Product => {
+                for u in 0..to.len() {
+                    let mut product = to[u];
+                    for terms in some {
+                        product = product.times(terms[u]);
                     }
+                    to[u] = product;
                 }
             }
         }

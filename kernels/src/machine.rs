@@ -11,6 +11,9 @@ use crate::simd::{Real, Simd};
 /// Explained rows that share what a coalition takes from the background while it is at hand.
 const TILE: usize = 16;
 
+/// Numbers of explained rows that stay at hand, in one coalition or more: they fit a cache.
+const AT_HAND: usize = 1 << 14;
+
 /// Explained rows and a background, in the terms of a model.
 #[derive(Debug, Clone, Copy)]
 pub struct Games<'a, T> {
@@ -81,37 +84,98 @@ pub(crate) fn run<S: Simd, B: Body>(
     }
     let units = first.units();
     let width = body.width(units);
-    let mut y = vec![[B::T::ZERO; LANES]; units * games.background.len()];
-    let (mut one, mut x) = (vec![B::T::ZERO; units], vec![B::T::ZERO; TILE * width]);
-    let mut room = vec![[B::T::ZERO; LANES]; body.room()];
-    let mut margins = vec![[0.0; LANES]; TILE * machines];
-    let means = means.chunks_exact_mut((games.rows.len() * outputs).max(1));
-    for (coalition, means) in range.zip(means) {
-        let members = games.coalitions.members(coalition);
-        for (block, y) in games
-            .background
-            .iter()
-            .zip(y.chunks_exact_mut(units.max(1)))
-        {
-            block.fill(members, true, y);
-        }
-        let tiles = games.rows.chunks(TILE);
-        for (rows, means) in tiles.zip(means.chunks_mut(TILE * outputs)) {
-            for (row, x) in rows.iter().zip(x.chunks_exact_mut(width.max(1))) {
-                row.fill(members, false, &mut one);
-                body.prepare(&one, x);
+    let mut tile = Tile {
+        one: vec![B::T::ZERO; units],
+        room: vec![[B::T::ZERO; LANES]; body.room()],
+        margins: vec![[0.0; LANES]; TILE * machines],
+    };
+    let mut of_coalitions = range.zip(means.chunks_exact_mut((games.rows.len() * outputs).max(1)));
+    let few = games.rows.len() * width;
+    if few > AT_HAND {
+        // What coalitions take from the background is at hand while rows pass.
+        let mut y = vec![[B::T::ZERO; LANES]; units * games.background.len()];
+        let mut x = vec![B::T::ZERO; TILE * width];
+        for (coalition, means) in of_coalitions {
+            let members = games.coalitions.members(coalition);
+            let blocks = games.background.iter();
+            for (block, y) in blocks.zip(y.chunks_exact_mut(units.max(1))) {
+                block.fill(members, true, y);
             }
-            let x = &x[..rows.len() * width];
-            let margins = &mut margins[..rows.len() * machines];
-            for (y, weights) in y.chunks_exact(units.max(1)).zip(games.weights) {
-                body.margins::<S>(x, y, &mut room, margins);
-                let of_rows = margins
-                    .chunks_exact_mut(machines)
-                    .zip(means.chunks_exact_mut(outputs));
-                for (margins, means) in of_rows {
-                    games.decision.add::<S>(margins, weights, means);
+            let tiles = games.rows.chunks(TILE);
+            for (rows, means) in tiles.zip(means.chunks_mut(TILE * outputs)) {
+                let x = &mut x[..rows.len() * width];
+                tile.fill(body, rows, members, x);
+                for (y, weights) in y.chunks_exact(units.max(1)).zip(games.weights) {
+                    tile.add::<S, B>(body, games.decision, x, y, weights, means);
                 }
             }
+        }
+        return;
+    }
+    // The rows are at hand, in several coalitions, while the background passes: of its terms, which are many more,
+    // coalitions take the same ones again and again.
+    let at_once = AT_HAND / few.max(1);
+    let mut y = vec![[B::T::ZERO; LANES]; units];
+    loop {
+        let mut some: Vec<(usize, &mut [f64])> = of_coalitions.by_ref().take(at_once).collect();
+        if some.is_empty() {
+            return;
+        }
+        let mut x = vec![B::T::ZERO; some.len() * few];
+        for ((coalition, _), x) in some.iter().zip(x.chunks_exact_mut(few.max(1))) {
+            tile.fill(body, games.rows, games.coalitions.members(*coalition), x);
+        }
+        for (block, weights) in games.background.iter().zip(games.weights) {
+            let x = x.chunks_exact(few.max(1));
+            for ((coalition, means), x) in some.iter_mut().zip(x) {
+                block.fill(games.coalitions.members(*coalition), true, &mut y);
+                let tiles = x.chunks(TILE * width.max(1));
+                for (x, means) in tiles.zip(means.chunks_mut(TILE * outputs)) {
+                    tile.add::<S, B>(body, games.decision, x, &y, weights, means);
+                }
+            }
+        }
+    }
+}
+
+/// Room for what becomes of a tile of rows.
+struct Tile<T> {
+    one: Vec<T>,
+    room: Vec<[T; LANES]>,
+    margins: Vec<[f64; LANES]>,
+}
+
+impl<T: Real> Tile<T> {
+    /// Writes what a coalition's members make of rows, ready for all background rows.
+    #[inline(always)]
+    fn fill<B: Body<T = T>>(&mut self, body: &B, rows: &[Terms<T>], members: &[u32], x: &mut [T]) {
+        let width = body.width(self.one.len());
+        for (row, x) in rows.iter().zip(x.chunks_exact_mut(width.max(1))) {
+            row.fill(members, false, &mut self.one);
+            body.prepare(&self.one, x);
+        }
+    }
+
+    /// Adds the answers of a tile of rows beside a block of the background to their means.
+    #[inline(always)]
+    fn add<S: Simd, B: Body<T = T>>(
+        &mut self,
+        body: &B,
+        decision: Decision,
+        x: &[T],
+        y: &[[T; LANES]],
+        weights: &[f64; LANES],
+        means: &mut [f64],
+    ) {
+        let machines = body.machines();
+        let outputs = decision.outputs(machines);
+        let margins = &mut self.margins[..means.len() / outputs * machines];
+        body.margins::<S>(x, y, &mut self.room, margins);
+        let of_rows = margins
+            .chunks_exact_mut(machines)
+            .zip(means.chunks_exact_mut(outputs));
+        for (margins, means) in of_rows {
+            decision.add::<S>(margins, weights, means);
         }
     }
 }

@@ -380,6 +380,41 @@ fn linear_models_have_their_definition() {
     }
 }
 
+/// The terms of many rows do not stay at hand while the background passes; that changes no bit.
+#[test]
+fn many_rows_have_the_answers_that_each_has_alone() {
+    let mut case = Case::new(6, 460, 38, 18, 9);
+    let machines = 2;
+    let coefficients = numbers(machines * case.units, 1.0, 5);
+    let body = KernelMachine {
+        shape: Shape::Product,
+        coefficients: &coefficients,
+        intercepts: &numbers(machines, 0.5, 6),
+    };
+    let run = |case: &Case| {
+        let decision = Decision::Margins;
+        case.run(
+            Combine::Product,
+            decision,
+            machines,
+            &|games, range, means| {
+                kernel_machine::run(Level::detect(), body, games, range, means);
+            },
+        )
+    };
+    let together = run(&case);
+    let rows = std::mem::take(&mut case.rows);
+    let width = machines * rows.len();
+    for (place, row) in rows.into_iter().enumerate() {
+        case.rows = vec![row];
+        let alone = run(&case);
+        let of_row = together
+            .chunks(width)
+            .flat_map(|means| &means[machines * place..machines * (place + 1)]);
+        assert!(of_row.eq(&alone), "row {place}");
+    }
+}
+
 #[test]
 fn perceptrons_have_their_definition() {
     let all = [

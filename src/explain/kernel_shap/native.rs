@@ -35,8 +35,8 @@ use crate::model::Model;
 /// What a multiplication and an addition cost, in seconds, roughly.
 const SECONDS: f64 = 1e-10;
 
-/// Coalitions that a thread takes at a time.
-const AT_ONCE: usize = 16;
+/// Coalitions that a thread takes at a time: as many as leave each thread four turns, within these.
+const AT_ONCE: [usize; 2] = [16, 128];
 
 /// A model in its units, beside a background.
 #[derive(Debug)]
@@ -193,6 +193,9 @@ impl Native {
         let block = (size_of::<T>() * LANES * units * (4 * players.len() + 1)) as u64;
         let at_once = (self.memory / block.max(1)).clamp(1, weights.len() as u64) as usize;
         let width = games.len() * self.outputs();
+        let [least, most] = AT_ONCE;
+        let of_turn = coalitions.count() / (4 * rayon::current_num_threads());
+        let of_turn = of_turn.clamp(least, most);
         for (number, weights) in weights.chunks(at_once).enumerate() {
             let first = number * at_once;
             let background: Vec<Terms<[T; LANES]>> = (0..weights.len())
@@ -217,9 +220,9 @@ impl Native {
                 norm,
                 decision: self.lowered.decision,
             };
-            let parts = means.par_chunks_mut(AT_ONCE * width).enumerate();
+            let parts = means.par_chunks_mut(of_turn * width).enumerate();
             parts.for_each(|(part, means)| {
-                let first = part * AT_ONCE;
+                let first = part * of_turn;
                 run(&games, first..first + means.len() / width, means);
             });
         }
