@@ -11,8 +11,8 @@ use crate::simd::{Real, Simd};
 /// Explained rows that share what a coalition takes from the background while it is at hand.
 const TILE: usize = 16;
 
-/// Numbers of explained rows that stay at hand, in one coalition or more: they fit a cache.
-const AT_HAND: usize = 1 << 14;
+/// Numbers that stay at hand, in one coalition or more: they fit a cache.
+const AT_HAND: usize = 1 << 18;
 
 /// Explained rows and a background, in the terms of a model.
 #[derive(Debug, Clone, Copy)]
@@ -74,65 +74,93 @@ pub(crate) fn run<S: Simd, B: Body>(
     range: Range<usize>,
     means: &mut [f64],
 ) {
-    let machines = body.machines();
-    let outputs = games.decision.outputs(machines);
-    let Some(first) = games.background.first() else {
-        return;
-    };
     if let Some(norm) = &games.norm {
         return run_normalised::<S, B>(body, games, norm, range, means);
     }
-    let units = first.units();
-    let width = body.width(units);
-    let mut tile = Tile {
+    let Some(first) = games.background.first() else {
+        return;
+    };
+    let (units, machines) = (first.units(), body.machines());
+    let tile = Tile {
         one: vec![B::T::ZERO; units],
         room: vec![[B::T::ZERO; LANES]; body.room()],
         margins: vec![[0.0; LANES]; TILE * machines],
     };
-    let mut of_coalitions = range.zip(means.chunks_exact_mut((games.rows.len() * outputs).max(1)));
-    let few = games.rows.len() * width;
-    if few > AT_HAND {
-        // What coalitions take from the background is at hand while rows pass.
-        let mut y = vec![[B::T::ZERO; LANES]; units * games.background.len()];
-        let mut x = vec![B::T::ZERO; TILE * width];
-        for (coalition, means) in of_coalitions {
-            let members = games.coalitions.members(coalition);
-            let blocks = games.background.iter();
-            for (block, y) in blocks.zip(y.chunks_exact_mut(units.max(1))) {
+    let of_coalition = games.rows.len() * games.decision.outputs(machines);
+    let coalitions = range.zip(means.chunks_exact_mut(of_coalition.max(1)));
+    if games.rows.len() > TILE {
+        run_many::<S, B>(body, games, tile, coalitions);
+    } else {
+        run_few::<S, B>(body, games, tile, coalitions);
+    }
+}
+
+/// Many rows, a tile at a time, each in several coalitions, while what these take from the background is at hand: of
+/// a row's terms, coalitions take the same ones again and again.
+#[inline(always)]
+fn run_many<'a, S: Simd, B: Body>(
+    body: &B,
+    games: &Games<'_, B::T>,
+    mut tile: Tile<B::T>,
+    mut coalitions: impl Iterator<Item = (usize, &'a mut [f64])>,
+) {
+    let (units, blocks) = (tile.one.len().max(1), games.background.len());
+    let outputs = games.decision.outputs(body.machines());
+    let at_once = (AT_HAND / (LANES * units * blocks)).max(1);
+    let mut x = vec![B::T::ZERO; TILE * body.width(units)];
+    let mut y = vec![[B::T::ZERO; LANES]; at_once * units * blocks];
+    loop {
+        let mut some: Vec<_> = coalitions.by_ref().take(at_once).collect();
+        if some.is_empty() {
+            return;
+        }
+        for ((coalition, _), y) in some.iter().zip(y.chunks_exact_mut(units * blocks)) {
+            let members = games.coalitions.members(*coalition);
+            for (block, y) in games.background.iter().zip(y.chunks_exact_mut(units)) {
                 block.fill(members, true, y);
             }
-            let tiles = games.rows.chunks(TILE);
-            for (rows, means) in tiles.zip(means.chunks_mut(TILE * outputs)) {
-                let x = &mut x[..rows.len() * width];
-                tile.fill(body, rows, members, x);
-                for (y, weights) in y.chunks_exact(units.max(1)).zip(games.weights) {
+        }
+        for (number, rows) in games.rows.chunks(TILE).enumerate() {
+            let x = &mut x[..rows.len() * body.width(units)];
+            let first = number * TILE;
+            let of_tile = first * outputs..(first + rows.len()) * outputs;
+            for ((coalition, means), y) in some.iter_mut().zip(y.chunks_exact(units * blocks)) {
+                tile.fill(body, rows, games.coalitions.members(*coalition), x);
+                let means = &mut means[of_tile.clone()];
+                for (y, weights) in y.chunks_exact(units).zip(games.weights) {
                     tile.add::<S, B>(body, games.decision, x, y, weights, means);
                 }
             }
         }
-        return;
     }
-    // The rows are at hand, in several coalitions, while the background passes: of its terms, which are many more,
-    // coalitions take the same ones again and again.
-    let at_once = AT_HAND / few.max(1);
+}
+
+/// A tile of rows at the most, which is at hand in several coalitions while the background passes: of its terms, which
+/// are many more, coalitions take the same ones again and again.
+#[inline(always)]
+fn run_few<'a, S: Simd, B: Body>(
+    body: &B,
+    games: &Games<'_, B::T>,
+    mut tile: Tile<B::T>,
+    mut coalitions: impl Iterator<Item = (usize, &'a mut [f64])>,
+) {
+    let units = tile.one.len();
+    let width = (games.rows.len() * body.width(units)).max(1);
+    let at_once = (AT_HAND / (LANES * width)).max(1);
+    let mut x = vec![B::T::ZERO; at_once * width];
     let mut y = vec![[B::T::ZERO; LANES]; units];
     loop {
-        let mut some: Vec<(usize, &mut [f64])> = of_coalitions.by_ref().take(at_once).collect();
+        let mut some: Vec<_> = coalitions.by_ref().take(at_once).collect();
         if some.is_empty() {
             return;
         }
-        let mut x = vec![B::T::ZERO; some.len() * few];
-        for ((coalition, _), x) in some.iter().zip(x.chunks_exact_mut(few.max(1))) {
+        for ((coalition, _), x) in some.iter().zip(x.chunks_exact_mut(width)) {
             tile.fill(body, games.rows, games.coalitions.members(*coalition), x);
         }
         for (block, weights) in games.background.iter().zip(games.weights) {
-            let x = x.chunks_exact(few.max(1));
-            for ((coalition, means), x) in some.iter_mut().zip(x) {
+            for ((coalition, means), x) in some.iter_mut().zip(x.chunks_exact(width)) {
                 block.fill(games.coalitions.members(*coalition), true, &mut y);
-                let tiles = x.chunks(TILE * width.max(1));
-                for (x, means) in tiles.zip(means.chunks_mut(TILE * outputs)) {
-                    tile.add::<S, B>(body, games.decision, x, &y, weights, means);
-                }
+                tile.add::<S, B>(body, games.decision, x, &y, weights, means);
             }
         }
     }
