@@ -23,6 +23,10 @@ pub use sums::{Slopes, Sums};
 /// Bytes of a buffer of what coalitions make of rows, when no memory limit is given.
 const BUFFER_BYTES: u64 = 64 << 20;
 
+/// Steps of all invocations of one submission: a fraction of a second on a small GPU, whose driver kills what takes
+/// longer than a few seconds.
+const WORK: u64 = 1 << 31;
+
 /// Numbers beyond it are left to the CPU: their products would leave the range of float32.
 const MOST: f64 = 1e30;
 

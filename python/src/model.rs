@@ -19,15 +19,18 @@ use crate::native;
 #[pyclass(frozen, module = "whylight._engine")]
 pub(crate) struct Model(pub(crate) Arc<whylight::Model>);
 
-/// Refuses a file without trees, which the explainers of files do not take.
-fn of_trees(model: whylight::Model, path: &Path) -> whylight::Result<whylight::Model> {
+/// Refuses a file without trees, which the explainers of trees do not take; trees among any models are asked.
+fn of_file(model: whylight::Model, path: &Path, any: bool) -> whylight::Result<whylight::Model> {
     match model {
+        whylight::Model::Trees(trees) if any => {
+            Ok(whylight::Model::BlackBox(BlackBox::from(trees)))
+        }
         whylight::Model::Trees(_) => Ok(model),
+        other if any => Ok(other),
         other => Err(whylight::Error::Unsupported {
             what: format!("{}: a {}", path.display(), other.format()),
             by: "Tree SHAP".to_owned(),
-            instead: "give the model itself to KernelExplainer, or the file to the command"
-                .to_owned(),
+            instead: "give the file to KernelExplainer, or to the command".to_owned(),
         }),
     }
 }
@@ -61,19 +64,19 @@ struct Arrays<'py> {
 impl Model {
     /// The model in the bytes of a file; `name` names it in errors.
     #[staticmethod]
-    fn parse(py: Python<'_>, bytes: &[u8], name: &str) -> PyResult<Self> {
-        let parsed = py.detach(|| model::parse(bytes, Path::new(name)));
-        Self::made(
-            py,
-            parsed.and_then(|model| of_trees(model, Path::new(name))),
-        )
+    #[pyo3(signature = (bytes, name, *, any = false))]
+    fn parse(py: Python<'_>, bytes: &[u8], name: &str, any: bool) -> PyResult<Self> {
+        let name = Path::new(name);
+        let parsed = py.detach(|| model::parse(bytes, name));
+        Self::made(py, parsed.and_then(|model| of_file(model, name, any)))
     }
 
     /// The model in a file.
     #[staticmethod]
-    fn load(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+    #[pyo3(signature = (path, *, any = false))]
+    fn load(py: Python<'_>, path: PathBuf, any: bool) -> PyResult<Self> {
         let loaded = py.detach(|| model::load(&path));
-        Self::made(py, loaded.and_then(|model| of_trees(model, &path)))
+        Self::made(py, loaded.and_then(|model| of_file(model, &path, any)))
     }
 
     /// An ensemble of trees. `features` are (name or None, category labels or None), `base` holds
@@ -270,6 +273,16 @@ impl Model {
     #[getter]
     fn outputs(&self) -> Vec<String> {
         self.0.outputs().to_vec()
+    }
+
+    /// The outputs of an answer, the probability or the raw one; 0 where the model has none.
+    fn width(&self, probability: bool) -> usize {
+        let row = vec![0.0; self.columns().len()];
+        if probability {
+            return self.0.probabilities(&row).map_or(0, |answer| answer.len());
+        }
+        let raw = self.0.raw(&row);
+        raw.map_or(self.0.outputs().len(), |answer| answer.len())
     }
 
     /// Whether the model stores how many training rows reached each node.

@@ -9,7 +9,7 @@ from ._base import unwrap
 from ._table import held, is_a, with_rows
 from .errors import ParameterError, UnsupportedError, WhylightError
 from .models.function import Function, asked
-from .models.native import native
+from .models.native import is_file, native, of_file
 from .summarise import Background
 from .tree import PairsExplainer
 
@@ -21,7 +21,8 @@ class KernelExplainer(PairsExplainer):
     """Shapley values of any model (Lundberg & Lee 2017), from its answers to rows of coalitions.
 
     `model` is a function of rows that returns a number, or a list of numbers, for each; or an object with
-    `predict_proba`, `decision_function` or `predict`; or a torch module. `background` are the rows that features
+    `predict_proba`, `decision_function` or `predict`; or a torch module; or an ONNX model, the path of a model file, or
+    its bytes, which the engine has to read. `background` are the rows that features
     outside a coalition take their values from, or a `Background` of weighted rows: the model answers for every
     coalition and each of them, so summarise them.
 
@@ -85,7 +86,9 @@ class KernelExplainer(PairsExplainer):
         if output not in ("auto", "raw", "probability"):
             raise ParameterError(f'output: {output!r} is not allowed: "auto", "raw" or "probability"')
         found = None
-        if groups is None or transformations is None:
+        if is_file(model):
+            found = _file(model, transformations, output, groups)
+        elif groups is None or transformations is None:
             found = _native(model, rows, transformations, allow_all_transformations, output, groups)
         self._model_type = str(type(model))
         if found is not None:
@@ -140,6 +143,17 @@ class KernelExplainer(PairsExplainer):
 
     def _table(self, rows):
         return super()._table(rows) if self._function is None else self._function.table(rows)
+
+
+def _file(model, transformations, output, groups):
+    """The model of a file, and what transforms its rows."""
+    if transformations is not None:
+        if groups is not None:
+            raise ParameterError("groups: not allowed together with transformations, whose raw columns play")
+        from .transformations import Transformations
+
+        transformations = Transformations(transformations)
+    return of_file(model, output), transformations
 
 
 def _native(model, rows, transformations, allow_all_transformations, output, groups):

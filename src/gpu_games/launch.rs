@@ -6,14 +6,10 @@ use whylight_kernels::mlp::TILE;
 use whylight_kernels::normalised_units::Kind;
 use whylight_kernels::{decision, kernel_machine, linear, mlp, neighbours, normalised_units};
 
-use super::{GpuGames, OnGpu};
+use super::{GpuGames, OnGpu, WORK};
 use crate::error::Result;
 use crate::gpu::{Batch, Buffer};
 use crate::kernel;
-
-/// Loop iterations of all invocations of one submission: a fraction of a second on a small GPU, whose driver kills
-/// what takes longer than a few seconds.
-const WORK: u64 = 1 << 31;
 
 /// Steps of pairwise coupling at most.
 const MOST_STEPS: u64 = 100;

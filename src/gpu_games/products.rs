@@ -3,7 +3,7 @@
 use whylight_kernels::product_games::{Ends, Params, Rules};
 use whylight_kernels::tree_quadrature::words::Points;
 
-use super::{GpuGames, OnGpu, Terms};
+use super::{GpuGames, OnGpu, Terms, WORK};
 use crate::error::{Error, Result};
 use crate::gpu::Buffer;
 use crate::kernel::{self, WORKGROUP};
@@ -13,10 +13,6 @@ const PAIRS: usize = 1024;
 
 /// Background rows of a workgroup at most.
 const MOST_OTHERS: usize = 64;
-
-/// Steps of all invocations of one submission: a fraction of a second on a small GPU, whose driver kills what takes
-/// longer than a few seconds.
-const WORK: u64 = 1 << 31;
 
 /// Some background rows and the points of their games, on a GPU.
 #[derive(Debug)]

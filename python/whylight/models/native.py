@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .._engine import Model
+from ..errors import UnsupportedError
 from .linear import CLASSIFIERS, EXPONENTIAL, _is_regressor
 
 #: Rows on which the engine has to answer as the library does, and how far it may be off.
@@ -30,16 +32,13 @@ class Native:
     output: str
     task: str
     classes: list[Any] | None
-    #: The library's own answer.
-    ask: Callable
+    #: The library's own answer; None of a file, which has none.
+    ask: Callable | None
 
     @property
     def outputs(self) -> int:
         """Numbers of an answer."""
-        return self._answers(np.zeros((1, len(self.model.features)))).shape[1]
-
-    def _answers(self, rows):
-        return self.model.answers(rows, self.output == "probability")
+        return self.model.width(self.output == "probability")
 
     def answers_alike(self, rows) -> bool:
         """Whether the engine answers some rows as the library does."""
@@ -48,8 +47,32 @@ class Native:
             return True
         expected = np.asarray(self.ask(rows), np.float64)
         expected = expected.reshape(len(rows), -1)
-        got = self._answers(rows)
+        got = self.model.answers(rows, self.output == "probability")
         return got.shape == expected.shape and np.allclose(got, expected, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+def is_file(model) -> bool:
+    """Whether it is the path of a model file, its bytes, or an ONNX model."""
+    return isinstance(model, (str, os.PathLike, bytes, bytearray)) or hasattr(model, "SerializeToString")
+
+
+def of_file(model, output) -> Native:
+    """The model of a file; of trees, as one that answers with its margins.
+
+    Raises UnsupportedError for a file that the engine does not read, and for a probability that a model has not.
+    """
+    if isinstance(model, (str, os.PathLike)):
+        made = Model.load(os.fspath(model), any=True)
+    elif isinstance(model, (bytes, bytearray)):
+        made = Model.parse(bytes(model), "<memory>", any=True)
+    else:
+        made = Model.parse(model.SerializeToString(), "<ONNX model>", any=True)
+    has_probability = made.width(True) > 0
+    if output == "probability" and not has_probability:
+        raise UnsupportedError('output: the model has no "probability"; explain "raw"')
+    output = "probability" if has_probability and output != "raw" else "raw"
+    classes = list(made.outputs) if has_probability else None
+    return Native(made, output, "classification" if has_probability else "unknown", classes, None)
 
 
 def native(model, method) -> Native | None:

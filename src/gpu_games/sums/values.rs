@@ -2,14 +2,10 @@
 
 use whylight_kernels::least_squares::{LeastSquares, MOST_PLAYERS, Params};
 
-use super::super::{GpuGames, halves};
+use super::super::{GpuGames, WORK, halves};
 use super::Sums;
 use crate::error::Result;
 use crate::kernel::{self, WORKGROUP};
-
-/// Steps of all invocations of one submission: a fraction of a second on a small GPU, whose driver kills what takes
-/// longer than a few seconds.
-const WORK: u64 = 1 << 31;
 
 /// Solutions of a least squares problem, both (row, output, player).
 #[derive(Debug)]
