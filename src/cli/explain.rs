@@ -196,14 +196,15 @@ pub(super) fn account(header: &Header, trailer: &Trailer) -> String {
     } else {
         ""
     };
-    let engines: Vec<String> = (trailer.engines.iter())
-        .map(|(engine, trees)| format!("{engine} {trees}"))
-        .collect();
-    // A model without trees has no engines that took them.
-    let engines = if engines.is_empty() {
-        String::new()
-    } else {
-        format!("trees       {}\n", engines.join(", "))
+    // A model of trees is divided among engines; any other has one kernel, or none where it is asked.
+    let of_trees = |(engine, trees): &(String, usize)| format!("{engine} {trees}");
+    let engines = match &*trailer.engines {
+        [] => String::new(),
+        [(kernel, _)] if header.method == "kernel_shap" => format!("kernel      {kernel}\n"),
+        all => {
+            let all: Vec<String> = all.iter().map(of_trees).collect();
+            format!("trees       {}\n", all.join(", "))
+        }
     };
     let additivity = if trailer.additivity_error.is_nan() {
         format!("none: {} values do not add up", header.index)

@@ -145,6 +145,19 @@ fn the_screen_shows_no_trees_where_there_are_none() {
     assert!(!kernel.contains("\ntrees "), "{kernel}");
     let tree = place.ok(&format!("{call} --method tree"));
     assert!(tree.contains("\ntrees       "), "{tree}");
+    let of = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/corpus/onnx_native/svc_rbf_two"
+    );
+    let call = "explain --device cpu";
+    let native = place.ok(&format!(
+        "{call} --model {of}/model.onnx --data {of}/rows.npy --background {of}/rows.npy"
+    ));
+    assert!(
+        native.contains("\nkernel      kernel_machine\n"),
+        "{native}"
+    );
+    assert!(!native.contains("\ntrees "), "{native}");
 }
 
 #[test]
