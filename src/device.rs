@@ -5,6 +5,8 @@ mod diagnosis;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+#[cfg(feature = "gpu")]
+use std::sync::OnceLock;
 
 use whylight_kernels::Level;
 
@@ -34,7 +36,8 @@ pub enum Device {
 
 impl Device {
     /// The best device for someone who names none: a GPU where one can be used, else the CPU.
-    /// Never a software adapter, which is slower than the CPU's own kernels.
+    /// Never a software adapter, which is slower than the CPU's own kernels. A process that found no
+    /// GPU does not look again.
     pub fn auto() -> Self {
         #[cfg(feature = "gpu")]
         {
@@ -158,7 +161,12 @@ const NOT_BUILT: &str = "this build has no GPU support";
 /// The GPU that [`Device::auto`] takes, or why it takes none.
 #[cfg(feature = "gpu")]
 fn auto_gpu() -> std::result::Result<Device, String> {
-    let index = best_adapter()?;
+    // Looking takes tens of milliseconds, and some drivers complain on the screen each time.
+    static NONE: OnceLock<String> = OnceLock::new();
+    let index = match NONE.get() {
+        Some(reason) => return Err(reason.clone()),
+        None => best_adapter().map_err(|reason| NONE.get_or_init(|| reason).clone())?,
+    };
     match Gpu::open(index) {
         Ok(gpu) => Ok(Device::Gpu {
             reason: format!("the best adapter here, a {}", gpu.adapter().kind).into(),
