@@ -18,7 +18,8 @@ pub(in super::super) struct Norm {
     pub(in super::super) start: Vec<f64>,
     /// What is added to each as well, but for a row of zeros.
     pub(in super::super) shift: f64,
-    /// What a unit is at the most.
+    /// What a unit is at the most: the range of float32 is that of a GPU.
+    #[cfg_attr(not(feature = "gpu"), expect(dead_code, reason = "it has float64"))]
     pub(in super::super) largest: f64,
 }
 
