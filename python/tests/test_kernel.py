@@ -1,5 +1,8 @@
 """Kernel SHAP: values of functions are those of the definition, whatever kind of model and of rows it is."""
 
+import contextlib
+import sys
+import types
 import warnings
 
 import coalitions
@@ -306,3 +309,39 @@ def test_sparse_backgrounds_and_centres(complete):
     centres = summarise(dense[:80], 5, seed=3)
     e = KernelExplainer(curved, centres)(sparse.csr_matrix(dense[8:10]))
     np.testing.assert_allclose(e.values, defined(curved, dense[8:10], centres.data, centres.weights), atol=1e-6)
+
+
+def test_a_fastai_learner_is_asked_for_whole_batches(monkeypatch):
+    """By a stand-in with the methods that are called: fastai itself needs a gigabyte of torch."""
+
+    class Learner:
+        def __init__(self):
+            self.dls, self.calls = self, 0
+            self.vocab = ["no", "yes"]
+
+        def predict(self, row):
+            raise AssertionError("row by row")
+
+        def test_dl(self, frame):
+            assert list(frame.columns) == ["age", "city"]
+            frame["age"] = frame["age"] * (frame["city"] == "Oslo")
+            return frame
+
+        def get_preds(self, dl):
+            self.calls += 1
+            yes = 1 / (1 + np.exp(-dl["age"].to_numpy()))
+            return np.column_stack([1 - yes, yes]), None
+
+        no_bar = no_logging = contextlib.nullcontext
+
+    module = types.ModuleType("fastai.learner")
+    module.Learner = Learner
+    monkeypatch.setitem(sys.modules, "fastai.learner", module)
+    pandas = pytest.importorskip("pandas")
+    x = pandas.DataFrame({"age": np.linspace(-1, 2, 12), "city": ["Oslo", "Rome", "Oslo"] * 4})
+    learner = Learner()
+    e = KernelExplainer(learner, x[:8])(x[8:])
+    assert [str(name) for name in e.output_names] == ["no", "yes"]
+    assert learner.calls <= 8
+    sums = np.asarray(e.values, np.float64).sum(axis=1) + e.base_values
+    np.testing.assert_allclose(sums, learner.get_preds(learner.test_dl(x[8:].copy()))[0], atol=1e-6)

@@ -21,10 +21,10 @@ class KernelExplainer(PairsExplainer):
     """Shapley values of any model (Lundberg & Lee 2017), from its answers to rows of coalitions.
 
     `model` is a function of rows that returns a number, or a list of numbers, for each; or an object with
-    `predict_proba`, `decision_function` or `predict`; or a torch module; or an ONNX model, the path of a model file, or
-    its bytes, which the engine has to read. `background` are the rows that features
-    outside a coalition take their values from, or a `Background` of weighted rows: the model answers for every
-    coalition and each of them, so summarise them.
+    `predict_proba`, `decision_function` or `predict`; or a torch module or a fastai learner; or an ONNX model, the path
+    of a model file, or its bytes, which the engine has to read. `background` are the rows that features outside a
+    coalition take their values from, or a `Background` of weighted rows: the model answers for every coalition and each
+    of them, so summarise them.
 
     The values of a row are exact where its coalitions are no more than `nsamples`, or with `estimator="exact"` up to 16
     features that vary against the background; else they are estimated from `nsamples` coalitions ("auto" is 2048 and

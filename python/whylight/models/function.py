@@ -145,6 +145,10 @@ def asked(model, output="auto"):
     """What is asked of a model, its task, and its classes; `output` is "auto", "probability" or "raw"."""
     if is_a(model, "torch.nn", "Module"):
         return _module(model), "unknown", None
+    if is_a(model, "fastai.learner", "Learner"):
+        # A target that is a number has no vocabulary.
+        labels = list(getattr(model.dls, "vocab", None) or ())
+        return _learner(model), "classification" if labels else "unknown", labels or None
     classes = getattr(model, "classes_", None)
     classes = None if classes is None or np.ndim(classes) != 1 else list(classes)
     methods = {"auto": ("predict_proba", "decision_function"), "probability": ("predict_proba",)}
@@ -179,5 +183,15 @@ def _module(module):
         options = {} if first is None else {"dtype": first.dtype, "device": first.device}
         with torch.no_grad():
             return module(torch.as_tensor(np.asarray(rows), **options))
+
+    return ask
+
+
+def _learner(learner):
+    """The answers of a fastai learner to rows of a DataFrame, which its `predict` takes one by one."""
+
+    def ask(rows):
+        with learner.no_bar(), learner.no_logging():
+            return learner.get_preds(dl=learner.dls.test_dl(rows.copy()))[0]
 
     return ask
