@@ -350,28 +350,33 @@ fn compare(name: &str, got: &Explanation, expected: &[Vec<Vec<f64>>], bound: f64
     }
 }
 
-/// Features, background rows and rows of games whose values are held against the definition.
-const EXACT: [[usize; 3]; 2] = [[6, 19, 2], [12, 5, 1]];
-
-#[test]
-fn exact_values_are_as_defined() {
-    for [features, others, rows] in EXACT {
+/// Hands out every model, with a background, rows and the values (row, output, player) that these have by definition:
+/// of six features, and of twelve.
+fn each_exact(check: impl Fn(&Case, &Array2<f64>, &Array2<f64>, &[Vec<Vec<f64>>])) {
+    for [features, others, rows] in [[6, 19, 2], [12, 5, 1]] {
         let (background, rows) = (cells(others, features, 1), cells(rows, features, 2));
         let players: Vec<Vec<usize>> = (0..features).map(|column| vec![column]).collect();
         for case in cases(features) {
             let expected: Vec<_> = (rows.outer_iter())
                 .map(|row| defined(&case, &row.to_vec(), &background, &players, Link::Identity))
                 .collect();
-            for estimator in [Estimator::Exact, Estimator::Auto] {
-                let options = options(&case, estimator);
-                let got = explained(&case.model, &background, &rows, options).unwrap();
-                assert!(got.trailer.standard_error == 0.0, "{}", case.name);
-                compare(&case.name, &got, &expected, case.bound);
-                let error = got.trailer.additivity_error;
-                assert!(error < 2e-6, "{}: {error}", case.name);
-            }
+            check(&case, &background, &rows, &expected);
         }
     }
+}
+
+#[test]
+fn exact_values_are_as_defined() {
+    each_exact(|case, background, rows, expected| {
+        for estimator in [Estimator::Exact, Estimator::Auto] {
+            let options = options(case, estimator);
+            let got = explained(&case.model, background, rows, options).unwrap();
+            assert!(got.trailer.standard_error == 0.0, "{}", case.name);
+            compare(&case.name, &got, expected, case.bound);
+            let error = got.trailer.additivity_error;
+            assert!(error < 2e-6, "{}: {error}", case.name);
+        }
+    });
 }
 
 #[test]

@@ -5,7 +5,7 @@ use whylight::explain::{Estimator, Index, Link};
 use whylight::model::{Feature, Metric, Model, Neighbours};
 use whylight::{Device, Options};
 
-use super::{Case, EXACT, cases, cells, compare, defined, explained, numbers, options, outputs};
+use super::{Case, cases, cells, compare, each_exact, explained, numbers, options, outputs};
 use crate::support::compare::{Output, agree};
 use crate::support::random::Random;
 use crate::twins;
@@ -46,18 +46,11 @@ fn output(explanation: &whylight::Explanation) -> Output {
 #[test]
 fn exact_values_are_as_defined() {
     let Some(device) = device() else { return };
-    for [features, others, rows] in EXACT {
-        let (background, rows) = (cells(others, features, 1), cells(rows, features, 2));
-        let players: Vec<Vec<usize>> = (0..features).map(|column| vec![column]).collect();
-        for case in cases(features) {
-            let expected: Vec<_> = (rows.outer_iter())
-                .map(|row| defined(&case, &row.to_vec(), &background, &players, Link::Identity))
-                .collect();
-            let options = on_gpu(&device, &case, Estimator::Exact);
-            let got = explained(&case.model, &background, &rows, options).unwrap();
-            compare(&case.name, &got, &expected, TOLERANCE);
-        }
-    }
+    each_exact(|case, background, rows, expected| {
+        let options = on_gpu(&device, case, Estimator::Exact);
+        let got = explained(&case.model, background, rows, options).unwrap();
+        compare(&case.name, &got, expected, TOLERANCE);
+    });
 }
 
 #[test]
