@@ -6,6 +6,7 @@ mod devices;
 mod explain;
 mod groups;
 mod input;
+mod network;
 mod output;
 mod source;
 mod value;

@@ -4,10 +4,12 @@ mod amount;
 mod background;
 mod check;
 mod coalitions;
+mod deep_shap;
 mod index;
 mod kernel_shap;
 mod linear_shap;
 mod method;
+mod others;
 mod output;
 mod pace;
 mod players;
@@ -23,6 +25,7 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::explanation::{Explanation, Header, Sink, Trailer};
 use crate::model::Model;
+use deep_shap::DeepShap;
 use kernel_shap::KernelShap;
 use linear_shap::LinearShap;
 use method::Method;
@@ -31,6 +34,7 @@ use threads::Threads;
 use tree_shap::TreeShap;
 
 pub use background::Background;
+pub use deep_shap::{Rule, rules};
 pub use index::{Index, index};
 pub use kernel_shap::Link;
 pub use output::{Estimator, Output};
@@ -80,6 +84,9 @@ pub struct Options {
     /// it, or has [`Options::samples`]; a note counts the rows that do not. For black boxes, and models
     /// that are explained like them.
     pub tolerance: Option<f64>,
+    /// The layer of a network whose cells the values are of, by the name of its node or value in the file; `None` for the
+    /// inputs.
+    pub layer: Option<String>,
     /// Whether a black box may answer differently for the same row: else that is an error.
     pub allow_noise: bool,
 }
@@ -103,6 +110,7 @@ impl Options {
             link: Link::Identity,
             samples: None,
             tolerance: None,
+            layer: None,
             allow_noise: false,
         }
     }
@@ -197,6 +205,7 @@ impl Explainer {
             Ok(match &*model {
                 Model::Trees(_) => Box::new(TreeShap::new(model, background, &options)?),
                 Model::Linear(_) => Box::new(LinearShap::new(model, background, &options)?),
+                Model::Network(_) => Box::new(DeepShap::new(model, background.as_ref(), &options)?),
                 Model::KernelMachine(_)
                 | Model::Mlp(_)
                 | Model::NaiveBayes(_)

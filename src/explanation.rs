@@ -2,7 +2,7 @@
 
 mod summary;
 
-use ndarray::{Array3, ArrayView3};
+use ndarray::{Array2, Array3, ArrayView3};
 use serde::Serialize;
 
 use crate::data::Table;
@@ -45,6 +45,9 @@ pub struct Header {
     /// Whether the values are interactions: of every pair of features, (features, features) in place
     /// of (features), symmetric, each row of pairs adding up to the value of its feature.
     pub interactions: bool,
+    /// Of a network, what each step's multipliers follow: the node of its file, what it computes, and its rule.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<(String, String, String)>,
     /// Where the covers, or the expected values of the features, come from: `model`, or `background`
     /// with its number of rows and a hash of its cells as the model reads them (and of the weights
     /// of its rows), or `moments` with a hash of them.
@@ -96,7 +99,7 @@ pub struct Trailer {
     /// Of rescaled values, the largest difference from exact, or estimated, ones of some rows; else 0.
     pub approximation_error: f64,
     /// How many trees each engine took, where a tree with a value per output counts once for each;
-    /// of a linear model, how many features.
+    /// of a linear model, how many features; of a network, how many steps follow each rule.
     pub engines: Vec<(String, usize)>,
     /// What the device could not take and another did, or other things worth knowing.
     pub notes: Vec<String>,
@@ -113,6 +116,9 @@ pub struct Explanation {
     pub values: Array3<f32>,
     /// The standard error of every value, where values are estimated row by row.
     pub standard_errors: Option<Array3<f32>>,
+    /// What base value and values of each row add up to more than the model's answer, (rows, outputs), where they need
+    /// not add up to it.
+    pub completeness_delta: Option<Array2<f32>>,
     /// The explained cells, for reports; labels and numbers as the table has them. See
     /// [`Explanation::with_data`].
     pub data: Option<Table>,

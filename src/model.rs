@@ -17,6 +17,7 @@ mod link;
 mod mlp;
 mod naive_bayes;
 mod neighbours;
+pub mod network;
 mod onnx;
 mod route;
 mod sets;
@@ -42,6 +43,7 @@ pub use link::Link;
 pub use mlp::{Activation, Layer, Mlp};
 pub use naive_bayes::NaiveBayes;
 pub use neighbours::{Metric, Neighbours};
+pub use network::Network;
 pub use trees::{
     Categories, CategorySet, Feature, Fraction, LinearLeaf, Missing, Node, Numbers, Output,
     Precision, Split, Test, Tree, Trees,
@@ -63,6 +65,8 @@ pub enum Model {
     NaiveBayes(NaiveBayes),
     /// Nearest neighbours.
     Neighbours(Neighbours),
+    /// A network of any shape.
+    Network(Network),
     /// One of the others, of columns that encoders make of the raw ones.
     Encoded(Encoded),
     /// A function of rows.
@@ -81,6 +85,7 @@ impl Model {
             Model::Mlp(_) => Mlp::FORMAT,
             Model::NaiveBayes(_) => NaiveBayes::FORMAT,
             Model::Neighbours(_) => Neighbours::FORMAT,
+            Model::Network(_) => Network::FORMAT,
             Model::Encoded(encoded) => encoded.model.format(),
             Model::BlackBox(_) => BlackBox::FORMAT,
         }
@@ -95,6 +100,7 @@ impl Model {
             Model::Mlp(mlp) => &mlp.outputs,
             Model::NaiveBayes(bayes) => &bayes.outputs,
             Model::Neighbours(neighbours) => &neighbours.outputs,
+            Model::Network(network) => &network.outputs,
             Model::Encoded(encoded) => encoded.model.outputs(),
             Model::BlackBox(black_box) => &black_box.outputs,
         }
@@ -108,6 +114,7 @@ impl Model {
             Model::Mlp(mlp) => Some(mlp.raw(row)),
             Model::NaiveBayes(bayes) => Some(bayes.raw(row)),
             Model::Neighbours(neighbours) => Some(neighbours.raw(row)),
+            Model::Network(network) => Some(network.raw(row)),
             Model::Encoded(encoded) => encoded.model.raw(&encoded.row(row)),
             Model::Trees(_) | Model::Linear(_) | Model::BlackBox(_) => None,
         }
@@ -121,7 +128,11 @@ impl Model {
             Model::NaiveBayes(bayes) => Some(bayes.probabilities(row)),
             Model::Neighbours(neighbours) if neighbours.is_classifier => Some(neighbours.raw(row)),
             Model::Encoded(encoded) => encoded.model.probabilities(&encoded.row(row)),
-            Model::Neighbours(_) | Model::Trees(_) | Model::Linear(_) | Model::BlackBox(_) => None,
+            Model::Neighbours(_)
+            | Model::Trees(_)
+            | Model::Linear(_)
+            | Model::Network(_)
+            | Model::BlackBox(_) => None,
         }
     }
 
@@ -142,6 +153,7 @@ impl Model {
             Model::Mlp(mlp) => &mlp.features,
             Model::NaiveBayes(bayes) => &bayes.features,
             Model::Neighbours(neighbours) => &neighbours.features,
+            Model::Network(network) => &network.features,
             Model::Encoded(encoded) => &encoded.features,
             Model::BlackBox(black_box) => &black_box.features,
         }

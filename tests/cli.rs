@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 mod bench;
+mod deep;
 mod demo;
 mod devices;
 mod error;

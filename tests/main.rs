@@ -11,6 +11,7 @@ mod catboost;
 mod cli;
 mod corpus;
 mod data;
+mod deep;
 mod device;
 #[cfg(feature = "http")]
 mod endpoint;
@@ -19,6 +20,7 @@ mod kernels;
 mod lightgbm;
 mod linear;
 mod native;
+mod network;
 mod onnx;
 #[cfg(unix)]
 mod program;

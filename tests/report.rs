@@ -20,6 +20,7 @@ fn explanation(outputs: &[&str], values: Array3<f32>, data: Option<Table>) -> Ex
             exact: true,
             index: "shapley".to_owned(),
             interactions: false,
+            rules: Vec::new(),
             base_values: vec![0.5; outputs.len()],
             feature_names: names(&["age", "city", "very \"quoted\" name"]),
             columns: names(&["age", "city", "very \"quoted\" name"]),
@@ -44,6 +45,7 @@ fn explanation(outputs: &[&str], values: Array3<f32>, data: Option<Table>) -> Ex
         },
         values,
         standard_errors: None,
+        completeness_delta: None,
         data,
     }
 }

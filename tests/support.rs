@@ -5,6 +5,7 @@ pub(crate) mod compare;
 pub(crate) mod damage;
 pub(crate) mod forest;
 pub(crate) mod native;
+pub(crate) mod network;
 pub(crate) mod points;
 pub(crate) mod random;
 #[cfg(feature = "http")]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ndarray::Array2;
 use whylight::data::{Cells, ReadOptions, Reader};
 use whylight::explain::Output as Spaces;
+use whylight::model::network::{self, Shapes};
 use whylight::model::{self, Model, Output, Trees};
 use whylight::{Device, Explainer, Options, Table};
 
@@ -82,6 +83,28 @@ fn without_trees(model: Model) {
         };
         let explainer = Explainer::new(Arc::clone(&model), Some(&table), options);
         let _ = explainer.and_then(|explainer| explainer.explain(&table));
+    }
+}
+
+/// Reads a network, and runs it for examples of zeros, large numbers and small ones, where it is not large.
+pub fn network(bytes: &[u8]) {
+    let shapes = Shapes {
+        cells: Some(12),
+        ..Shapes::default()
+    };
+    for shapes in [Shapes::default(), shapes] {
+        let Ok(network) = network::parse(bytes, Path::new("fuzz"), &shapes) else {
+            continue;
+        };
+        let cells: usize = network.tensors.iter().map(network::Tensor::cells).sum();
+        if cells > MAX_NODES {
+            continue;
+        }
+        for row in 0..3 {
+            let cell = |column: usize| [0.0, 1e300, column as f64 - 1.0][row];
+            let example: Vec<f64> = (0..network.cells()).map(cell).collect();
+            assert_eq!(network.raw(&example).len(), network.outputs.len());
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
 pub(crate) mod portable;
+pub(crate) mod wide;
 
 /// An instruction set that the kernels have an instance for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,6 +16,9 @@ use crate::table::Data;
 /// (rows, features, outputs).
 type Values<'py> = Bound<'py, PyArray3<f32>>;
 
+/// (rows, outputs).
+type Deltas<'py> = Bound<'py, PyArray2<f32>>;
+
 /// (features, outputs).
 type Means<'py> = Bound<'py, PyArray2<f64>>;
 
@@ -26,7 +29,7 @@ pub(crate) struct Explainer(whylight::Explainer);
 #[pymethods]
 impl Explainer {
     #[new]
-    #[pyo3(signature = (model, background=None, background_names=None, *, weights=None, mean=None, covariance=None, value_function="auto", interactions=false, index="shapley", groups=None, used_only=false, output="raw", estimator="auto", link="identity", samples=None, tolerance=None, allow_noise=false, device="auto", threads=0, memory_limit=None, additivity_rows=None, seed=0))]
+    #[pyo3(signature = (model, background=None, background_names=None, *, weights=None, mean=None, covariance=None, value_function="auto", interactions=false, index="shapley", groups=None, used_only=false, output="raw", estimator="auto", link="identity", samples=None, tolerance=None, allow_noise=false, layer=None, device="auto", threads=0, memory_limit=None, additivity_rows=None, seed=0))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
         py: Python<'_>,
@@ -47,6 +50,7 @@ impl Explainer {
         samples: Option<u32>,
         tolerance: Option<f64>,
         allow_noise: bool,
+        layer: Option<String>,
         device: &str,
         threads: usize,
         memory_limit: Option<u64>,
@@ -89,6 +93,7 @@ impl Explainer {
                 samples,
                 tolerance,
                 allow_noise,
+                layer,
             };
             let model = Arc::clone(&model.0);
             match background {
@@ -106,8 +111,8 @@ impl Explainer {
         json(self.0.header())
     }
 
-    /// The values (rows, features, outputs) of a table, their standard errors where they are estimated,
-    /// and how they were computed as JSON.
+    /// The values (rows, features, outputs) of a table, their standard errors where they are estimated, what each row
+    /// adds up to more than the model's answer (rows, outputs) where it need not add up to it, and how they were computed as JSON.
     #[pyo3(signature = (data, names=None, progress=None))]
     fn explain<'py>(
         &self,
@@ -115,7 +120,12 @@ impl Explainer {
         data: Data<'py>,
         names: Option<Vec<String>>,
         progress: Option<Py<PyAny>>,
-    ) -> PyResult<(Values<'py>, Option<Values<'py>>, String)> {
+    ) -> PyResult<(
+        Values<'py>,
+        Option<Values<'py>>,
+        Option<Deltas<'py>>,
+        String,
+    )> {
         let copied = data.copied();
         let view = data.view(&copied, names.as_deref());
         let view = view.map_err(|error| raised(py, &error))?;
@@ -125,7 +135,9 @@ impl Explainer {
         let trailer = json(&explained.trailer);
         let made = |values| PyArray3::from_owned_array(py, values);
         let errors = explained.standard_errors.map(made);
-        Ok((made(explained.values), errors, trailer))
+        let deltas = explained.completeness_delta;
+        let deltas = deltas.map(|deltas| PyArray2::from_owned_array(py, deltas));
+        Ok((made(explained.values), errors, deltas, trailer))
     }
 
     /// The mean and the standard deviation of |value| (features, outputs) over a table, without its

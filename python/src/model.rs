@@ -7,9 +7,10 @@ use numpy::ndarray::{Array2, ArrayView1};
 use numpy::{PyArray2, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use whylight::model::network::Shapes;
 use whylight::model::{
-    self, BlackBox, Categories, CategorySet, Feature, Fraction, Linear, Missing, Node, Numbers,
-    Output, Precision, Predict, Split, Test, Tree, Trees,
+    self, BlackBox, Categories, CategorySet, Feature, Fraction, Linear, Missing, Network, Node,
+    Numbers, Output, Precision, Predict, Split, Test, Tree, Trees, network,
 };
 
 use crate::error::raised;
@@ -33,6 +34,13 @@ fn of_file(model: whylight::Model, path: &Path, any: bool) -> whylight::Result<w
             instead: "give the file to KernelExplainer, or to the command".to_owned(),
         }),
     }
+}
+
+/// Where a network is.
+#[derive(FromPyObject)]
+enum Source {
+    Bytes(Vec<u8>),
+    File(PathBuf),
 }
 
 /// The arrays of one tree, as scikit-learn keeps them: by node, the root first.
@@ -77,6 +85,90 @@ impl Model {
     fn load(py: Python<'_>, path: PathBuf, any: bool) -> PyResult<Self> {
         let loaded = py.detach(|| model::load(&path));
         Self::made(py, loaded.and_then(|model| of_file(model, &path, any)))
+    }
+
+    /// The network in an ONNX file, or in its bytes, which `name` names in errors. `cells` is the number of columns of
+    /// a table of examples, `shapes` are of one example by the name of an input, `output` is the value that is explained.
+    #[staticmethod]
+    #[pyo3(signature = (source, name="<memory>", *, cells=None, shapes=None, output=None))]
+    fn network(
+        py: Python<'_>,
+        source: Source,
+        name: &str,
+        cells: Option<usize>,
+        shapes: Option<Vec<(String, Vec<usize>)>>,
+        output: Option<String>,
+    ) -> PyResult<Self> {
+        let shapes = Shapes {
+            cells,
+            by_input: shapes.unwrap_or_default(),
+            output,
+        };
+        let made = py.detach(|| match &source {
+            Source::Bytes(bytes) => network::parse(bytes, Path::new(name), &shapes),
+            Source::File(path) => network::load(path, &shapes),
+        });
+        Self::made(py, made.map(whylight::Model::Network))
+    }
+
+    /// A perceptron's margins, or probabilities, as a network.
+    fn as_network(&self, py: Python<'_>, probability: bool) -> PyResult<Self> {
+        let made = match &*self.0 {
+            whylight::Model::Mlp(mlp) => Network::of_mlp(mlp, probability),
+            other => Err(whylight::Error::Unsupported {
+                what: format!("a {}", other.format()),
+                by: "deep SHAP".to_owned(),
+                instead: "give a network".to_owned(),
+            }),
+        };
+        Self::made(py, made.map(whylight::Model::Network))
+    }
+
+    /// A network that is asked for answers, and shows nothing of its graph.
+    fn as_black_box(&self, py: Python<'_>) -> PyResult<Self> {
+        match &*self.0 {
+            whylight::Model::Network(network) => {
+                let black_box = BlackBox::from(network.clone());
+                Ok(Self(Arc::new(whylight::Model::BlackBox(black_box))))
+            }
+            other => Err(raised(
+                py,
+                &whylight::Error::Unsupported {
+                    what: format!("a {}", other.format()),
+                    by: "as_black_box".to_owned(),
+                    instead: "give a network".to_owned(),
+                },
+            )),
+        }
+    }
+
+    /// Of a network, its inputs: name, shape of one example, and whether they are whole numbers.
+    fn inputs(&self) -> Vec<(String, Vec<usize>, bool)> {
+        let whylight::Model::Network(network) = &*self.0 else {
+            return Vec::new();
+        };
+        let input =
+            |input: &network::Input| (input.name.clone(), input.shape.clone(), input.is_whole);
+        network.inputs.iter().map(input).collect()
+    }
+
+    /// Of a network, the names that can be asked for as a layer, and the shape of each.
+    fn layers(&self) -> Vec<(String, Vec<usize>)> {
+        let whylight::Model::Network(network) = &*self.0 else {
+            return Vec::new();
+        };
+        let layers = network.layers.iter();
+        layers
+            .map(|(name, t)| (name.clone(), network.tensors[*t].shape.clone()))
+            .collect()
+    }
+
+    /// Of a network, the shape of what it answers to one example.
+    fn output_shape(&self) -> Vec<usize> {
+        match &*self.0 {
+            whylight::Model::Network(network) => network.tensors[network.output].shape.clone(),
+            _ => Vec::new(),
+        }
     }
 
     /// An ensemble of trees. `features` are (name or None, category labels or None), `base` holds
@@ -226,6 +318,12 @@ impl Model {
                 "one column for each feature of the model",
             ));
         }
+        if let whylight::Model::Network(network) = &*self.0 {
+            let rows = rows.to_owned();
+            let answers = py.detach(|| BlackBox::from(network.clone()).answer(rows));
+            let answers = answers.map_err(|error| raised(py, &error))?;
+            return Ok(PyArray2::from_owned_array(py, answers));
+        }
         let answers = rows
             .outer_iter()
             .map(answer)
@@ -277,6 +375,13 @@ impl Model {
 
     /// The outputs of an answer, the probability or the raw one; 0 where the model has none.
     fn width(&self, probability: bool) -> usize {
+        if let whylight::Model::Network(network) = &*self.0 {
+            return if probability {
+                0
+            } else {
+                network.outputs.len()
+            };
+        }
         let row = vec![0.0; self.columns().len()];
         if probability {
             return self.0.probabilities(&row).map_or(0, |answer| answer.len());

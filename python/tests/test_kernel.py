@@ -159,7 +159,7 @@ def test_tabular_takes_what_no_other_method_does(complete, binary):
     model = neighbors.KNeighborsClassifier().fit(complete, binary)
     explainer = TabularExplainer(model, complete[:20])
     e = explainer.explain_global(complete[20:40])
-    assert e.method == "kernel_shap" and set(explainer.reasons) == {"Tree SHAP", "Linear SHAP"}
+    assert e.method == "kernel_shap" and set(explainer.reasons) == {"Tree SHAP", "Deep SHAP", "Linear SHAP"}
     values = np.asarray(e.local_importance_values)[1]
     np.testing.assert_allclose(
         values.sum(axis=1) + e.expected_values[1], model.predict_proba(complete[20:40])[:, 1], atol=1e-6

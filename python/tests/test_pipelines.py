@@ -80,7 +80,7 @@ def test_the_columns_that_are_mixed_are_named(complete, target):
 def test_a_later_method_takes_a_pipeline_that_mixes_columns(complete, target):
     pipeline = piped(PCA(3), forest(), complete, target)
     explainer = TabularExplainer(pipeline, complete[:10], device="cpu")
-    assert list(explainer.reasons) == ["Tree SHAP", "Linear SHAP"]
+    assert list(explainer.reasons) == ["Tree SHAP", "Deep SHAP", "Linear SHAP"]
     assert all("step 'step'" in reason for reason in explainer.reasons.values())
     e = explainer(complete[:4])
     assert e.method == "kernel_shap"

@@ -2,6 +2,7 @@
 
 from ._engine import __version__
 from .adapter import ExplanationAdapter
+from .deep import DeepExplainer
 from .errors import (
     DataError,
     DeviceError,
@@ -24,6 +25,7 @@ from .tree import TreeExplainer
 __all__ = [
     "Background",
     "DataError",
+    "DeepExplainer",
     "DeviceError",
     "Explanation",
     "ExplanationAdapter",

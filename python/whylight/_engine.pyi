@@ -26,6 +26,20 @@ class Model:
     @staticmethod
     def load(path: str | os.PathLike[str], *, any: bool = False) -> Model: ...
     @staticmethod
+    def network(
+        source: bytes | str | os.PathLike[str],
+        name: str = "<memory>",
+        *,
+        cells: int | None = None,
+        shapes: Sequence[tuple[str, Sequence[int]]] | None = None,
+        output: str | None = None,
+    ) -> Model: ...
+    def as_network(self, probability: bool) -> Model: ...
+    def as_black_box(self) -> Model: ...
+    def inputs(self) -> list[tuple[str, list[int], bool]]: ...
+    def layers(self) -> list[tuple[str, list[int]]]: ...
+    def output_shape(self) -> list[int]: ...
+    @staticmethod
     def from_trees(
         kind: str,
         objective: str,
@@ -98,6 +112,7 @@ class Explainer:
         samples: int | None = None,
         tolerance: float | None = None,
         allow_noise: bool = False,
+        layer: str | None = None,
         device: str = "auto",
         threads: int = 0,
         memory_limit: int | None = None,
@@ -107,8 +122,8 @@ class Explainer:
     def header(self) -> str: ...
     def explain(
         self, data: _Data, names: Sequence[str] | None = None, progress: Callable[[int], object] | None = None
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, str]:
-        """The values, their standard errors where they are estimated, and a trailer."""
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, NDArray[np.float32] | None, str]:
+        """The values, their standard errors where they are estimated, deltas of networks, and a trailer."""
     def summarise(
         self, data: _Data, names: Sequence[str] | None = None, progress: Callable[[int], object] | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], str]:

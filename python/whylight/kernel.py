@@ -87,7 +87,7 @@ class KernelExplainer(PairsExplainer):
             raise ParameterError(f'output: {output!r} is not allowed: "auto", "raw" or "probability"')
         found = None
         if is_file(model):
-            found = _file(model, transformations, output, groups)
+            found = _file(model, rows, transformations, output, groups)
         elif groups is None or transformations is None:
             found = _native(model, rows, transformations, allow_all_transformations, output, groups)
         self._model_type = str(type(model))
@@ -145,7 +145,7 @@ class KernelExplainer(PairsExplainer):
         return super()._table(rows) if self._function is None else self._function.table(rows)
 
 
-def _file(model, transformations, output, groups):
+def _file(model, rows, transformations, output, groups):
     """The model of a file, and what transforms its rows."""
     if transformations is not None:
         if groups is not None:
@@ -153,7 +153,7 @@ def _file(model, transformations, output, groups):
         from .transformations import Transformations
 
         transformations = Transformations(transformations)
-    return of_file(model, output), transformations
+    return of_file(model, output, np.shape(with_rows(held(rows)))[-1]), transformations
 
 
 def _native(model, rows, transformations, allow_all_transformations, output, groups):

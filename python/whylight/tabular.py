@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import deep
 from .errors import UnsupportedError
 from .kernel import of_tabular
 from .linear import LinearExplainer
@@ -24,16 +25,15 @@ def _trees(model, background, **options):
 #: The methods in the order in which they are tried: a new one is a line here.
 METHODS = {
     "Tree SHAP": _trees,
+    "Deep SHAP": deep.of_tabular,
     "Linear SHAP": LinearExplainer,
     "Kernel SHAP": of_tabular,
 }
 
-#: Methods that will stand between these.
-TO_COME = ("Deep SHAP",)
-
 
 class TabularExplainer:
-    """Explains a model by the fastest method that takes it: Tree SHAP, then Linear SHAP, then Kernel SHAP.
+    """Explains a model by the fastest method that takes it: Tree SHAP, then Deep SHAP, then Linear SHAP, then Kernel
+    SHAP.
 
     Parameters are those of the methods: `features` and `classes` are names, `transformations` takes raw rows to the
     model's columns, `groups` are features that play as one (not for linear models), `device` is "auto", "cpu", "gpu" or
@@ -88,10 +88,7 @@ class TabularExplainer:
                 break
         else:
             tried = "; ".join(f"{name}: {reason}" for name, reason in self.reasons.items())
-            raise UnsupportedError(
-                f"{type(model).__module__}.{type(model).__qualname__}: no method takes it. {tried}. "
-                f"{' and '.join(TO_COME)} is not built yet"
-            )
+            raise UnsupportedError(f"{type(model).__module__}.{type(model).__qualname__}: no method takes it. {tried}")
         if model_task not in ("unknown", None):
             self.explainer._task = model_task
 

@@ -111,6 +111,7 @@ class EngineExplainer(Explainer):
         engine, raw = self._game()
         explain = engine.explain if include_local else engine.summarise
         *parts, trailer = explain(rows.data, rows.names, progress)
+        deltas = parts.pop() if include_local else None
         if raw is not None:
             parts = [None if part is None else raw.all(part, axis=part.ndim - 2) for part in parts]
         details = {**json.loads(engine.header()), **json.loads(trailer)}
@@ -121,7 +122,8 @@ class EngineExplainer(Explainer):
         computed = {"base_values": base[0] if one else base, "details": details}
         if include_local:
             parts = [part[:, :, 0] if one and part is not None else part for part in parts]
-            return {**computed, "values": parts[0], "standard_errors": parts[1]}
+            deltas = deltas[:, 0] if one and deltas is not None else deltas
+            return {**computed, "values": parts[0], "standard_errors": parts[1], "completeness_delta": deltas}
         parts = [part[:, 0] if one else part.T for part in parts]
         if one and self._output_task == "classification":
             parts = [np.stack([part, part]) for part in parts]
@@ -157,7 +159,7 @@ class PairsExplainer(EngineExplainer):
             self._pairs = groups, Engine(self._engine_model, interactions=True, **self._made_with)
         rows = self._table(x)
         with bar(rows.rows, self._show_progress) as progress:
-            values, _, _ = self._pairs[1].explain(rows.data, rows.names, progress)
+            values, *_ = self._pairs[1].explain(rows.data, rows.names, progress)
         players = math.isqrt(values.shape[1])
         values = values.reshape(rows.rows, players, players, -1)
         if raw is not None:

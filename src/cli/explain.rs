@@ -202,8 +202,13 @@ pub(super) fn account(header: &Header, trailer: &Trailer) -> String {
         [] => String::new(),
         [(kernel, _)] if header.method == "kernel_shap" => format!("kernel      {kernel}\n"),
         all => {
+            let title = if header.method == "deep_shap" {
+                "rules"
+            } else {
+                "trees"
+            };
             let all: Vec<String> = all.iter().map(of_trees).collect();
-            format!("trees       {}\n", all.join(", "))
+            format!("{title}       {}\n", all.join(", "))
         }
     };
     let additivity = if trailer.additivity_error.is_nan() {

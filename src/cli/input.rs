@@ -11,6 +11,7 @@ use whylight::model::{BlackBox, Feature, Model};
 use whylight::{Error, Options, Result, Table};
 
 use super::groups::Groups;
+use super::network::NetworkArgs;
 use super::note;
 use super::source::{Asked, Found, Source};
 use super::value::{self, Header, Iterations, Method, Pairs};
@@ -31,8 +32,9 @@ pub(super) struct Input {
     #[arg(long, value_name = "FILE")]
     background: Option<PathBuf>,
 
-    /// How to explain: auto (tree for trees, kernel for any other model), tree (exact Tree SHAP), or
-    /// kernel (Kernel SHAP of what the model answers, against a background)
+    /// How to explain: auto (tree for trees, deep for an ONNX network that kernel would have to ask, kernel for
+    /// any other model), tree (exact Tree SHAP), deep (Deep SHAP on the graph of an ONNX network, against a
+    /// background), or kernel (Kernel SHAP of what the model answers, against a background)
     #[arg(long, value_name = "METHOD", default_value = "auto", value_parser = value::method)]
     method: Method,
 
@@ -81,6 +83,9 @@ pub(super) struct Input {
     #[command(flatten)]
     groups: Groups,
 
+    #[command(flatten)]
+    network: NetworkArgs,
+
     /// Leave out the features that no split of the trees tests, whose values are 0
     #[arg(long)]
     used_only: bool,
@@ -104,7 +109,13 @@ impl Input {
     /// Reads the model, cut to the iterations that are asked for, or asks it a first time; and reads
     /// its background.
     pub(super) fn load(&self) -> Result<(Arc<Model>, Option<Table>)> {
-        let (mut model, background) = match self.source.find()? {
+        let network = |path: &Path| self.network.load(path, self.columns());
+        let found = match (self.method, self.source.path()) {
+            (Method::Deep, Some(path)) => Found::Model(Box::new(network(path)?)),
+            (Method::Deep, None) => return Err(no_network()),
+            _ => self.source.find(&network)?,
+        };
+        let (mut model, background) = match found {
             Found::Asked(asked) => {
                 let (black_box, background) = self.ask(asked)?;
                 (Model::BlackBox(black_box), Some(background))
@@ -114,6 +125,7 @@ impl Input {
         self.cut(&mut model)?;
         model = match (self.method, model) {
             (Method::Kernel, Model::Trees(trees)) => Model::BlackBox(trees.into()),
+            (Method::Kernel, Model::Network(network)) => Model::BlackBox(network.into()),
             (Method::Tree, model) if !matches!(model, Model::Trees(_)) => {
                 return Err(Error::Unsupported {
                     what: "a model without trees".to_owned(),
@@ -185,6 +197,7 @@ impl Input {
             link: self.link,
             samples: self.pairs,
             seed: self.seed,
+            layer: self.network.layer.clone(),
             ..options
         })
     }
@@ -205,6 +218,13 @@ impl Input {
             drop: self.drop.clone(),
             ..options
         }
+    }
+
+    /// Columns of the table of rows, where it can be read; what is wrong with it is said where it is read whole.
+    fn columns(&self) -> Option<usize> {
+        let options = self.reading(ReadOptions::default());
+        let head = data::head(&self.data, &options, 1).ok()?;
+        Some(head.columns())
     }
 
     fn cut(&self, model: &mut Model) -> Result<()> {
@@ -243,6 +263,14 @@ fn columns(table: &Table) -> Vec<Feature> {
         categories: None,
     };
     (0..table.columns()).map(feature).collect()
+}
+
+fn no_network() -> Error {
+    Error::Unsupported {
+        what: "a model that is asked".to_owned(),
+        by: "the method deep".to_owned(),
+        instead: "give the network's ONNX file, or take the method kernel".to_owned(),
+    }
 }
 
 fn refused(allowed: &str, got: &str) -> Error {

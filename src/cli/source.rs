@@ -77,7 +77,15 @@ pub(super) struct Asked {
 type Begin = dyn FnOnce(&[Feature]) -> Result<Arc<dyn Predict>>;
 
 impl Source {
-    pub(super) fn find(&self) -> Result<Found> {
+    /// The file of the model, if it is one.
+    pub(super) fn path(&self) -> Option<&Path> {
+        let path = self.model.as_deref()?;
+        let is_asked = path.to_str().is_some_and(is_address) || self.onnxruntime.is_some();
+        (!is_asked).then_some(path)
+    }
+
+    /// Finds it; `network` reads an ONNX file that holds none of the models that have a name.
+    pub(super) fn find(&self, network: &dyn Fn(&Path) -> Result<Model>) -> Result<Found> {
         if let Some(line) = &self.model_command {
             return self.program(line).map(Found::Asked);
         }
@@ -85,13 +93,13 @@ impl Source {
         let path = self.model.clone().unwrap_or_default();
         match path.to_str().filter(|model| is_address(model)) {
             Some(address) => self.endpoint(address).map(Found::Asked),
-            None => self.file(&path),
+            None => self.file(&path, network),
         }
     }
 
     /// A file that whylight reads itself; else, of ONNX, one that ONNX Runtime runs.
     #[cfg(feature = "onnxruntime")]
-    fn file(&self, path: &Path) -> Result<Found> {
+    fn file(&self, path: &Path, network: &dyn Fn(&Path) -> Result<Model>) -> Result<Found> {
         let run = |library: Option<&Path>| {
             let model = model::OnnxRuntime::load(path, library)?;
             Ok(Found::Asked(Asked {
@@ -105,6 +113,9 @@ impl Source {
         match model::load(path) {
             Ok(model) => Ok(Found::Model(Box::new(model))),
             Err(Error::Unsupported { what, by, instead }) if by == ONNX => {
+                if let Ok(model) = network(path) {
+                    return Ok(Found::Model(Box::new(model)));
+                }
                 run(None).map_err(|error| {
                     let Error::Unsupported {
                         by: machine,
@@ -128,7 +139,7 @@ impl Source {
     }
 
     #[cfg(not(feature = "onnxruntime"))]
-    fn file(&self, path: &Path) -> Result<Found> {
+    fn file(&self, path: &Path, network: &dyn Fn(&Path) -> Result<Model>) -> Result<Found> {
         if self.onnxruntime.is_some() {
             return Err(Error::Unsupported {
                 what: "ONNX Runtime".to_owned(),
@@ -136,7 +147,11 @@ impl Source {
                 instead: "build it with the feature onnxruntime".to_owned(),
             });
         }
-        model::load(path).map(|model| Found::Model(Box::new(model)))
+        let model = match model::load(path) {
+            Err(error @ Error::Unsupported { .. }) => network(path).map_err(|_| error)?,
+            model => model?,
+        };
+        Ok(Found::Model(Box::new(model)))
     }
 
     fn program(&self, line: &str) -> Result<Asked> {

@@ -11,27 +11,31 @@ use whylight::model::Exchange;
 /// `--method`: how to explain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Method {
-    /// What the model's structure allows: Tree SHAP for trees, Kernel SHAP for others.
+    /// What the model's structure allows: Tree SHAP for trees, Deep SHAP for networks that no kernel evaluates by
+    /// coalitions, Kernel SHAP for others.
     Auto,
     /// Tree SHAP.
     Tree,
     /// Kernel SHAP, of any model, as a black box.
     Kernel,
+    /// Deep SHAP, of networks.
+    Deep,
 }
 
 /// Methods whose names are taken, so that asking for one is answered and not guessed at.
-const PLANNED: [&str; 5] = ["deep", "linear", "permutation", "lime", "mimic"];
+const PLANNED: [&str; 4] = ["linear", "permutation", "lime", "mimic"];
 
 pub(super) fn method(text: &str) -> Result<Method, String> {
     match text {
         "auto" => Ok(Method::Auto),
         "tree" => Ok(Method::Tree),
         "kernel" => Ok(Method::Kernel),
+        "deep" => Ok(Method::Deep),
         planned if PLANNED.contains(&planned) => Err(format!(
-            "this version explains trees, exactly, with `tree`, and any model with `kernel`; it does \
-             not have `{planned}`"
+            "this version explains trees, exactly, with `tree`, networks with `deep`, and any model with \
+             `kernel`; it does not have `{planned}`"
         )),
-        _ => Err("expected auto, tree or kernel".to_owned()),
+        _ => Err("expected auto, tree, deep or kernel".to_owned()),
     }
 }
 
@@ -194,10 +198,11 @@ mod tests {
     fn a_method_or_an_output_that_does_not_exist_is_answered() {
         assert_eq!(method("tree"), Ok(Method::Tree));
         assert_eq!(method("kernel"), Ok(Method::Kernel));
+        assert_eq!(method("deep"), Ok(Method::Deep));
         assert!(method("lime").unwrap_err().contains("`lime`"));
         assert_eq!(
             method("shap"),
-            Err("expected auto, tree or kernel".to_owned())
+            Err("expected auto, tree, deep or kernel".to_owned())
         );
     }
 

@@ -15,7 +15,6 @@ mod check;
 mod games;
 mod link;
 mod native;
-mod others;
 mod rounds;
 mod source;
 
@@ -28,12 +27,12 @@ use self::check::check;
 use self::games::Game;
 pub use self::link::Link;
 use self::native::Native;
-use self::others::Others;
 use self::source::Source;
 use super::amount::Amount;
 use super::background::Background;
 use super::coalitions::Design;
 use super::method::{Account, Found, Method, Rows, beyond_range, unknown_category, unusable};
+use super::others::Others;
 use super::players::Players;
 use super::{Estimator, Index, Options, ValueFunction};
 use crate::device::Device;
@@ -130,6 +129,7 @@ impl KernelShap {
                     || options.estimator == Estimator::Exact,
                 base_values,
                 interactions: options.interactions,
+                rules: Vec::new(),
                 index: options.index.name().to_owned(),
                 feature_names: players.names.clone(),
                 columns: players.columns.clone(),
@@ -278,14 +278,20 @@ impl Method for KernelShap {
     }
 
     fn values(&self, rows: &Rows<'_>, out: &mut [f32]) -> Result<()> {
-        self.estimates(rows, out, &mut []).map(drop)
+        self.estimates(rows, out, &mut [], &mut []).map(drop)
     }
 
     fn has_errors(&self) -> bool {
         !self.header.exact
     }
 
-    fn estimates(&self, rows: &Rows<'_>, out: &mut [f32], errors: &mut [f32]) -> Result<Found> {
+    fn estimates(
+        &self,
+        rows: &Rows<'_>,
+        out: &mut [f32],
+        errors: &mut [f32],
+        _: &mut [f32],
+    ) -> Result<Found> {
         let begun = Instant::now();
         out.fill(0.0);
         errors.fill(0.0);

@@ -160,6 +160,7 @@ impl LinearShap {
             exact,
             base_values,
             interactions: false,
+            rules: Vec::new(),
             index: options.index.name().to_owned(),
             feature_names: columns.clone(),
             columns,

@@ -42,13 +42,25 @@ pub(super) trait Method: Debug + Send + Sync {
     fn values(&self, rows: &Rows<'_>, out: &mut [f32]) -> Result<()>;
 
     /// As [`Method::values`], with the standard errors of the values, which `errors` has room for if
-    /// [`Method::has_errors`].
-    fn estimates(&self, rows: &Rows<'_>, out: &mut [f32], _errors: &mut [f32]) -> Result<Found> {
+    /// [`Method::has_errors`], and with what base value and values miss the model's answer by, (rows, outputs), which
+    /// `deltas` has room for if [`Method::has_deltas`].
+    fn estimates(
+        &self,
+        rows: &Rows<'_>,
+        out: &mut [f32],
+        _errors: &mut [f32],
+        _deltas: &mut [f32],
+    ) -> Result<Found> {
         self.values(rows, out).map(|()| Found::default())
     }
 
     /// Whether values have standard errors of their own.
     fn has_errors(&self) -> bool {
+        false
+    }
+
+    /// Whether values need not add up to the model's answer, so that each row says what is left.
+    fn has_deltas(&self) -> bool {
         false
     }
 
@@ -201,7 +213,8 @@ pub(super) fn unusable(path: &str, at: String, cell: f64) -> Error {
     let found = if cell.is_nan() {
         "the cell is missing (NaN)".to_owned()
     } else {
-        format!("the cell is {cell}")
+        // Large and small numbers by their exponents.
+        format!("the cell is {cell:?}")
     };
     Error::Data {
         path: path.into(),

@@ -1,6 +1,8 @@
 //! Runs a method over rows: batches, progress, sinks, and the check of some rows.
 
-use ndarray::{Array3, ArrayViewMut3, Axis};
+use std::ops::Range;
+
+use ndarray::{Array2, Array3, ArrayViewMut3, Axis};
 
 use super::amount::Amount;
 use super::check::{self, Check};
@@ -26,9 +28,9 @@ pub(super) struct Runner {
 impl Runner {
     /// Explains all rows at once.
     pub(super) fn explain(&self, view: &View<'_>) -> Result<Explanation> {
-        let (mut run, mut values, mut errors) = self.begin(view)?;
-        run.batch(view, values.view_mut(), errors.view_mut())?;
-        run.explanation(values, errors)
+        let (mut run, mut values, mut extra) = self.begin(view)?;
+        run.batch(view, values.view_mut(), extra.rows(self, 0..view.rows()))?;
+        run.explanation(values, extra)
     }
 
     /// Explains rows in batches after each of which `go_on` is told the rows done and says whether
@@ -38,24 +40,22 @@ impl Runner {
         view: &View<'_>,
         go_on: &mut dyn FnMut(u64) -> bool,
     ) -> Result<Option<Explanation>> {
-        let (mut run, mut values, mut errors) = self.begin(view)?;
-        let has_errors = self.method.has_errors();
+        let (mut run, mut values, mut extra) = self.begin(view)?;
         let mut pace = Pace::new(self.method.seconds(), self.method.least_rows());
-        let mut rest = (values.view_mut(), errors.view_mut());
+        let mut rest = values.view_mut();
         while run.rows < view.rows() {
             let rows = pace.begin().min(view.rows() - run.rows);
-            let (part, others) = rest.0.split_at(Axis(0), rows);
-            // Without errors, there are no rows of them.
-            let (errors, other_errors) =
-                rest.1.split_at(Axis(0), if has_errors { rows } else { 0 });
-            run.batch(&view.slice(run.rows..run.rows + rows)?, part, errors)?;
-            rest = (others, other_errors);
+            let (part, others) = rest.split_at(Axis(0), rows);
+            let range = run.rows..run.rows + rows;
+            let extra = extra.rows(self, range.clone());
+            run.batch(&view.slice(range)?, part, extra)?;
+            rest = others;
             pace.end(rows);
             if !go_on(run.rows as u64) {
                 return Ok(None);
             }
         }
-        run.explanation(values, errors).map(Some)
+        run.explanation(values, extra).map(Some)
     }
 
     /// As [`Runner::explain_while`], into a sink.
@@ -105,14 +105,21 @@ impl Runner {
         Ok(trailer)
     }
 
-    /// A run over rows that lie in memory, and the room for their values and standard errors.
-    fn begin(&self, view: &View<'_>) -> Result<(Run<'_>, Array3<f32>, Array3<f32>)> {
+    /// A run over rows that lie in memory, and the room for their values and what comes with these.
+    fn begin(&self, view: &View<'_>) -> Result<(Run<'_>, Array3<f32>, Extra)> {
         let run = Run::of(self, view)?;
         let shape = self.shape(view.rows());
         room(shape)?;
-        let with_errors = if self.method.has_errors() { shape.0 } else { 0 };
-        let errors = (with_errors, shape.1, shape.2);
-        Ok((run, Array3::zeros(shape), Array3::zeros(errors)))
+        Ok((run, Array3::zeros(shape), Extra::new(self, view.rows())))
+    }
+
+    /// Standard errors, and completeness deltas, of a row.
+    fn extra_widths(&self) -> [usize; 2] {
+        let (_, cells, outputs) = self.shape(0);
+        [
+            usize::from(self.method.has_errors()) * cells * outputs,
+            usize::from(self.method.has_deltas()) * outputs,
+        ]
     }
 
     fn shape(&self, rows: usize) -> (usize, usize, usize) {
@@ -127,6 +134,34 @@ impl Runner {
         let row = 3 * features as u64 * (8 + 4 * outputs as u64);
         let limit = self.options.memory_limit.unwrap_or(BATCH_BYTES);
         (limit / row.max(1)).clamp(1, 1 << 20) as usize
+    }
+}
+
+/// What comes with values: of the methods that have them, standard errors and completeness deltas.
+struct Extra {
+    /// (row, value).
+    errors: Vec<f32>,
+    /// (row, output).
+    deltas: Vec<f32>,
+}
+
+impl Extra {
+    /// For so many rows.
+    fn new(runner: &Runner, rows: usize) -> Self {
+        let [errors, deltas] = runner.extra_widths();
+        Self {
+            errors: vec![0.0; rows * errors],
+            deltas: vec![0.0; rows * deltas],
+        }
+    }
+
+    /// The parts of some rows: errors, and deltas.
+    fn rows(&mut self, runner: &Runner, rows: Range<usize>) -> [&mut [f32]; 2] {
+        let [errors, deltas] = runner.extra_widths();
+        [
+            &mut self.errors[rows.start * errors..rows.end * errors],
+            &mut self.deltas[rows.start * deltas..rows.end * deltas],
+        ]
     }
 }
 
@@ -186,7 +221,7 @@ impl<'a> Run<'a> {
         &mut self,
         view: &View<'_>,
         mut out: ArrayViewMut3<'_, f32>,
-        mut errors: ArrayViewMut3<'_, f32>,
+        [errors, deltas]: [&mut [f32]; 2],
     ) -> Result<()> {
         let batch = self.encoder.batch(view)?;
         let Runner {
@@ -199,8 +234,7 @@ impl<'a> Run<'a> {
         };
         let picked = self.check.pick(batch.rows());
         let cells = out.as_slice_mut().unwrap_or_default();
-        let errors = errors.as_slice_mut().unwrap_or_default();
-        let mut values = || method.estimates(&rows, cells, errors);
+        let mut values = || method.estimates(&rows, cells, errors, deltas);
         let margins = || check::margins(&**method, &batch, &picked);
         let (done, margins) = if method.is_serial() {
             let done = threads.run(values)?;
@@ -231,22 +265,23 @@ impl<'a> Run<'a> {
                 expected: format!("{shape:?}"),
                 got: error.to_string(),
             })?;
-        let errors = if self.runner.method.has_errors() {
-            shape.0
-        } else {
-            0
-        };
-        let mut errors = Array3::zeros((errors, shape.1, shape.2));
-        self.batch(view, values.view_mut(), errors.view_mut())?;
+        let mut extra = Extra::new(self.runner, view.rows());
+        let extra = extra.rows(self.runner, 0..view.rows());
+        self.batch(view, values.view_mut(), extra)?;
         sink.block(values.view())
     }
 
-    fn explanation(&self, values: Array3<f32>, errors: Array3<f32>) -> Result<Explanation> {
+    fn explanation(&self, values: Array3<f32>, extra: Extra) -> Result<Explanation> {
+        let (rows, _, outputs) = values.dim();
+        let errors = Array3::from_shape_vec(values.dim(), extra.errors);
+        let deltas = Array2::from_shape_vec((rows, outputs), extra.deltas);
         Ok(Explanation {
             header: self.runner.method.header().clone(),
             trailer: self.trailer()?,
             values,
-            standard_errors: (!errors.is_empty()).then_some(errors),
+            // Of a method that has none, there are no numbers for so many rows.
+            standard_errors: errors.ok(),
+            completeness_delta: deltas.ok(),
             data: None,
         })
     }

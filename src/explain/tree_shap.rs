@@ -272,6 +272,7 @@ impl TreeShap {
             exact: estimator == Estimator::Exact,
             base_values: expected.base_values,
             interactions: options.interactions,
+            rules: Vec::new(),
             index: options.index.name().to_owned(),
             feature_names: players.names.clone(),
             columns: players.columns.clone(),
@@ -331,10 +332,16 @@ impl Method for TreeShap {
     }
 
     fn values(&self, rows: &Rows<'_>, out: &mut [f32]) -> Result<()> {
-        self.estimates(rows, out, &mut []).map(|_found| ())
+        self.estimates(rows, out, &mut [], &mut []).map(|_found| ())
     }
 
-    fn estimates(&self, rows: &Rows<'_>, out: &mut [f32], errors: &mut [f32]) -> Result<Found> {
+    fn estimates(
+        &self,
+        rows: &Rows<'_>,
+        out: &mut [f32],
+        errors: &mut [f32],
+        _: &mut [f32],
+    ) -> Result<Found> {
         let Some(narrow) = self.narrow.as_ref().filter(|narrow| narrow.is_wider()) else {
             return self.of_players(rows, out, errors);
         };

@@ -142,6 +142,7 @@ mod tests {
             model_format: String::new(),
             objective: String::new(),
             interactions: false,
+            rules: Vec::new(),
             cover: String::new(),
             device: String::new(),
             device_reason: String::new(),

@@ -23,6 +23,7 @@ mod graph;
 mod indexed;
 mod message;
 mod native;
+pub(super) mod network;
 mod place;
 mod source;
 mod sum;

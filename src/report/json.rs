@@ -29,6 +29,9 @@ pub fn json(explanation: &Explanation, out: &mut dyn Write) -> io::Result<()> {
     object.field("objective", &header.objective)?;
     object.field("index", &header.index)?;
     object.field("interactions", &header.interactions)?;
+    if !header.rules.is_empty() {
+        object.field("rules", &header.rules)?;
+    }
     object.field("cover", &header.cover)?;
     object.field("device", &header.device)?;
     object.field("device_reason", &header.device_reason)?;
@@ -53,6 +56,12 @@ pub fn json(explanation: &Explanation, out: &mut dyn Write) -> io::Result<()> {
     }
     if let Some(errors) = &explanation.standard_errors {
         object.rows("standard_errors", errors.axis_iter(Axis(0)).map(Values))?;
+    }
+    if let Some(deltas) = &explanation.completeness_delta {
+        object.rows(
+            "completeness_delta",
+            deltas.axis_iter(Axis(0)).map(|row| row.to_vec()),
+        )?;
     }
     if let Some(table) = &explanation.data {
         let order = cell::order(&header.columns, table);

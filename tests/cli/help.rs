@@ -60,8 +60,10 @@ Options:
                                    outside a coalition take their values from (interventional), or
                                    what covers are counted from (`path_dependent`, for a model file
                                    that stores none)
-      --method <METHOD>            How to explain: auto (tree for trees, kernel for any other
-                                   model), tree (exact Tree SHAP), or kernel (Kernel SHAP of what
+      --method <METHOD>            How to explain: auto (tree for trees, deep for an ONNX network
+                                   that kernel would have to ask, kernel for any other model), tree
+                                   (exact Tree SHAP), deep (Deep SHAP on the graph of an ONNX
+                                   network, against a background), or kernel (Kernel SHAP of what
                                    the model answers, against a background) [default: auto]
       --nsamples <N>               Coalitions of an estimate, of each row: a number, or auto (2048
                                    and twice the number of features, or groups) [default: auto]
@@ -90,6 +92,13 @@ Options:
                                    name: NAME=COLUMN,COLUMN,…; can be given several times
       --groups <FILE>              JSON file of groups: an object of names, each with a list of
                                    columns, or with an object of further names that all play as one
+      --layer <NAME>               Layer of a network whose cells the values are of, by the name of
+                                   its node or value in the file; the inputs by default (deep)
+      --onnx-output <NAME>         Value of an ONNX graph to explain; its first output of numbers by
+                                   default (deep)
+      --input-shape <SHAPE>        Shape of one example of an input that the ONNX file leaves open:
+                                   NAME=SIZE,SIZE,…; can be given several times; the table's columns
+                                   tell one size by themselves (deep)
       --used-only                  Leave out the features that no split of the trees tests, whose
                                    values are 0
       --drop <COL>                 A column of the tables to leave out, by name, or by position from
@@ -150,8 +159,10 @@ Options:
                                    outside a coalition take their values from (interventional), or
                                    what covers are counted from (`path_dependent`, for a model file
                                    that stores none)
-      --method <METHOD>            How to explain: auto (tree for trees, kernel for any other
-                                   model), tree (exact Tree SHAP), or kernel (Kernel SHAP of what
+      --method <METHOD>            How to explain: auto (tree for trees, deep for an ONNX network
+                                   that kernel would have to ask, kernel for any other model), tree
+                                   (exact Tree SHAP), deep (Deep SHAP on the graph of an ONNX
+                                   network, against a background), or kernel (Kernel SHAP of what
                                    the model answers, against a background) [default: auto]
       --nsamples <N>               Coalitions of an estimate, of each row: a number, or auto (2048
                                    and twice the number of features, or groups) [default: auto]
@@ -180,6 +191,13 @@ Options:
                                    name: NAME=COLUMN,COLUMN,…; can be given several times
       --groups <FILE>              JSON file of groups: an object of names, each with a list of
                                    columns, or with an object of further names that all play as one
+      --layer <NAME>               Layer of a network whose cells the values are of, by the name of
+                                   its node or value in the file; the inputs by default (deep)
+      --onnx-output <NAME>         Value of an ONNX graph to explain; its first output of numbers by
+                                   default (deep)
+      --input-shape <SHAPE>        Shape of one example of an input that the ONNX file leaves open:
+                                   NAME=SIZE,SIZE,…; can be given several times; the table's columns
+                                   tell one size by themselves (deep)
       --used-only                  Leave out the features that no split of the trees tests, whose
                                    values are 0
       --drop <COL>                 A column of the tables to leave out, by name, or by position from

@@ -90,6 +90,8 @@ def _write(e, folder):
         own["values"] = _layout(e)
         if e.standard_errors is not None:
             own["standard_errors"] = encode(e.standard_errors, lost)
+        if e.completeness_delta is not None:
+            own["completeness_delta"] = encode(e.completeness_delta, lost)
     for name in (*LISTS, *ARRAYS):
         value = getattr(e, name, None)
         if value is not None:
@@ -188,6 +190,7 @@ def _ours(path, said, own):
     datasets = {}
     with naming(file):
         datasets["standard_errors"] = decode(own.get("standard_errors"))
+        datasets["completeness_delta"] = decode(own.get("completeness_delta"))
         described = {name: own["datasets"].get(name) for name in DATASETS}
     for name in DATASETS:
         found = _properties.typed(path, name)

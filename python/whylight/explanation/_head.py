@@ -127,6 +127,9 @@ def built(said, path, values, features, **parts):
         errors = parts.get("standard_errors")
         if errors is not None and np.shape(errors) != np.shape(values):
             raise ValueError(f"standard errors of shape {np.shape(errors)}")
+        deltas = parts.get("completeness_delta")
+        if deltas is not None and (values is None or len(np.atleast_1d(deltas)) != np.shape(values)[0]):
+            raise ValueError(f"completeness deltas of shape {np.shape(deltas)}")
         if flags["is_local"] and values is None:
             raise ValueError("local values are announced, and there are none")
         if values is None and means is None:

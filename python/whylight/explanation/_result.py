@@ -21,6 +21,8 @@ class Explanation(Importance):
     - `base_values`: a number, or one per output: what the values of a row are added to; an array with one per row
       where each row has an output of its own, as the loss of its label;
     - `standard_errors`: where values are estimated an array like `values`, else None;
+    - `completeness_delta`: of networks (rows, outputs), or (rows,) for one output: how much more base value and values
+      add up to than the network answers, else None;
     - `data`: the explained rows; `feature_names`, `output_names`: a name each;
     - `details`: everything that was computed and how (method, value_function, output, exact, device, seed, version,
       additivity_error, engines, notes, …), most of it as attributes, too.
@@ -44,6 +46,7 @@ class Explanation(Importance):
         means=None,
         spread=None,
         standard_errors=None,
+        completeness_delta=None,
         id=None,
         is_raw=False,
         is_engineered=False,
@@ -67,6 +70,7 @@ class Explanation(Importance):
         #: Standard deviation of |value|, laid out as the means.
         self._spread = None if spread is None else np.asarray(spread, np.float64)
         self.standard_errors = standard_errors
+        self.completeness_delta = completeness_delta
         self.base_values = base_values
         #: As they were given; shap's face has them as text.
         self._features = None if feature_names is None else list(feature_names)
@@ -156,6 +160,22 @@ class Explanation(Importance):
             return (*self._values[0].shape, len(self._values))
         return None if self._values is None else self._values.shape
 
+    def by_input(self) -> dict:
+        """The values of a network by its inputs: name → (rows, *shape of an example), of several outputs one axis more.
+
+        Numbers of rows of a table, tokens among them, have one value each.
+        """
+        inputs = self.details.get("inputs")
+        if self._values is None or not inputs or sum(int(np.prod(shape)) for _, shape in inputs) != self.num_features:
+            raise AttributeError("by_input: there are no local values of the inputs of a network")
+        found, start = {}, 0
+        for name, shape in inputs:
+            end = start + int(np.prod(shape))
+            part = self.values[:, start:end]
+            found[name] = part.reshape(len(part), *shape, *part.shape[2:])
+            start = end
+        return found
+
     def __len__(self):
         return 0 if self._values is None else self.shape[0]
 
@@ -174,6 +194,7 @@ class Explanation(Importance):
         return self._like(
             [matrix[rows] for matrix in self._values] if isinstance(self._values, list) else self._values[rows],
             standard_errors=None if self.standard_errors is None else self.standard_errors[rows],
+            completeness_delta=None if self.completeness_delta is None else self.completeness_delta[rows],
             base_values=self.base_values[rows] if self._has_own_bases else self.base_values,
             eval_data=take(self._eval_data, rows) if not self._one_row else self._eval_data,
             eval_y_predicted=self._taken("_eval_y_predicted", rows),
@@ -204,6 +225,7 @@ class Explanation(Importance):
         return self._like(
             self._values[rows, :, outputs],
             standard_errors=None if self.standard_errors is None else self.standard_errors[rows, :, outputs],
+            completeness_delta=None if self.completeness_delta is None else self.completeness_delta[rows, outputs],
             base_values=np.asarray(self.base_values, np.float64)[outputs],
             output_names=[name],
             engineered=None if self.engineered is None else self.engineered._of_each(outputs, name),
@@ -243,6 +265,8 @@ class Explanation(Importance):
         if data is not None and self._has_own_cells:
             changed["eval_data"] = (data if hasattr(data, "tocsr") else as_array(data))[:, chosen]
         changed["feature_names"] = [self.feature_names[i] for i in chosen]
+        if len(chosen) == self.num_features and "base_values" not in changed:
+            changed["completeness_delta"] = part.completeness_delta
         return part._like(values, standard_errors=errors, **changed)
 
     @staticmethod

@@ -5,6 +5,7 @@ Bayes, nearest neighbours, perceptrons, and linear models where the method is Ke
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import os
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .._engine import Model
-from ..errors import UnsupportedError
+from ..errors import UnsupportedError, WhylightError
 from .linear import CLASSIFIERS, EXPONENTIAL, _is_regressor
 
 #: Rows on which the engine has to answer as the library does, and how far it may be off.
@@ -56,17 +57,26 @@ def is_file(model) -> bool:
     return isinstance(model, (str, os.PathLike, bytes, bytearray)) or hasattr(model, "SerializeToString")
 
 
-def of_file(model, output) -> Native:
+def of_file(model, output, cells=None) -> Native:
     """The model of a file; of trees, as one that answers with its margins.
 
-    Raises UnsupportedError for a file that the engine does not read, and for a probability that a model has not.
+    `cells` is the number of columns of its rows, for ONNX files that leave it open. Raises UnsupportedError for a file
+    that the engine does not read, and for a probability that a model has not.
     """
     if isinstance(model, (str, os.PathLike)):
-        made = Model.load(os.fspath(model), any=True)
-    elif isinstance(model, (bytes, bytearray)):
-        made = Model.parse(bytes(model), "<memory>", any=True)
+        source, name, read = os.fspath(model), "<memory>", Model.load
     else:
-        made = Model.parse(model.SerializeToString(), "<ONNX model>", any=True)
+        content = bytes(model) if isinstance(model, (bytes, bytearray)) else model.SerializeToString()
+        source, name = content, "<memory>" if isinstance(model, (bytes, bytearray)) else "<ONNX model>"
+        read = functools.partial(Model.parse, name=name)
+    try:
+        made = read(source, any=True)
+    except UnsupportedError as refused:
+        # Whatever else is in an ONNX file is asked, if the engine can run it.
+        try:
+            made = Model.network(source, name, cells=cells).as_black_box()
+        except WhylightError:
+            raise refused from None
     has_probability = made.width(True) > 0
     if output == "probability" and not has_probability:
         raise UnsupportedError('output: the model has no "probability"; explain "raw"')

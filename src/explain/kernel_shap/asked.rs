@@ -8,12 +8,12 @@ use ndarray::{Array2, ShapeError, aview1};
 
 use super::BATCH_BYTES;
 use super::games::{Cursor, Game, Run};
-use super::others::Others;
 use super::source::{Said, Source};
 use crate::error::{Error, Result};
 use crate::explain::Options;
 use crate::explain::background::NAME;
 use crate::explain::method::Asked;
+use crate::explain::others::Others;
 use crate::model::BlackBox;
 
 /// Bytes of the rows of a call when no memory limit is given: the model finds them in the cache.

@@ -24,11 +24,11 @@ use whylight_kernels::normalised_units::Norm;
 use self::gpu::OnGpu;
 use self::lower::{Body, Lowered};
 use super::games::Game;
-use super::others::Others;
 use super::source::{Said, Solved, Source};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::explain::method::Asked;
+use crate::explain::others::Others;
 use crate::explain::{Options, Output};
 use crate::model::Model;
 

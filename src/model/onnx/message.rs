@@ -1,5 +1,5 @@
-//! The part of ONNX's protobuf messages that a tree ensemble needs. Fields that are not listed are
-//! skipped, subgraphs among them, so decoding does not recurse.
+//! The part of ONNX's protobuf messages that the loaders need. Fields that are not listed are skipped. Subgraphs nest
+//! as deep as prost's limit of 100 messages lets them.
 
 use prost::Message;
 
@@ -7,13 +7,20 @@ use prost::Message;
 pub(super) const FLOAT: i32 = 1;
 pub(super) const UINT8: i32 = 2;
 pub(super) const INT8: i32 = 3;
+pub(super) const UINT16: i32 = 4;
+pub(super) const INT16: i32 = 5;
 pub(super) const INT32: i32 = 6;
 pub(super) const INT64: i32 = 7;
 pub(super) const STRING: i32 = 8;
+pub(super) const BOOL: i32 = 9;
+pub(super) const FLOAT16: i32 = 10;
 pub(super) const DOUBLE: i32 = 11;
+pub(super) const UINT32: i32 = 12;
+pub(super) const UINT64: i32 = 13;
+pub(super) const BFLOAT16: i32 = 16;
 
 /// `TensorProto.DataLocation.EXTERNAL`.
-const EXTERNAL: i32 = 1;
+pub(super) const EXTERNAL: i32 = 1;
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct ModelMessage {
@@ -21,6 +28,37 @@ pub(super) struct ModelMessage {
     pub(super) ir_version: i64,
     #[prost(message, optional, tag = "7")]
     pub(super) graph: Option<GraphMessage>,
+    #[prost(message, repeated, tag = "8")]
+    pub(super) opset: Vec<OpsetMessage>,
+    #[prost(message, repeated, tag = "25")]
+    pub(super) function: Vec<FunctionMessage>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct OpsetMessage {
+    #[prost(string, tag = "1")]
+    pub(super) domain: String,
+    #[prost(int64, tag = "2")]
+    pub(super) version: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct FunctionMessage {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(string, repeated, tag = "4")]
+    pub(super) input: Vec<String>,
+    #[prost(string, repeated, tag = "5")]
+    pub(super) output: Vec<String>,
+    #[prost(message, repeated, tag = "7")]
+    pub(super) node: Vec<NodeMessage>,
+    #[prost(message, repeated, tag = "9")]
+    pub(super) opset: Vec<OpsetMessage>,
+    #[prost(string, tag = "10")]
+    pub(super) domain: String,
+    /// Attributes that have a default.
+    #[prost(message, repeated, tag = "11")]
+    pub(super) default: Vec<AttributeMessage>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -63,12 +101,17 @@ pub(super) struct AttributeMessage {
     pub(super) s: Vec<u8>,
     #[prost(message, optional, tag = "5")]
     pub(super) t: Option<TensorMessage>,
+    #[prost(message, optional, boxed, tag = "6")]
+    pub(super) graph: Option<Box<GraphMessage>>,
     #[prost(float, repeated, tag = "7")]
     pub(super) floats: Vec<f32>,
     #[prost(int64, repeated, tag = "8")]
     pub(super) ints: Vec<i64>,
     #[prost(bytes = "vec", repeated, tag = "9")]
     pub(super) strings: Vec<Vec<u8>>,
+    /// In a function: the attribute of its caller that this one is.
+    #[prost(string, tag = "21")]
+    pub(super) caller: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -81,6 +124,8 @@ pub(super) struct TensorMessage {
     pub(super) float_data: Vec<f32>,
     #[prost(int32, repeated, tag = "5")]
     pub(super) int32_data: Vec<i32>,
+    #[prost(bytes = "vec", repeated, tag = "6")]
+    pub(super) string_data: Vec<Vec<u8>>,
     #[prost(int64, repeated, tag = "7")]
     pub(super) int64_data: Vec<i64>,
     #[prost(string, tag = "8")]
@@ -89,8 +134,20 @@ pub(super) struct TensorMessage {
     pub(super) raw_data: Vec<u8>,
     #[prost(double, repeated, tag = "10")]
     pub(super) double_data: Vec<f64>,
+    #[prost(uint64, repeated, tag = "11")]
+    pub(super) uint64_data: Vec<u64>,
+    #[prost(message, repeated, tag = "13")]
+    pub(super) external: Vec<EntryMessage>,
     #[prost(int32, tag = "14")]
     pub(super) data_location: i32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct EntryMessage {
+    #[prost(string, tag = "1")]
+    pub(super) key: String,
+    #[prost(string, tag = "2")]
+    pub(super) value: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -123,8 +180,12 @@ pub(super) struct ShapeMessage {
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct DimensionMessage {
+    /// 0 where it is not fixed.
     #[prost(int64, tag = "1")]
     pub(super) value: i64,
+    /// The name of a size that is not fixed; it may have none.
+    #[prost(string, tag = "2")]
+    pub(super) symbol: String,
 }
 
 impl NodeMessage {
@@ -137,7 +198,7 @@ impl NodeMessage {
         format!("node \"{name}\" ({})", self.op_type)
     }
 
-    fn attribute(&self, name: &str) -> Option<&AttributeMessage> {
+    pub(super) fn attribute(&self, name: &str) -> Option<&AttributeMessage> {
         self.attribute.iter().find(|a| a.name == name)
     }
 

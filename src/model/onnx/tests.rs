@@ -9,6 +9,7 @@ mod columns;
 mod graph;
 mod hostile;
 mod native;
+mod network;
 mod semantics;
 
 use std::path::Path;
@@ -122,7 +123,10 @@ fn bytes(values: &[u8]) -> TensorMessage {
 }
 
 fn value(name: &str, elem_type: i32, columns: i64) -> ValueMessage {
-    let dim = |value| DimensionMessage { value };
+    let dim = |value| DimensionMessage {
+        value,
+        ..DimensionMessage::default()
+    };
     let shape = Some(ShapeMessage {
         dim: vec![dim(0), dim(columns)],
     });
@@ -200,6 +204,7 @@ fn parse_any(graph: GraphMessage) -> Result<Model, Error> {
     let model = ModelMessage {
         ir_version: 8,
         graph: Some(graph),
+        ..ModelMessage::default()
     };
     super::parse(&model.encode_to_vec(), Path::new("made.onnx"))
 }

@@ -1,9 +1,8 @@
-//! The background rows of a black box.
+//! The background rows of models that are explained row by row.
 
-use super::check::refused;
+use super::background::{Background, NAME, Sample, check_weights};
+use super::method::{names, unknown_category, unusable};
 use crate::error::{Error, Result};
-use crate::explain::background::{Background, NAME, Sample, check_weights};
-use crate::explain::method::{names, unknown_category, unusable};
 use crate::model::{Feature, Model};
 
 /// The background rows that have a weight.
@@ -23,10 +22,11 @@ impl Others {
             Some(Background::Rows(rows)) => (rows, None),
             Some(Background::Weighted(rows, weights)) => (rows, Some(*weights)),
             Some(Background::Moments { .. }) => {
-                return Err(refused(
-                    "a background of moments",
-                    "give the training rows, or a sample of them",
-                ));
+                return Err(Error::Unsupported {
+                    what: "a background of moments".to_owned(),
+                    by: "kernel SHAP, and deep SHAP".to_owned(),
+                    instead: "give the training rows, or a sample of them".to_owned(),
+                });
             }
             None => {
                 return Err(Error::Parameter {

@@ -1,0 +1,110 @@
+//! What a network computes of examples that lie side by side.
+
+use whylight_kernels::Level;
+use whylight_kernels::convolution::convolve;
+use whylight_kernels::embedding::look_up;
+use whylight_kernels::gather::gather;
+use whylight_kernels::pooling::pool;
+use whylight_kernels::products::{Factor, multiply, multiply_matrices};
+use whylight_kernels::rescale::activate;
+use whylight_kernels::scale::{Channels, scale};
+use whylight_kernels::softmax::softmax;
+use whylight_kernels::tile::{self, Tile};
+
+use super::graph::{Graph, Kernel, Step};
+
+/// The numbers of some examples.
+#[derive(Debug)]
+pub(super) struct Examples {
+    /// Numbers from one cell to the next.
+    pub(super) stride: usize,
+    /// (cell, example) of each tensor; empty for those that nobody reads any more.
+    pub(super) tensors: Vec<Vec<f32>>,
+}
+
+impl Examples {
+    /// Runs the steps on the inputs, (cell, example) each, `tile::stride(count)` numbers a cell.
+    pub(super) fn run(graph: &Graph, level: Level, count: usize, inputs: Vec<Vec<f32>>) -> Self {
+        let stride = tile::stride(count);
+        let mut tensors = inputs;
+        tensors.resize(graph.cells.len(), Vec::new());
+        for (number, step) in graph.steps.iter().enumerate() {
+            let mut y = vec![0.0; graph.cells[step.output] * stride];
+            step.run(level, &tensors, &mut y, stride);
+            tensors[step.output] = y;
+            for &input in &step.inputs {
+                if graph.last[input] == Some(number) && !graph.is_kept[input] {
+                    tensors[input] = Vec::new();
+                }
+            }
+        }
+        Self { stride, tensors }
+    }
+
+    /// The numbers of other lanes, each of which is one of these examples, in the tensors that are kept.
+    pub(super) fn spread(&self, graph: &Graph, lanes: &[usize]) -> Self {
+        let stride = tile::stride(lanes.len());
+        let of_tensor = |(numbers, &is_kept): (&Vec<f32>, &bool)| {
+            if !is_kept {
+                return Vec::new();
+            }
+            let mut spread = vec![0.0; numbers.len() / self.stride * stride];
+            let cells = spread.chunks_mut(stride).zip(numbers.chunks(self.stride));
+            for (to, from) in cells {
+                for (to, &lane) in to.iter_mut().zip(lanes) {
+                    *to = from[lane];
+                }
+            }
+            spread
+        };
+        Self {
+            stride,
+            tensors: (self.tensors.iter().zip(&graph.is_kept))
+                .map(of_tensor)
+                .collect(),
+        }
+    }
+}
+
+impl Step {
+    fn run(&self, level: Level, tensors: &[Vec<f32>], y: &mut [f32], stride: usize) {
+        let x = &*tensors[self.inputs[0]];
+        match &self.kernel {
+            Kernel::Scale(factors, shifts) => {
+                scale(level, factors, Some(shifts), x, y, stride, false);
+            }
+            Kernel::Convolution(both) => convolve(level, &both[0], x, y, stride, false),
+            Kernel::Gather(parts, fill) => {
+                if *fill != 0.0 {
+                    y.fill(*fill);
+                }
+                for (part, &input) in parts.iter().zip(&self.inputs) {
+                    gather(level, &part[0], &tensors[input], y, stride, false);
+                }
+            }
+            Kernel::Curves(curves) => activate(curves, x, y, stride),
+            Kernel::Add(factors) => {
+                for (k, (&factor, &input)) in factors.iter().zip(&self.inputs).enumerate() {
+                    let factor = Channels::one(factor);
+                    scale(level, &factor, None, &tensors[input], y, stride, k > 0);
+                }
+            }
+            Kernel::Product => multiply(x, &tensors[self.inputs[1]], y),
+            Kernel::MatMul(shape) => {
+                let factor = |numbers| Factor {
+                    numbers,
+                    is_shared: false,
+                };
+                let tile = Tile {
+                    pairs: stride,
+                    outputs: 1,
+                };
+                let (a, b) = (factor(x), factor(&tensors[self.inputs[1]]));
+                multiply_matrices(level, *shape, a, b, tile, y, false);
+            }
+            Kernel::Max(windows) => pool(level, windows, x, y, stride),
+            Kernel::Softmax { length, is_log } => softmax(*length, *is_log, x, y, stride),
+            Kernel::Embedding { table, width } => look_up(table, *width, x, y, stride),
+        }
+    }
+}

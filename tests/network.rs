@@ -1,0 +1,5 @@
+//! Networks of ONNX files against what made them.
+
+mod damage;
+mod exports;
+mod nodes;
