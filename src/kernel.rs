@@ -65,6 +65,16 @@ kernels! {
     decision: work sum;
     least_squares: work sum;
     product_games: work rule sum;
+    convolution: work;
+    gather: work;
+    scale: work;
+    seeds: work;
+    rescale: work pairs functions curve;
+    products: work pairs;
+    pooling: work pairs;
+    softmax: work pairs functions sum;
+    embedding: work pairs;
+    contributions: work sum;
 }
 
 impl Kernel {
@@ -114,6 +124,9 @@ const _: () = assert!(WORKGROUP <= whylight_kernels::product_games::PAIRS_HELD);
 
 // The sums of a tile have an invocation each that adds them up.
 const _: () = assert!(tile() <= WORKGROUP);
+
+// The invocations of a sum of `contributions` are of one workgroup.
+const _: () = assert!(WORKGROUP.is_multiple_of(whylight_kernels::contributions::TEAM));
 
 // The sets of a workgroup of `tree_leaf_tables` have an invocation each that holds them.
 const _: () = assert!(

@@ -1,7 +1,60 @@
 //! What cells contribute: their multipliers times their differences, summed over the background.
+//! Twin: `shaders/contributions.wgsl`
 
+use crate::binding::{bindings, params};
 use crate::simd::{Simd, instances};
 use crate::tile::{LANES, Side, Tile};
+
+bindings! {
+    x: Read,
+    r: Read,
+    weights: Read,
+    multipliers: Read,
+    high: Write,
+    low: Write,
+}
+
+params! {
+    /// Parameters of the shader.
+    {
+        /// Cells.
+        cells,
+        /// Outputs of the tile.
+        outputs,
+        /// Rows of the tile.
+        rows,
+        /// Background rows of a row.
+        others,
+        /// The first row.
+        first_row,
+        /// The first background row.
+        first_other,
+        /// Numbers from one cell of rows to the next.
+        row_stride,
+        /// Numbers from one cell of background rows to the next.
+        other_stride,
+        /// Numbers from one cell of lanes to the next.
+        stride,
+        /// The weight of the first background row.
+        first_weight,
+        /// Cells of a row of sums.
+        all_cells,
+        /// The first of these.
+        first_cell,
+        /// Outputs of a cell of sums.
+        all_outputs,
+        /// The first of these.
+        first_output,
+        /// 0.
+        zero,
+    }
+}
+
+/// Background rows of which the shader makes one number: those of a tile begin with a whole run.
+pub const RUN: u32 = 32;
+
+/// Invocations of the shader that add up one sum.
+pub const TEAM: u32 = 8;
 
 instances! { wide
     /// Adds to `sums`, (cell, output), the products of multipliers, (cell, lane of the tile), with the differences of

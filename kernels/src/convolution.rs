@@ -1,4 +1,5 @@
 //! Convolutions and layers of neurons: sums over channels and over positions that a kernel links.
+//! Twin: `shaders/convolution.wgsl`
 //!
 //! A layer of neurons is a convolution whose kernel has one position. Positions are linked by a list, which
 //! holds whatever strides, dilations and padding are; the transposed map has the list and the weights the other
@@ -11,11 +12,57 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use crate::binding::{bindings, params};
 use crate::simd::wide::{Wide, wide_instances};
 use crate::tile::LANES;
 
+bindings! {
+    offsets: Read,
+    taps: Read,
+    weights: Read,
+    biases: Read,
+    x: Read,
+    y: Write,
+}
+
+params! {
+    /// Parameters of the shader.
+    {
+        /// Lanes by fours.
+        quads,
+        /// Of these, how many go together.
+        chunk,
+        /// Groups.
+        groups,
+        /// Output channels of a group by eights.
+        blocks,
+        /// Output channels of a group.
+        outputs,
+        /// Input channels of a group.
+        inputs,
+        /// Positions of the kernel.
+        kernels,
+        /// Output positions.
+        positions,
+        /// Cells from an input channel to the next.
+        from_channel,
+        /// Cells from an input position to the next.
+        from_position,
+        /// Cells from an output channel to the next.
+        to_channel,
+        /// Cells from an output position to the next.
+        to_position,
+        /// The first input channel of the launch.
+        begin,
+        /// The end of its input channels.
+        end,
+        /// 1 to add to what is there, without the biases.
+        adds,
+    }
+}
+
 /// Output channels of a block of weights.
-const BLOCK: usize = 8;
+pub(crate) const BLOCK: usize = 8;
 
 /// Lanes that are summed at a time, at most.
 const MOST: usize = 6 * LANES;
@@ -73,6 +120,19 @@ struct Form {
 
 /// How often positions of a span read the same, on average, at least.
 const SHARED: usize = 2;
+
+/// A convolution as its shader reads it.
+#[derive(Debug, Clone)]
+pub struct Words {
+    /// Of output position p: those of `taps` from `offsets[p]` on.
+    pub offsets: Vec<u32>,
+    /// Input position, and position in the kernel.
+    pub taps: Vec<[u32; 2]>,
+    /// (group, block of output channels, kernel, input channel, output channel of the block); 0 behind the last.
+    pub weights: Vec<f32>,
+    /// (group, block, output channel of the block).
+    pub biases: Vec<f32>,
+}
 
 /// The widths of the blocks of so many channels, widest first: powers of two, at most [`BLOCK`].
 fn widths(channels: usize) -> impl Iterator<Item = usize> {
@@ -148,6 +208,70 @@ impl Convolution {
     /// The links.
     pub fn taps(&self) -> usize {
         self.plain.taps.len()
+    }
+
+    /// Links of an output position at the most.
+    pub fn longest(&self) -> usize {
+        let ends = self.plain.offsets.windows(2);
+        ends.map(|ends| (ends[1] - ends[0]) as usize)
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// What the shader reads.
+    pub fn words(&self) -> Words {
+        let (inputs, outputs) = (self.from.channels, self.to.channels);
+        let blocks = outputs.div_ceil(BLOCK);
+        let mut weights = vec![0.0; self.groups * blocks * self.plain.kernels * inputs * BLOCK];
+        let mut biases = vec![0.0; self.groups * blocks * BLOCK];
+        let mut own = self.plain.weights.iter();
+        for group in 0..self.groups {
+            let mut first = 0;
+            for width in widths(outputs) {
+                let block = group * blocks + first / BLOCK;
+                for row in 0..self.plain.kernels * inputs {
+                    let to = (block * self.plain.kernels * inputs + row) * BLOCK + first % BLOCK;
+                    for (to, weight) in weights[to..to + width].iter_mut().zip(&mut own) {
+                        *to = *weight;
+                    }
+                }
+                first += width;
+            }
+            for (channel, bias) in biases[group * blocks * BLOCK..][..outputs]
+                .iter_mut()
+                .enumerate()
+            {
+                let known = self.biases.get(group * outputs + channel);
+                *bias = known.copied().unwrap_or(0.0);
+            }
+        }
+        Words {
+            offsets: self.plain.offsets.clone(),
+            taps: self.plain.taps.clone(),
+            weights,
+            biases,
+        }
+    }
+
+    /// Parameters of the shader, for `stride` lanes and all input channels.
+    pub fn params(&self, stride: usize, adds: bool) -> Params {
+        Params {
+            quads: (stride / 4) as u32,
+            chunk: 0,
+            groups: self.groups as u32,
+            blocks: self.to.channels.div_ceil(BLOCK) as u32,
+            outputs: self.to.channels as u32,
+            inputs: self.from.channels as u32,
+            kernels: self.plain.kernels as u32,
+            positions: self.to.positions as u32,
+            from_channel: self.from.layout.channel as u32,
+            from_position: self.from.layout.position as u32,
+            to_channel: self.to.layout.channel as u32,
+            to_position: self.to.layout.position as u32,
+            begin: 0,
+            end: self.from.channels as u32,
+            adds: u32::from(adds),
+        }
     }
 
     /// Multiplications and additions of a lane.

@@ -53,6 +53,46 @@ pub enum Curve {
 pub const NEAR: f32 = 1.0 / 256.0;
 
 impl Curve {
+    /// Its number in the shader, and the bits of its own numbers.
+    pub const fn code(self) -> [u32; 3] {
+        match self {
+            Curve::Relu => [0, 0, 0],
+            Curve::Leaky(a) => [1, a.to_bits(), 0],
+            Curve::Selu(a, b) => [2, a.to_bits(), b.to_bits()],
+            Curve::Celu(a) => [3, a.to_bits(), 0],
+            Curve::Gelu => [4, 0, 0],
+            Curve::GeluTanh => [5, 0, 0],
+            Curve::Swish(a) => [6, a.to_bits(), 0],
+            Curve::HardSwish => [7, 0, 0],
+            Curve::HardSigmoid(a, b) => [8, a.to_bits(), b.to_bits()],
+            Curve::Mish => [9, 0, 0],
+            Curve::Softplus => [10, 0, 0],
+            Curve::Softsign => [11, 0, 0],
+            Curve::Sigmoid => [12, 0, 0],
+            Curve::Tanh => [13, 0, 0],
+            Curve::Clip(a, b) => [14, a.to_bits(), b.to_bits()],
+            Curve::ThresholdedRelu(a) => [15, a.to_bits(), 0],
+            Curve::Shrink(a, b) => [16, a.to_bits(), b.to_bits()],
+            Curve::Exp => [17, 0, 0],
+            Curve::Log => [18, 0, 0],
+            Curve::Sqrt => [19, 0, 0],
+            Curve::Reciprocal => [20, 0, 0],
+            Curve::Power(a) => [21, a.to_bits(), 0],
+            Curve::Abs => [22, 0, 0],
+            Curve::Erf => [23, 0, 0],
+            Curve::Sin => [24, 0, 0],
+            Curve::Cos => [25, 0, 0],
+            Curve::Sign => [26, 0, 0],
+            Curve::Floor => [27, 0, 0],
+            Curve::Ceil => [28, 0, 0],
+            Curve::Round => [29, 0, 0],
+            Curve::Truncate => [30, 0, 0],
+            Curve::Equal(a) => [31, a.to_bits(), 0],
+            Curve::Greater(a) => [32, a.to_bits(), 0],
+            Curve::Less(a) => [33, a.to_bits(), 0],
+        }
+    }
+
     /// Its value, in float64.
     pub fn value(self, x: f64) -> f64 {
         let truth = |holds: bool| f64::from(u8::from(holds));

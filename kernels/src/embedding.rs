@@ -1,10 +1,54 @@
 //! Rows of a table, and what their multipliers make of the numbers that name them.
+//! Twin: `shaders/embedding.wgsl`
 //!
 //! A number that names a row has the rescale rule's multiplier: what the row's numbers contribute together, divided by the
 //! difference of the two numbers. What it contributes therefore is the sum over the row.
 
+use crate::binding::{bindings, params};
 use crate::simd::{Simd, instances};
 use crate::tile::{LANES, Side, Tile, read, write};
+
+bindings! {
+    table: Read,
+    x: Read,
+    r: Read,
+    y: Read,
+    s: Read,
+    outward: Read,
+    inward: Write,
+}
+
+params! {
+    /// Parameters of the shader.
+    {
+        /// Numbers that name rows, or, where rows are looked up, those that are written.
+        cells,
+        /// Numbers of a row.
+        width,
+        /// Rows.
+        entries,
+        /// Pairs, or lanes of values.
+        pairs,
+        /// Background rows of a row.
+        others,
+        /// The first row.
+        first_row,
+        /// The first background row.
+        first_other,
+        /// Numbers from one cell of rows to the next.
+        row_stride,
+        /// Numbers from one cell of background rows to the next.
+        other_stride,
+        /// Numbers from one cell of lanes to the next.
+        stride,
+        /// Outputs of the tile.
+        outputs,
+        /// 1 to look up rows.
+        values,
+        /// 1 to add to what is there.
+        adds,
+    }
+}
 
 /// Writes the rows, of `width` numbers, that the cells of `x` name to `y`, both (cell, lane), `stride` lanes each.
 pub fn look_up(table: &[f32], width: usize, x: &[f32], y: &mut [f32], stride: usize) {

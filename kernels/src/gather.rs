@@ -1,9 +1,36 @@
 //! Weighted sums of cells by lists: what layouts, padding, averages and interpolation are.
+//! Twin: `shaders/gather.wgsl`
 //!
 //! The transposed map, which multipliers go through, has another list, and is the same kernel.
 
+use crate::binding::{bindings, params};
 use crate::simd::{Simd, instances};
 use crate::tile::{LANES, write};
+
+bindings! {
+    targets: Read,
+    offsets: Read,
+    sources: Read,
+    weights: Read,
+    x: Read,
+    y: Write,
+}
+
+params! {
+    /// Parameters of the shader.
+    {
+        /// Cells that are written.
+        targets,
+        /// Numbers from one cell to the next: all lanes.
+        stride,
+        /// 1 where sources have weights.
+        weighted,
+        /// What sums begin with, as bits.
+        start,
+        /// 1 to add to what is there.
+        adds,
+    }
+}
 
 /// Sums of cells.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -52,6 +52,7 @@ pub mod products;
 pub mod rescale;
 pub mod response;
 pub mod scale;
+pub mod seeds;
 mod simd;
 pub mod softmax;
 pub mod synthetic_rows;

@@ -1,4 +1,5 @@
 //! Pooling by the largest cell, and its winner rule.
+//! Twin: `shaders/pooling.wgsl`
 //!
 //! The larger of the two largest cells of a pair wins: the difference between the two goes to its cell, whose own difference
 //! is at least as large. So the multiplier is between 0 and 1, and nothing is left over.
@@ -7,9 +8,79 @@
     reason = "lanes by their number: what the compiler vectorises"
 )]
 
+use crate::binding::{bindings, params};
 use crate::gather::Lists;
 use crate::simd::{Simd, instances};
 use crate::tile::{LANES, Side, Tile, read, write};
+
+bindings! {
+    offsets: Read,
+    sources: Read,
+    x: Read,
+    r: Read,
+    outward: Read,
+    winners: Write,
+    inward: Write,
+}
+
+params! {
+    /// Parameters of the shader.
+    {
+        /// What the launch does: [`Task`].
+        task,
+        /// Targets, or cells that are pooled.
+        cells,
+        /// Pairs, or lanes of values.
+        pairs,
+        /// Background rows of a row.
+        others,
+        /// The first row.
+        first_row,
+        /// The first background row.
+        first_other,
+        /// Numbers from one cell of rows to the next.
+        row_stride,
+        /// Numbers from one cell of background rows to the next.
+        other_stride,
+        /// Numbers from one cell of lanes to the next.
+        stride,
+        /// Outputs of the tile.
+        outputs,
+        /// 1 to add to what is there.
+        adds,
+    }
+}
+
+/// What a launch of the shader does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// Writes the largest cells.
+    Values,
+    /// Writes which cell of each target wins, and what its multiplier is of the target's.
+    Winners,
+    /// Writes the multipliers of the cells; its lists are those of [`targets_of`].
+    Multipliers,
+}
+
+impl Task {
+    /// Its number in the shader.
+    pub const fn code(self) -> u32 {
+        self as u32
+    }
+}
+
+/// The targets that list each of some cells, once each.
+pub fn targets_of(windows: &Lists, cells: usize) -> Lists {
+    let mut entries = Vec::with_capacity(windows.sources.len());
+    let ends = windows.offsets.windows(2);
+    for (&target, ends) in windows.targets.iter().zip(ends) {
+        let mut sources = windows.sources[ends[0] as usize..ends[1] as usize].to_vec();
+        sources.sort_unstable();
+        sources.dedup();
+        entries.extend(sources.into_iter().map(|source| (source, target, 1.0)));
+    }
+    Lists::new(cells, &entries)
+}
 
 instances! { wide
     /// Writes the largest of the cells of `x`, (cell, lane), that each target lists to `y`, (target, lane), `stride` lanes each.

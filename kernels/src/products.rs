@@ -1,4 +1,5 @@
 //! Products of two numbers that both change, and the matrix products made of them.
+//! Twin: `shaders/products.wgsl`
 //!
 //! The difference of a product, `a b − a₀ b₀`, is `½(b + b₀) (a − a₀) + ½(a + a₀) (b − b₀)`: each factor has the mean of the
 //! other as its multiplier, which is the Shapley value of the game of the two.
@@ -7,9 +8,77 @@
     reason = "lanes by their number: what the compiler vectorises"
 )]
 
+use crate::binding::{bindings, params};
 use crate::rescale::spread;
 use crate::simd::{Simd, instances};
 use crate::tile::{LANES, Side, Tile, read, write};
+
+bindings! {
+    outward: Read,
+    x: Read,
+    r: Read,
+    y: Write,
+}
+
+params! {
+    /// Parameters of the shader.
+    {
+        /// Matrices of each.
+        batch,
+        /// Rows of the first and of the product.
+        rows,
+        /// Columns of the first, rows of the second.
+        inner,
+        /// Columns of the second and of the product.
+        columns,
+        /// Cells from one row of the first to the next.
+        first_row_step,
+        /// Cells from one column of the first to the next.
+        first_column_step,
+        /// Cells from one row of the second to the next.
+        second_row_step,
+        /// Cells from one column of the second to the next.
+        second_column_step,
+        /// Pairs.
+        pairs,
+        /// Background rows of a row.
+        others,
+        /// The first row.
+        first_row,
+        /// The first background row.
+        first_other,
+        /// Numbers from one cell of rows to the next.
+        row_stride,
+        /// Numbers from one cell of background rows to the next.
+        other_stride,
+        /// Numbers from one cell of lanes to the next.
+        stride,
+        /// Lanes that are computed.
+        lanes,
+        /// Which factor is the mean of two sides: [`Mean`].
+        mean,
+        /// 1 to add to what is there.
+        adds,
+    }
+}
+
+/// Which factor of a product, on a GPU, is the mean of the two sides of pairs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mean {
+    /// None: the factors are values.
+    Neither,
+    /// The first.
+    First,
+    /// The second.
+    Second,
+}
+
+impl Mean {
+    /// Its number in the shader.
+    pub const fn code(self) -> u32 {
+        self as u32
+    }
+}
 
 /// Writes the products of `a` and `b` to `y`, all of one size.
 pub fn multiply(a: &[f32], b: &[f32], y: &mut [f32]) {

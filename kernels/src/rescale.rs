@@ -1,12 +1,62 @@
 //! The rescale rule: what a function of one number makes of multipliers.
+//! Twin: `shaders/rescale.wgsl`
 //!
 //! The multiplier of a function f for a pair x, r is `(f(x) − f(r)) / (x − r)`, and f's derivative where they are equal
 //! (Shrikumar, Greenside & Kundaje 2017, "Learning important features through propagating activation differences").
 //! Where they are near, it is the derivative between them, which then is the quotient to float32.
 
+use crate::binding::{bindings, params};
 use crate::curve::{Curve, NEAR};
 use crate::simd::{Simd, instances};
 use crate::tile::{LANES, Side, Tile, read, write};
+
+bindings! {
+    x: Read,
+    r: Read,
+    y: Read,
+    s: Read,
+    slopes: Read,
+    outward: Read,
+    inward: Write,
+}
+
+params! {
+    /// Parameters of the shader.
+    {
+        /// Cells.
+        cells,
+        /// Pairs, or lanes of values.
+        pairs,
+        /// Background rows of a row.
+        others,
+        /// The first row.
+        first_row,
+        /// The first background row.
+        first_other,
+        /// Numbers from one cell of rows to the next.
+        row_stride,
+        /// Numbers from one cell of background rows to the next.
+        other_stride,
+        /// Numbers from one cell of lanes to the next.
+        stride,
+        /// Outputs of the tile.
+        outputs,
+        /// The function: [`Curve::code`].
+        curve,
+        /// The bits of its first number.
+        a,
+        /// The bits of its second number.
+        b,
+        /// 1 where each cell has a slope of its own.
+        each,
+        /// 1 to write values.
+        values,
+        /// 1 to add to what is there.
+        adds,
+        /// 1 to overwrite the multipliers of the results.
+        in_place,
+    }
+}
 
 /// A function for each cell: one of them for all, or one each.
 #[derive(Debug, Clone)]

@@ -1,7 +1,38 @@
 //! Cells times constants.
+//! Twin: `shaders/scale.wgsl`
 
+use crate::binding::{bindings, params};
 use crate::simd::{Simd, instances};
 use crate::tile::{LANES, write};
+
+bindings! {
+    factors: Read,
+    shifts: Read,
+    x: Read,
+    y: Write,
+}
+
+params! {
+    /// Parameters of the shader.
+    {
+        /// Cells.
+        cells,
+        /// Numbers from one cell to the next: all lanes.
+        stride,
+        /// Factors.
+        factors,
+        /// Cells in a row that have the same factor.
+        factors_inner,
+        /// What is added: how many, 0 for nothing.
+        shifts,
+        /// Cells in a row that have the same added.
+        shifts_inner,
+        /// 1 to add to what is there.
+        adds,
+        /// 1 to read what is there.
+        in_place,
+    }
+}
 
 /// Constants that repeat: cell `c` has `values[c / inner % values.len()]`.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,4 +1,5 @@
 //! Softmax, its logarithm, and their multipliers: the mean of the derivatives on the way from one side to the other.
+//! Twin: `shaders/softmax.wgsl`
 //!
 //! The multipliers are those of Aumann & Shapley (1974, "Values of Non-Atomic Games") along the straight line between the two
 //! sides, integrated by Gauss–Legendre. What the rule leaves of the difference where the sides are far apart is
@@ -8,17 +9,71 @@
     reason = "lanes by their number: what the compiler vectorises"
 )]
 
+use crate::binding::{bindings, params};
 use crate::lanes::exp;
 use crate::legendre::Rule;
 use crate::simd::{Simd, instances};
 use crate::tile::{LANES, Side, Tile, read, write};
+
+bindings! {
+    rule: Read,
+    x: Read,
+    r: Read,
+    y: Read,
+    s: Read,
+    outward: Read,
+    inward: Write,
+}
+
+params! {
+    /// Parameters of the shader.
+    {
+        /// Runs of cells.
+        runs,
+        /// Cells of a run.
+        length,
+        /// 1 for the logarithm.
+        is_log,
+        /// Pairs, or lanes of values.
+        pairs,
+        /// Background rows of a row.
+        others,
+        /// The first row.
+        first_row,
+        /// The first background row.
+        first_other,
+        /// Numbers from one cell of rows to the next.
+        row_stride,
+        /// Numbers from one cell of background rows to the next.
+        other_stride,
+        /// Numbers from one cell of lanes to the next.
+        stride,
+        /// Outputs of the tile.
+        outputs,
+        /// The bits of [`LOWEST`].
+        lowest,
+        /// 1 to write values.
+        values,
+        /// 1 to add to what is there.
+        adds,
+        /// 0.
+        zero,
+    }
+}
 
 /// Points of the rule.
 pub const POINTS: usize = 8;
 
 /// Cells that are this much below the largest weigh nothing in float32; lower ones are taken for it, so that what masks
 /// cells has no part in the way.
-const LOWEST: f32 = 60.0;
+pub const LOWEST: f32 = 60.0;
+
+/// What the shader reads: the points of the rule, then their weights.
+pub fn rule() -> Vec<f32> {
+    let rule = Rule::new(POINTS);
+    let numbers = rule.points.iter().chain(&rule.weights);
+    numbers.map(|&x| x as f32).collect()
+}
 
 /// Writes softmax of each run of `length` cells of `x`, or its logarithm, to `y`, (cell, lane), `stride` lanes each.
 pub fn softmax(length: usize, is_log: bool, x: &[f32], y: &mut [f32], stride: usize) {

@@ -6,11 +6,14 @@
 
 use std::collections::HashMap;
 
+use crate::curve::Curve;
 use crate::decision::Decision;
 use crate::forest::{Forest, Node, Test};
 use crate::kernel_machine::Shape;
 use crate::mlp::Activation;
 use crate::neighbours::Weighting;
+use crate::pooling::Task;
+use crate::products::Mean;
 
 /// The key of NaN, above all others.
 pub const MISSING: u32 = u32::MAX;
@@ -90,6 +93,53 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("MOST_CLASSES", crate::decision::MOST_CLASSES as u32),
     ("MOST_PLAYERS", crate::least_squares::MOST_PLAYERS),
     ("PAIRS_HELD", crate::product_games::PAIRS_HELD),
+    ("CHANNELS", crate::convolution::BLOCK as u32),
+    ("RUN", crate::contributions::RUN),
+    ("TEAM", crate::contributions::TEAM),
+    ("MEAN_IS_NONE", Mean::Neither.code()),
+    ("MEAN_IS_FIRST", Mean::First.code()),
+    ("MEAN_IS_SECOND", Mean::Second.code()),
+    ("POOL_VALUES", Task::Values.code()),
+    ("POOL_WINNERS", Task::Winners.code()),
+    ("POOL_MULTIPLIERS", Task::Multipliers.code()),
+    ("CURVE_NEAR", crate::curve::NEAR.to_bits()),
+    ("CURVE_RELU", Curve::Relu.code()[0]),
+    ("CURVE_LEAKY", Curve::Leaky(0.0).code()[0]),
+    ("CURVE_SELU", Curve::Selu(0.0, 0.0).code()[0]),
+    ("CURVE_CELU", Curve::Celu(0.0).code()[0]),
+    ("CURVE_GELU", Curve::Gelu.code()[0]),
+    ("CURVE_GELU_TANH", Curve::GeluTanh.code()[0]),
+    ("CURVE_SWISH", Curve::Swish(0.0).code()[0]),
+    ("CURVE_HARD_SWISH", Curve::HardSwish.code()[0]),
+    ("CURVE_HARD_SIGMOID", Curve::HardSigmoid(0.0, 0.0).code()[0]),
+    ("CURVE_MISH", Curve::Mish.code()[0]),
+    ("CURVE_SOFTPLUS", Curve::Softplus.code()[0]),
+    ("CURVE_SOFTSIGN", Curve::Softsign.code()[0]),
+    ("CURVE_SIGMOID", Curve::Sigmoid.code()[0]),
+    ("CURVE_TANH", Curve::Tanh.code()[0]),
+    ("CURVE_CLIP", Curve::Clip(0.0, 0.0).code()[0]),
+    (
+        "CURVE_THRESHOLDED_RELU",
+        Curve::ThresholdedRelu(0.0).code()[0],
+    ),
+    ("CURVE_SHRINK", Curve::Shrink(0.0, 0.0).code()[0]),
+    ("CURVE_EXP", Curve::Exp.code()[0]),
+    ("CURVE_LOG", Curve::Log.code()[0]),
+    ("CURVE_SQRT", Curve::Sqrt.code()[0]),
+    ("CURVE_RECIPROCAL", Curve::Reciprocal.code()[0]),
+    ("CURVE_POWER", Curve::Power(0.0).code()[0]),
+    ("CURVE_ABS", Curve::Abs.code()[0]),
+    ("CURVE_ERF", Curve::Erf.code()[0]),
+    ("CURVE_SIN", Curve::Sin.code()[0]),
+    ("CURVE_COS", Curve::Cos.code()[0]),
+    ("CURVE_SIGN", Curve::Sign.code()[0]),
+    ("CURVE_FLOOR", Curve::Floor.code()[0]),
+    ("CURVE_CEIL", Curve::Ceil.code()[0]),
+    ("CURVE_ROUND", Curve::Round.code()[0]),
+    ("CURVE_TRUNCATE", Curve::Truncate.code()[0]),
+    ("CURVE_EQUAL", Curve::Equal(0.0).code()[0]),
+    ("CURVE_GREATER", Curve::Greater(0.0).code()[0]),
+    ("CURVE_LESS", Curve::Less(0.0).code()[0]),
 ];
 
 /// A number as an integer: `key(a) < key(b)` exactly if `a < b`; 0 and −0 have one key.

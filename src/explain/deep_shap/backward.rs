@@ -1,7 +1,5 @@
 //! The multipliers of pairs of examples, from the output back to the targets.
 
-use std::ops::Range;
-
 use whylight_kernels::Level;
 use whylight_kernels::convolution::convolve;
 use whylight_kernels::embedding::share_rows;
@@ -10,6 +8,7 @@ use whylight_kernels::pooling::unpool;
 use whylight_kernels::products::{Factor, means, multiply_matrices, share};
 use whylight_kernels::rescale::{rescale, rescale_in_place};
 use whylight_kernels::scale::{Channels, scale, scale_in_place};
+use whylight_kernels::seeds::seed;
 use whylight_kernels::softmax::share_softmax;
 use whylight_kernels::tile::{Side, Tile};
 
@@ -69,27 +68,22 @@ impl Buffer {
 }
 
 impl Multipliers {
-    /// Computes those of the targets, for outputs `outputs`.
+    /// Computes those of the targets, for the outputs of the tile, of which `output` is the first.
     pub(super) fn run(
         &mut self,
         graph: &Graph,
         level: Level,
         pairs: Pairs<'_>,
         tile: Tile,
-        outputs: Range<usize>,
+        output: usize,
     ) {
         for tensor in &mut self.tensors {
             self.free.extend(tensor.take().map(|buffer| buffer.numbers));
         }
         self.tensors.resize_with(graph.cells.len(), || None);
-        let mut buffer = self.buffer(graph.cells[graph.output] * tile.stride());
-        let seeds = buffer.write();
-        seeds.fill(0.0);
-        for (place, output) in outputs.enumerate() {
-            let start = output * tile.stride() + place * tile.pairs;
-            seeds[start..start + tile.pairs].fill(1.0);
-        }
-        self.tensors[graph.output] = Some(buffer);
+        let mut seeds = self.buffer(graph.cells[graph.output] * tile.stride());
+        seed(tile, output, seeds.write());
+        self.tensors[graph.output] = Some(seeds);
         for step in graph.steps.iter().rev() {
             if !graph.depends[step.output] || graph.targets.contains(&step.output) {
                 continue;

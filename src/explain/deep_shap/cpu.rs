@@ -112,8 +112,7 @@ impl Cpu {
         });
         let parts: Vec<Vec<f64>> = (tiles.par_iter())
             .map(|&(output, other)| {
-                let wanted = output..outputs.min(output + plan.outputs);
-                let width = wanted.len();
+                let width = plan.outputs.min(outputs - output);
                 let pairs = match &spread {
                     Some([rows, others]) => Pairs {
                         rows,
@@ -134,7 +133,7 @@ impl Cpu {
                     outputs: width,
                 };
                 let mut multipliers = self.take();
-                multipliers.run(&self.graph, self.level, pairs, tile, wanted);
+                multipliers.run(&self.graph, self.level, pairs, tile, output);
                 let mut sums = vec![0.0; count * cells * width];
                 for (row, sums) in sums.chunks_mut((cells * width).max(1)).enumerate() {
                     let mut start = 0;
