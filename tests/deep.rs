@@ -2,6 +2,8 @@
 
 mod exact;
 mod exports;
+#[cfg(feature = "gpu")]
+pub(crate) mod gpu;
 mod libraries;
 mod rules;
 

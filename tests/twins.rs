@@ -7,6 +7,7 @@ mod interactions;
 mod least_squares;
 mod leaves;
 mod nearest;
+mod network;
 mod pairs;
 mod run;
 

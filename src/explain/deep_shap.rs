@@ -12,6 +12,11 @@ mod answers;
 mod backward;
 mod cpu;
 mod forward;
+#[cfg(feature = "gpu")]
+mod gpu;
+#[cfg(not(feature = "gpu"))]
+#[path = "deep_shap/no_gpu.rs"]
+mod gpu;
 mod graph;
 mod rule;
 
@@ -55,6 +60,11 @@ trait Engine: Debug + Send + Sync {
 
     /// What the targets of rows contribute. What a row has depends on no other.
     fn explain(&self, rows: &[&[f64]]) -> Result<Contributions>;
+
+    /// Rows that keep it busy.
+    fn least_rows(&self) -> usize {
+        1
+    }
 }
 
 /// What was found of some rows.
@@ -93,8 +103,12 @@ impl DeepShap {
             })?;
         }
         let rows: Vec<&[f64]> = others.cells.chunks(width).collect();
-        let engine: Box<dyn Engine> =
-            Box::new(Cpu::new(Arc::clone(&graph), &rows, &others.weights));
+        let Chosen {
+            engine,
+            device,
+            reason: device_reason,
+            notes,
+        } = choose(options, &graph, &rows, &others.weights)?;
         let mut base_values = vec![0.0; network.outputs.len()];
         let answers = engine.background();
         for (answers, weight) in answers.chunks(base_values.len()).zip(&others.weights) {
@@ -115,15 +129,6 @@ impl DeepShap {
             Some(layer) => layer_features(network, layer, options.layer.as_deref().unwrap_or("")),
         };
         let players = Players::new(&features, &options.groups)?;
-        let (device_reason, notes) = match &options.device {
-            Device::Cpu { .. } => (options.device.reason(), Vec::new()),
-            #[cfg(feature = "gpu")]
-            Device::Gpu { .. } => {
-                let reason = "networks are explained on the CPU".to_owned();
-                let note = format!("{} was not used: {reason}", options.device.name());
-                (reason, vec![note])
-            }
-        };
         let account = Account {
             engines: counts(network),
             notes,
@@ -147,7 +152,7 @@ impl DeepShap {
             model_format: model.format().to_owned(),
             objective: String::new(),
             cover: others.cover.clone(),
-            device: Device::cpu().name(),
+            device: device.name(),
             device_reason,
             seed: options.seed,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -205,7 +210,7 @@ impl Method for DeepShap {
     }
 
     fn least_rows(&self) -> usize {
-        1
+        self.engine.least_rows()
     }
 
     fn values(&self, rows: &Rows<'_>, out: &mut [f32]) -> Result<()> {
@@ -274,6 +279,46 @@ fn counts(network: &Network) -> Vec<(String, usize)> {
         }
     }
     counts
+}
+
+/// Where a network is explained.
+struct Chosen {
+    engine: Box<dyn Engine>,
+    device: Device,
+    /// Why on it.
+    reason: String,
+    notes: Vec<String>,
+}
+
+/// The engine of the device that was asked for; that of the CPU where a GPU cannot hold the network.
+fn choose(
+    options: &Options,
+    graph: &Arc<Graph>,
+    others: &[&[f64]],
+    weights: &[f64],
+) -> Result<Chosen> {
+    let (device, reason) = (options.device.clone(), options.device.reason());
+    let on_cpu = || Box::new(Cpu::new(Arc::clone(graph), others, weights));
+    match gpu::engine(options, graph, others, weights) {
+        Err(Error::Unsupported { what, by, .. }) => {
+            let reason = format!("{by} cannot hold {what}");
+            Ok(Chosen {
+                engine: on_cpu(),
+                notes: vec![format!("{} was not used: {reason}", device.name())],
+                device: Device::cpu(),
+                reason,
+            })
+        }
+        made => Ok(Chosen {
+            engine: match made? {
+                Some(engine) => engine,
+                None => on_cpu(),
+            },
+            device,
+            reason,
+            notes: Vec::new(),
+        }),
+    }
 }
 
 /// Refuses cells that a network cannot read.

@@ -133,6 +133,16 @@ impl Graph {
         on_the_way.map(|(cells, _)| *cells).max().unwrap_or(1)
     }
 
+    /// Cells of the longest softmax, if there is one.
+    #[cfg(feature = "gpu")]
+    pub(super) fn longest_softmax(&self) -> Option<usize> {
+        let of_step = |step: &Step| match &step.kernel {
+            Kernel::Softmax { length, .. } => Some(*length),
+            _ => None,
+        };
+        self.steps.iter().filter_map(of_step).max()
+    }
+
     /// Multiplications and additions of one lane, forward or back, roughly.
     pub(super) fn operations(&self) -> f64 {
         let of_step = |step: &Step| match &step.kernel {
