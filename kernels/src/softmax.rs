@@ -200,7 +200,8 @@ impl Path {
                 self.difference[j][l] = near - far;
                 let whole = x[l] - r[l];
                 let kept = (near - far) / whole;
-                self.kept[j][l] = if whole == 0.0 { 1.0 } else { kept };
+                // Both may be −∞.
+                self.kept[j][l] = if x[l] == r[l] { 1.0 } else { kept };
                 self.gain[j][l] = y[l] - s[l];
                 self.size[l] += (near - far) * (near - far);
             }

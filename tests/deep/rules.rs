@@ -174,6 +174,25 @@ fn masked_cells_take_no_part() {
     assert!(incompleteness(&network, &r, &x, &found) < 1e-6);
 }
 
+/// What is −∞ on both sides changes nothing.
+#[test]
+fn cells_without_a_bottom_take_no_part() {
+    // ln(x0 − x1), ln x2 and ln x3, of which the first is −∞ whatever x0 and x1 are together.
+    let mut draft = Draft::new(0, &[(&[1, 4], false)]);
+    let sum = whylight::model::network::Sum {
+        offsets: vec![0, 2, 3, 4],
+        sources: vec![0, 1, 2, 3],
+        weights: vec![1.0, -1.0, 1.0, 1.0],
+    };
+    let sums = draft.step(Operation::Sum(sum), &[0], &[1, 3]);
+    let logs = draft.activation(sums, Activation::Log);
+    draft.softmax(logs, 3, false);
+    let network = draft.network();
+    let (x, r) = (array![[1.0, 1.0, 2.0, 3.0]], array![[2.0, 2.0, 1.0, 5.0]]);
+    let found = explain(&network, &r, &x, options());
+    assert!(incompleteness(&network, &r, &x, &found) < 1e-6);
+}
+
 fn curves() -> Vec<Activation> {
     vec![
         Activation::Relu,
