@@ -189,7 +189,9 @@ impl Explainer {
                 _ if options.tolerance.is_some() => Some("a tolerance".to_owned()),
                 estimator @ (Estimator::RegressionAdjusted
                 | Estimator::ShapSampling
-                | Estimator::Permutation) => Some(format!("the estimator {estimator}")),
+                | Estimator::Permutation
+                | Estimator::IntegratedGradients
+                | Estimator::ExpectedGradients) => Some(format!("the estimator {estimator}")),
                 _ => None,
             };
             if let Some(what) = what {

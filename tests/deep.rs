@@ -4,6 +4,7 @@ mod exact;
 mod exports;
 #[cfg(feature = "gpu")]
 pub(crate) mod gpu;
+mod gradients;
 mod libraries;
 mod rules;
 

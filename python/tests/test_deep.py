@@ -129,6 +129,23 @@ def _refused(make):
     return error.value
 
 
+def test_gradients():
+    path, found = case("mlp_tanh")
+    deep = whylight.DeepExplainer(path, found["others"])(found["rows"])
+    integrated = whylight.GradientExplainer(path, found["others"], points=64)(found["rows"])
+    assert integrated.estimator == "integrated_gradients" and integrated.standard_errors is None
+    assert np.abs(integrated.completeness_delta).max() < 1e-5
+    np.testing.assert_allclose(integrated.base_values, deep.base_values, atol=1e-6)
+    explainer = whylight.GradientExplainer(path, found["others"], method="expected", points=4096, seed=3)
+    expected = explainer(found["rows"])
+    off = np.abs(expected.values - integrated.values)
+    assert (off <= 8 * expected.standard_errors + 1e-6).all() and off.max() > 0
+    assert explainer.rules == [] and "classifier" not in str(expected.notes)
+    for bad in ({"method": "vanilla"}, {"points": 0}, {"points": "many"}):
+        with pytest.raises(whylight.ParameterError):
+            whylight.GradientExplainer(path, found["others"], **bad)
+
+
 def test_kernel_shap_takes_any_network():
     path, found = case("mlp_layer_norm_script", "onnx_network")
     kernel = whylight.KernelExplainer(path, found["rows"])(found["rows"])

@@ -2,7 +2,7 @@
 
 from ._engine import __version__
 from .adapter import ExplanationAdapter
-from .deep import DeepExplainer
+from .deep import DeepExplainer, GradientExplainer
 from .errors import (
     DataError,
     DeviceError,
@@ -31,6 +31,7 @@ __all__ = [
     "ExplanationAdapter",
     "FileError",
     "GpuError",
+    "GradientExplainer",
     "KernelExplainer",
     "LinearExplainer",
     "ModelError",

@@ -32,6 +32,9 @@ class DeepExplainer(EngineExplainer):
     returns what shap's DeepExplainer does.
     """
 
+    #: How multipliers are computed, and at how many points, as the engine takes it.
+    _how = {}
+
     def __init__(
         self,
         model,
@@ -95,6 +98,7 @@ class DeepExplainer(EngineExplainer):
             allowed='"interventional"',
             groups=groups,
             layer=self._layer,
+            **self._how,
             device=device,
             seed=seed,
             threads=threads,
@@ -109,7 +113,7 @@ class DeepExplainer(EngineExplainer):
     @property
     def rules(self) -> list[tuple[str, str, str]]:
         """The rule of every step of the graph: its node, what it computes, and the rule's name."""
-        return [tuple(step) for step in self._header()["rules"]]
+        return [tuple(step) for step in self._header().get("rules", ())]
 
     def shap_values(self, x):
         """Values as shap's DeepExplainer lays them out: (examples, *shape[, outputs]), in a list for several inputs."""
@@ -157,6 +161,25 @@ class DeepExplainer(EngineExplainer):
         import json
 
         return json.loads(self._engine.header())
+
+
+class GradientExplainer(DeepExplainer):
+    """Values of a network's inputs by its derivatives along straight lines from the background.
+
+    `method` is "integrated": integrated gradients (Sundararajan, Taly & Yan 2017) at `points` of a Gauss-Legendre rule
+    on the line from every background example, 32 by default; or "expected": expected gradients (Erion et al. 2021), as
+    shap's GradientExplainer has them, at `points` random ones of all lines, 1024 by default, with `e.standard_errors`.
+    `e.completeness_delta` says how much the points leave of the answer. Tokens have what their embedding contributes.
+
+    Models, background, rows and the other parameters are those of `DeepExplainer`. It computes on the CPU.
+    """
+
+    def __init__(self, model, background, *, method="integrated", points=None, **options):
+        if method not in ("integrated", "expected"):
+            raise ParameterError(f'method: {method!r} is not allowed: "integrated" or "expected"')
+        samples = None if points is None else (_parameters.count("points", points, 1, bits=16) + 1) // 2
+        self._how = {"estimator": f"{method}_gradients", "samples": None if samples is None else max(2, samples)}
+        super().__init__(model, background, **options)
 
 
 def _of_one(shape):

@@ -76,7 +76,8 @@ pub(super) struct Input {
     /// How to compute what is no sum over trees: exact (up to 16 features, or groups, that
     /// vary), sampled (with standard errors), auto (exact where that can be), or rescaled (from the
     /// margin's values: approximate); of Kernel SHAP also `regression_adjusted` (auto of a model that
-    /// is asked), `shap_sampling` and permutation
+    /// is asked), `shap_sampling` and permutation; of networks with deep `integrated_gradients` and
+    /// `expected_gradients`, at --nsamples points
     #[arg(long, value_name = "WHICH", default_value = "auto")]
     estimator: Estimator,
 

@@ -17,6 +17,7 @@ mod gpu;
 #[cfg(not(feature = "gpu"))]
 #[path = "deep_shap/no_gpu.rs"]
 mod gpu;
+mod gradients;
 mod graph;
 mod rule;
 
@@ -24,6 +25,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use self::cpu::Cpu;
+use self::gradients::{Gradients, Lines};
 use self::graph::Graph;
 pub use self::rule::{Rule, rules};
 use super::amount::Amount;
@@ -37,6 +39,13 @@ use crate::error::{Error, MEMORY, Result};
 use crate::explanation::Header;
 use crate::model::{Feature, Model, Network};
 
+/// Points of a line of integrated gradients, and random points of expected ones, where nothing is said.
+const POINTS: usize = 32;
+const RANDOM: usize = 1024;
+
+/// Points at most.
+const MOST_POINTS: usize = 1 << 16;
+
 /// A network made ready for its background.
 #[derive(Debug)]
 pub(super) struct DeepShap {
@@ -46,6 +55,7 @@ pub(super) struct DeepShap {
     /// Background rows.
     others: usize,
     players: Players,
+    estimator: Estimator,
     header: Header,
     account: Account,
 }
@@ -61,6 +71,9 @@ trait Engine: Debug + Send + Sync {
     /// What the targets of rows contribute. What a row has depends on no other.
     fn explain(&self, rows: &[&[f64]]) -> Result<Contributions>;
 
+    /// Cells that contributions are of: features, or those of a layer.
+    fn cells(&self) -> usize;
+
     /// Rows that keep it busy.
     fn least_rows(&self) -> usize {
         1
@@ -70,8 +83,10 @@ trait Engine: Debug + Send + Sync {
 /// What was found of some rows.
 #[derive(Debug, Default)]
 struct Contributions {
-    /// (row, target cell, output).
+    /// (row, cell, output).
     sums: Vec<f64>,
+    /// Their standard errors, of random points.
+    errors: Vec<f64>,
     /// (row, output).
     answers: Vec<f64>,
 }
@@ -108,7 +123,13 @@ impl DeepShap {
             device,
             reason: device_reason,
             notes,
-        } = choose(options, &graph, &rows, &others.weights)?;
+        } = match lines(options)? {
+            None => choose(options, &graph, &rows, &others.weights)?,
+            Some(lines) => {
+                let engine = Gradients::new(network, layer, lines, &rows, &others.weights);
+                on_lines(options, Box::new(engine))
+            }
+        };
         let mut base_values = vec![0.0; network.outputs.len()];
         let answers = engine.background();
         for (answers, weight) in answers.chunks(base_values.len()).zip(&others.weights) {
@@ -130,20 +151,33 @@ impl DeepShap {
         };
         let players = Players::new(&features, &options.groups)?;
         let account = Account {
-            engines: counts(network),
+            engines: if options.estimator == Estimator::Auto {
+                counts(network)
+            } else {
+                vec![("gradients".to_owned(), network.steps.len())]
+            },
             notes,
         };
         let header = Header {
             method: "deep_shap".to_owned(),
             value_function: ValueFunction::Interventional.name().to_owned(),
             output: options.output.name().to_owned(),
-            estimator: "deeplift".to_owned(),
+            estimator: match options.estimator {
+                Estimator::Auto => "deeplift",
+                other => other.name(),
+            }
+            .to_owned(),
             exact: false,
             base_values,
             interactions: false,
-            rules: (rules(network).into_iter())
-                .map(|(node, operation, rule)| (node, operation.to_owned(), rule.name().to_owned()))
-                .collect(),
+            rules: if options.estimator == Estimator::Auto {
+                let named = |(node, operation, rule): (String, &str, Rule)| {
+                    (node, operation.to_owned(), rule.name().to_owned())
+                };
+                rules(network).into_iter().map(named).collect()
+            } else {
+                Vec::new()
+            },
             index: options.index.name().to_owned(),
             feature_names: players.names.clone(),
             columns: players.columns.clone(),
@@ -163,9 +197,29 @@ impl DeepShap {
             engine,
             others: rows.len(),
             players,
+            estimator: options.estimator,
             header,
             account,
         })
+    }
+
+    /// Writes the standard errors of features, or groups, from those of cells, (row, cell, output).
+    fn errors(&self, found: &[f64], errors: &mut [f32]) {
+        let outputs = self.outputs();
+        let of_row = (self.engine.cells() * outputs).max(1);
+        let rows = errors.chunks_mut((self.players.len() * outputs).max(1));
+        for (found, errors) in found.chunks(of_row).zip(rows) {
+            let mut squares = vec![0.0; errors.len()];
+            for (found, &player) in found.chunks(outputs).zip(&self.players.of) {
+                let squares = &mut squares[player as usize * outputs..];
+                for (square, error) in squares.iter_mut().zip(found) {
+                    *square += error * error;
+                }
+            }
+            for (error, square) in errors.iter_mut().zip(squares) {
+                *error = square.sqrt() as f32;
+            }
+        }
     }
 
     fn network(&self) -> &Network {
@@ -217,6 +271,10 @@ impl Method for DeepShap {
         self.estimates(rows, out, &mut [], &mut []).map(drop)
     }
 
+    fn has_errors(&self) -> bool {
+        self.estimator == Estimator::ExpectedGradients
+    }
+
     fn has_deltas(&self) -> bool {
         true
     }
@@ -225,15 +283,21 @@ impl Method for DeepShap {
         &self,
         rows: &Rows<'_>,
         out: &mut [f32],
-        _: &mut [f32],
+        errors: &mut [f32],
         deltas: &mut [f32],
     ) -> Result<Found> {
         let cells = self.cells(rows)?;
         let cells: Vec<&[f64]> = cells.iter().map(Vec::as_slice).collect();
         let outputs = self.outputs();
         let width = self.players.len() * outputs;
-        let Contributions { sums, answers } = self.engine.explain(&cells)?;
-        let sums = sums.chunks((self.graph.target_cells() * outputs).max(1));
+        let Contributions {
+            sums,
+            answers,
+            errors: found,
+        } = self.engine.explain(&cells)?;
+        let of_row = (self.engine.cells() * outputs).max(1);
+        self.errors(&found, errors);
+        let sums = sums.chunks(of_row);
         let mut out = out.chunks_mut(width.max(1));
         let mut deltas = deltas.chunks_mut(outputs);
         for ((sums, answers), out) in sums.zip(answers.chunks(outputs)).zip(&mut out) {
@@ -288,6 +352,52 @@ struct Chosen {
     /// Why on it.
     reason: String,
     notes: Vec<String>,
+}
+
+/// Where derivatives are taken, by the estimator; `None` for the rules.
+fn lines(options: &Options) -> Result<Option<Lines>> {
+    let points = options.samples.map(|pairs| 2 * pairs as usize);
+    if points.is_some_and(|points| points > MOST_POINTS) {
+        return Err(Error::Parameter {
+            name: "nsamples",
+            got: points.unwrap_or_default().to_string(),
+            allowed: format!("up to {MOST_POINTS} points"),
+        });
+    }
+    Ok(match options.estimator {
+        Estimator::IntegratedGradients => Some(Lines::All(points.unwrap_or(POINTS))),
+        Estimator::ExpectedGradients => Some(Lines::Random(points.unwrap_or(RANDOM), options.seed)),
+        _ => None,
+    })
+}
+
+/// Derivatives, on the CPU.
+fn on_lines(options: &Options, engine: Box<dyn Engine>) -> Chosen {
+    let wanted = options.device.name();
+    let cpu = Device::cpu();
+    let is_cpu = matches!(options.device, Device::Cpu { .. });
+    let reason = "gradients are computed on the CPU".to_owned();
+    Chosen {
+        engine,
+        notes: (!is_cpu)
+            .then(|| format!("{wanted} was not used: {reason}"))
+            .into_iter()
+            .collect(),
+        reason: if is_cpu {
+            options.device.reason()
+        } else {
+            reason
+        },
+        device: cpu,
+    }
+}
+
+/// Whether an estimator is one of networks.
+fn of_networks(estimator: Estimator) -> bool {
+    matches!(
+        estimator,
+        Estimator::Auto | Estimator::IntegratedGradients | Estimator::ExpectedGradients
+    )
 }
 
 /// The engine of the device that was asked for; that of the CPU where a GPU cannot hold the network.
@@ -401,7 +511,7 @@ fn check(options: &Options) -> Result<()> {
         Options { index, .. } if *index != Index::Shapley => format!("the index {}", index.name()),
         Options { output, .. } if *output != Output::Raw => format!("the output {output}"),
         Options { link, .. } if *link != Link::Identity => format!("the link {link}"),
-        Options { estimator, .. } if *estimator != Estimator::Auto => {
+        Options { estimator, .. } if !of_networks(*estimator) => {
             format!("the estimator {estimator}")
         }
         Options { value_function, .. }

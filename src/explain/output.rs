@@ -43,6 +43,11 @@ pub enum Estimator {
     ShapSampling,
     /// What a player adds on average along random orders, each taken there and back. For Kernel SHAP.
     Permutation,
+    /// The derivatives of a network at the points of lines from background rows, in place of `DeepLIFT`'s multipliers
+    /// (Sundararajan, Taly & Yan 2017).
+    IntegratedGradients,
+    /// The derivatives of a network at random points of these lines, with a standard error (Erion et al. 2021).
+    ExpectedGradients,
     /// The values of the margin, scaled for each background row to what the output differs by: no
     /// Shapley values of the output (Lundberg et al. 2020 have it for probabilities and losses). The
     /// result says how far some rows are off.
@@ -64,13 +69,15 @@ impl Output {
 }
 
 impl Estimator {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Auto,
         Self::Exact,
         Self::Sampled,
         Self::RegressionAdjusted,
         Self::ShapSampling,
         Self::Permutation,
+        Self::IntegratedGradients,
+        Self::ExpectedGradients,
         Self::Rescaled,
     ];
 
@@ -83,6 +90,8 @@ impl Estimator {
             Estimator::RegressionAdjusted => "regression_adjusted",
             Estimator::ShapSampling => "shap_sampling",
             Estimator::Permutation => "permutation",
+            Estimator::IntegratedGradients => "integrated_gradients",
+            Estimator::ExpectedGradients => "expected_gradients",
             Estimator::Rescaled => "rescaled",
         }
     }
@@ -123,7 +132,8 @@ impl FromStr for Estimator {
             .ok_or_else(|| Error::Parameter {
                 name: "estimator",
                 got: format!("\"{text}\""),
-                allowed: "auto, exact, sampled, regression_adjusted, shap_sampling, permutation, or rescaled"
+                allowed: "auto, exact, sampled, regression_adjusted, shap_sampling, permutation, integrated_gradients, \
+                          expected_gradients, or rescaled"
                     .to_owned(),
             })
     }

@@ -122,3 +122,21 @@ fn a_layer_can_be_explained() {
         "{names:?}"
     );
 }
+
+#[test]
+fn gradients_are_estimators_of_networks_alone() {
+    let place = Place::new();
+    let call = call("mlp_tanh_script");
+    let integrated = "--estimator integrated_gradients --nsamples 64";
+    place.ok(&format!("{call} --method deep {integrated} --out out.json"));
+    let result = place.json("out.json");
+    assert_eq!(result["estimator"], "integrated_gradients");
+    let deltas = flat(&result["completeness_delta"]);
+    assert!(deltas.iter().all(|delta| delta.abs() < 1e-4), "{deltas:?}");
+    let error = place.fails(&format!("{call} --method kernel {integrated}"));
+    assert!(error.contains("deep SHAP"), "{error}");
+    let trees =
+        format!("explain --model model.json --data rows.csv --background rows.csv {integrated}");
+    let error = place.fails(&trees);
+    assert!(error.contains("integrated_gradients"), "{error}");
+}

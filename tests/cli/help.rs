@@ -86,8 +86,9 @@ Options:
                                    features, or groups, that vary), sampled (with standard errors),
                                    auto (exact where that can be), or rescaled (from the margin's
                                    values: approximate); of Kernel SHAP also `regression_adjusted`
-                                   (auto of a model that is asked), `shap_sampling` and permutation
-                                   [default: auto]
+                                   (auto of a model that is asked), `shap_sampling` and permutation;
+                                   of networks with deep `integrated_gradients` and
+                                   `expected_gradients`, at --nsamples points [default: auto]
       --group <GROUP>              Columns that play as one, such as a one-hot encoding, under a
                                    name: NAME=COLUMN,COLUMN,…; can be given several times
       --groups <FILE>              JSON file of groups: an object of names, each with a list of
@@ -185,8 +186,9 @@ Options:
                                    features, or groups, that vary), sampled (with standard errors),
                                    auto (exact where that can be), or rescaled (from the margin's
                                    values: approximate); of Kernel SHAP also `regression_adjusted`
-                                   (auto of a model that is asked), `shap_sampling` and permutation
-                                   [default: auto]
+                                   (auto of a model that is asked), `shap_sampling` and permutation;
+                                   of networks with deep `integrated_gradients` and
+                                   `expected_gradients`, at --nsamples points [default: auto]
       --group <GROUP>              Columns that play as one, such as a one-hot encoding, under a
                                    name: NAME=COLUMN,COLUMN,…; can be given several times
       --groups <FILE>              JSON file of groups: an object of names, each with a list of

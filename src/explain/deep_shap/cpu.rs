@@ -176,27 +176,17 @@ impl Cpu {
     fn outputs(&self) -> usize {
         self.graph.cells[self.graph.output]
     }
-
-    /// The answers, (example, output).
-    fn of_examples(&self, examples: &Examples, count: usize) -> Vec<f64> {
-        let answers = &examples.tensors[self.graph.output];
-        let of_example = |example: usize| {
-            let answer = move |k: usize| f64::from(answers[k * examples.stride + example]);
-            (0..self.outputs()).map(answer)
-        };
-        (0..count).flat_map(of_example).collect()
-    }
 }
 
 impl Engine for Cpu {
     fn background(&self) -> Vec<f64> {
-        self.of_examples(&self.others, self.weights.len())
+        self.others.answers(&self.graph, self.weights.len())
     }
 
     fn answers(&self, rows: &[&[f64]]) -> Result<Vec<f64>> {
         let inputs = self.graph.inputs(rows);
         let examples = Examples::run(&self.graph, self.level, rows.len(), inputs);
-        Ok(self.of_examples(&examples, rows.len()))
+        Ok(examples.answers(&self.graph, rows.len()))
     }
 
     fn explain(&self, rows: &[&[f64]]) -> Result<Contributions> {
@@ -212,7 +202,8 @@ impl Engine for Cpu {
                 .collect();
             Contributions {
                 sums: parts.concat(),
-                answers: self.of_examples(&examples, rows.len()),
+                answers: examples.answers(&self.graph, rows.len()),
+                ..Contributions::default()
             }
         });
         let blocks: Vec<Contributions> = blocks.collect();
@@ -222,5 +213,9 @@ impl Engine for Cpu {
             all.answers.extend(block.answers);
         }
         Ok(all)
+    }
+
+    fn cells(&self) -> usize {
+        self.graph.target_cells()
     }
 }

@@ -25,10 +25,18 @@ pub(super) struct Examples {
 impl Examples {
     /// Runs the steps on the inputs, (cell, example) each, `tile::stride(count)` numbers a cell.
     pub(super) fn run(graph: &Graph, level: Level, count: usize, inputs: Vec<Vec<f32>>) -> Self {
-        let stride = tile::stride(count);
         let mut tensors = inputs;
         tensors.resize(graph.cells.len(), Vec::new());
+        Self::go_on(graph, level, tile::stride(count), tensors)
+    }
+
+    /// Runs the steps whose results are not known yet, those of the inputs included.
+    pub(super) fn go_on(graph: &Graph, level: Level, stride: usize, known: Vec<Vec<f32>>) -> Self {
+        let mut tensors = known;
         for (number, step) in graph.steps.iter().enumerate() {
+            if !tensors[step.output].is_empty() {
+                continue;
+            }
             let mut y = vec![0.0; graph.cells[step.output] * stride];
             step.run(level, &tensors, &mut y, stride);
             tensors[step.output] = y;
@@ -39,6 +47,16 @@ impl Examples {
             }
         }
         Self { stride, tensors }
+    }
+
+    /// The answers, (example, output), of so many.
+    pub(super) fn answers(&self, graph: &Graph, count: usize) -> Vec<f64> {
+        let answers = &self.tensors[graph.output];
+        let of_example = |example: usize| {
+            let answer = move |k: usize| f64::from(answers[k * self.stride + example]);
+            (0..graph.cells[graph.output]).map(answer)
+        };
+        (0..count).flat_map(of_example).collect()
     }
 
     /// The numbers of other lanes, each of which is one of these examples, in the tensors that are kept.

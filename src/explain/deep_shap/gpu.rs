@@ -294,6 +294,7 @@ impl GpuNetwork {
                 Contributions {
                     sums: sums.iter().copied().map(f64::from).collect(),
                     answers: (0..count).flat_map(of_example).collect(),
+                    ..Contributions::default()
                 }
             })
     }
@@ -410,6 +411,10 @@ impl Engine for GpuNetwork {
             all.answers.extend(found.answers);
         }
         Ok(all)
+    }
+
+    fn cells(&self) -> usize {
+        self.graph.target_cells()
     }
 
     fn least_rows(&self) -> usize {

@@ -64,6 +64,12 @@ pub(super) enum Kernel {
 impl Graph {
     /// Of a network, for values of its inputs, or of a layer.
     pub(super) fn new(network: &Network, layer: Option<usize>) -> Self {
+        let inputs = || (0..network.inputs.len()).collect();
+        Self::of_targets(network, layer.map_or_else(inputs, |layer| vec![layer]))
+    }
+
+    /// For values of some tensors.
+    pub(super) fn of_targets(network: &Network, targets: Vec<usize>) -> Self {
         let cells: Vec<usize> = network.tensors.iter().map(network::Tensor::cells).collect();
         let steps: Vec<Step> = (network.steps.iter())
             .map(|step| Step {
@@ -72,8 +78,6 @@ impl Graph {
                 output: step.output,
             })
             .collect();
-        let targets =
-            layer.map_or_else(|| (0..network.inputs.len()).collect(), |layer| vec![layer]);
         let mut depends = vec![false; cells.len()];
         for &target in &targets {
             depends[target] = true;

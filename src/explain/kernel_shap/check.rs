@@ -57,6 +57,15 @@ pub(super) fn check(options: &Options, is_black_box: bool) -> Result<()> {
             "explain the raw output, which is what the model answers",
         ));
     }
+    if matches!(
+        options.estimator,
+        Estimator::IntegratedGradients | Estimator::ExpectedGradients
+    ) {
+        return Err(refused(
+            &format!("the estimator {}", options.estimator),
+            "take another, or explain the graph of a network by deep SHAP",
+        ));
+    }
     if options.estimator == Estimator::Rescaled {
         return Err(refused(
             "the estimator rescaled",
