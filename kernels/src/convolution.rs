@@ -9,12 +9,17 @@
     reason = "registers by their number: what the compiler unrolls"
 )]
 
-use std::collections::BTreeMap;
+mod spans;
+mod words;
+
 use std::ops::Range;
 
 use crate::binding::{bindings, params};
 use crate::simd::wide::{Wide, wide_instances};
 use crate::tile::LANES;
+
+use self::spans::Spans;
+pub use self::words::Words;
 
 bindings! {
     offsets: Read,
@@ -121,19 +126,6 @@ struct Form {
 /// How often positions of a span read the same, on average, at least.
 const SHARED: usize = 2;
 
-/// A convolution as its shader reads it.
-#[derive(Debug, Clone)]
-pub struct Words {
-    /// Of output position p: those of `taps` from `offsets[p]` on.
-    pub offsets: Vec<u32>,
-    /// Input position, and position in the kernel.
-    pub taps: Vec<[u32; 2]>,
-    /// (group, block of output channels, kernel, input channel, output channel of the block); 0 behind the last.
-    pub weights: Vec<f32>,
-    /// (group, block, output channel of the block).
-    pub biases: Vec<f32>,
-}
-
 /// The widths of the blocks of so many channels, widest first: powers of two, at most [`BLOCK`].
 fn widths(channels: usize) -> impl Iterator<Item = usize> {
     let rest = channels % BLOCK;
@@ -210,137 +202,9 @@ impl Convolution {
         self.plain.taps.len()
     }
 
-    /// Links of an output position at the most.
-    pub fn longest(&self) -> usize {
-        let ends = self.plain.offsets.windows(2);
-        ends.map(|ends| (ends[1] - ends[0]) as usize)
-            .max()
-            .unwrap_or(0)
-    }
-
-    /// What the shader reads.
-    pub fn words(&self) -> Words {
-        let (inputs, outputs) = (self.from.channels, self.to.channels);
-        let blocks = outputs.div_ceil(BLOCK);
-        let mut weights = vec![0.0; self.groups * blocks * self.plain.kernels * inputs * BLOCK];
-        let mut biases = vec![0.0; self.groups * blocks * BLOCK];
-        let mut own = self.plain.weights.iter();
-        for group in 0..self.groups {
-            let mut first = 0;
-            for width in widths(outputs) {
-                let block = group * blocks + first / BLOCK;
-                for row in 0..self.plain.kernels * inputs {
-                    let to = (block * self.plain.kernels * inputs + row) * BLOCK + first % BLOCK;
-                    for (to, weight) in weights[to..to + width].iter_mut().zip(&mut own) {
-                        *to = *weight;
-                    }
-                }
-                first += width;
-            }
-            for (channel, bias) in biases[group * blocks * BLOCK..][..outputs]
-                .iter_mut()
-                .enumerate()
-            {
-                let known = self.biases.get(group * outputs + channel);
-                *bias = known.copied().unwrap_or(0.0);
-            }
-        }
-        Words {
-            offsets: self.plain.offsets.clone(),
-            taps: self.plain.taps.clone(),
-            weights,
-            biases,
-        }
-    }
-
-    /// Parameters of the shader, for `stride` lanes and all input channels.
-    pub fn params(&self, stride: usize, adds: bool) -> Params {
-        Params {
-            quads: (stride / 4) as u32,
-            chunk: 0,
-            groups: self.groups as u32,
-            blocks: self.to.channels.div_ceil(BLOCK) as u32,
-            outputs: self.to.channels as u32,
-            inputs: self.from.channels as u32,
-            kernels: self.plain.kernels as u32,
-            positions: self.to.positions as u32,
-            from_channel: self.from.layout.channel as u32,
-            from_position: self.from.layout.position as u32,
-            to_channel: self.to.layout.channel as u32,
-            to_position: self.to.layout.position as u32,
-            begin: 0,
-            end: self.from.channels as u32,
-            adds: u32::from(adds),
-        }
-    }
-
     /// Multiplications and additions of a lane.
     pub fn operations(&self) -> usize {
         self.plain.taps.len() * self.groups * self.from.channels * self.to.channels
-    }
-}
-
-/// Links of positions that are written together.
-struct Spans {
-    /// Positions of a span.
-    width: usize,
-    /// By span.
-    offsets: Vec<u32>,
-    /// Input position, and its kind.
-    taps: Vec<[u32; 2]>,
-    /// The ways in which an input position is linked with a span: with which of its positions, and by which of the kernel's.
-    kinds: Vec<Vec<[u32; 2]>>,
-}
-
-impl Spans {
-    /// Each position alone.
-    fn alone(links: &[[u32; 3]], positions: usize, kernels: usize) -> Self {
-        let mut offsets = vec![0; positions + 1];
-        for link in links {
-            offsets[link[0] as usize + 1] += 1;
-        }
-        for p in 0..positions {
-            offsets[p + 1] += offsets[p];
-        }
-        Self {
-            width: 1,
-            offsets,
-            taps: links.iter().map(|link| [link[1], link[2]]).collect(),
-            kinds: (0..kernels as u32)
-                .map(|kernel| vec![[0, kernel]])
-                .collect(),
-        }
-    }
-
-    /// So many positions together, of links by output position.
-    fn new(links: &[[u32; 3]], positions: usize, width: usize) -> Self {
-        let mut spans = Self {
-            width,
-            offsets: vec![0],
-            taps: Vec::new(),
-            kinds: Vec::new(),
-        };
-        let mut numbers: BTreeMap<Vec<[u32; 2]>, u32> = BTreeMap::new();
-        let mut rest = links;
-        for first in (0..positions).step_by(width) {
-            let end = rest.partition_point(|link| (link[0] as usize) < first + width);
-            let mut of_input: BTreeMap<u32, Vec<[u32; 2]>> = BTreeMap::new();
-            for &[output, input, kernel] in &rest[..end] {
-                let position = output - first as u32;
-                of_input.entry(input).or_default().push([position, kernel]);
-            }
-            rest = &rest[end..];
-            for (input, kind) in of_input {
-                let next = numbers.len() as u32;
-                let number = *numbers.entry(kind.clone()).or_insert_with(|| {
-                    spans.kinds.push(kind);
-                    next
-                });
-                spans.taps.push([input, number]);
-            }
-            spans.offsets.push(spans.taps.len() as u32);
-        }
-        spans
     }
 }
 

@@ -10,6 +10,8 @@
 
 mod answers;
 mod backward;
+mod check;
+mod chosen;
 mod cpu;
 mod forward;
 #[cfg(feature = "gpu")]
@@ -24,27 +26,20 @@ mod rule;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use self::cpu::Cpu;
-use self::gradients::{Gradients, Lines};
+use self::check::{check, check_row, refused, unknown};
+use self::chosen::{Chosen, choose, lines, of_networks, on_lines};
+use self::gradients::Gradients;
 use self::graph::Graph;
 pub use self::rule::{Rule, rules};
 use super::amount::Amount;
 use super::background::Background;
-use super::method::{Account, Found, Method, Rows, unusable};
+use super::method::{Account, Found, Method, Rows};
 use super::others::Others;
 use super::players::Players;
-use super::{Estimator, Index, Link, Options, Output, ValueFunction};
-use crate::device::Device;
+use super::{Estimator, Options, ValueFunction};
 use crate::error::{Error, MEMORY, Result};
 use crate::explanation::Header;
 use crate::model::{Feature, Model, Network};
-
-/// Points of a line of integrated gradients, and random points of expected ones, where nothing is said.
-const POINTS: usize = 32;
-const RANDOM: usize = 1024;
-
-/// Points at most.
-const MOST_POINTS: usize = 1 << 16;
 
 /// A network made ready for its background.
 #[derive(Debug)]
@@ -345,125 +340,6 @@ fn counts(network: &Network) -> Vec<(String, usize)> {
     counts
 }
 
-/// Where a network is explained.
-struct Chosen {
-    engine: Box<dyn Engine>,
-    device: Device,
-    /// Why on it.
-    reason: String,
-    notes: Vec<String>,
-}
-
-/// Where derivatives are taken, by the estimator; `None` for the rules.
-fn lines(options: &Options) -> Result<Option<Lines>> {
-    let points = options.samples.map(|pairs| 2 * pairs as usize);
-    if points.is_some_and(|points| points > MOST_POINTS) {
-        return Err(Error::Parameter {
-            name: "nsamples",
-            got: points.unwrap_or_default().to_string(),
-            allowed: format!("up to {MOST_POINTS} points"),
-        });
-    }
-    Ok(match options.estimator {
-        Estimator::IntegratedGradients => Some(Lines::All(points.unwrap_or(POINTS))),
-        Estimator::ExpectedGradients => Some(Lines::Random(points.unwrap_or(RANDOM), options.seed)),
-        _ => None,
-    })
-}
-
-/// Derivatives, on the CPU.
-fn on_lines(options: &Options, engine: Box<dyn Engine>) -> Chosen {
-    let wanted = options.device.name();
-    let cpu = Device::cpu();
-    let is_cpu = matches!(options.device, Device::Cpu { .. });
-    let reason = "gradients are computed on the CPU".to_owned();
-    Chosen {
-        engine,
-        notes: (!is_cpu)
-            .then(|| format!("{wanted} was not used: {reason}"))
-            .into_iter()
-            .collect(),
-        reason: if is_cpu {
-            options.device.reason()
-        } else {
-            reason
-        },
-        device: cpu,
-    }
-}
-
-/// Whether an estimator is one of networks.
-fn of_networks(estimator: Estimator) -> bool {
-    matches!(
-        estimator,
-        Estimator::Auto | Estimator::IntegratedGradients | Estimator::ExpectedGradients
-    )
-}
-
-/// The engine of the device that was asked for; that of the CPU where a GPU cannot hold the network.
-fn choose(
-    options: &Options,
-    graph: &Arc<Graph>,
-    others: &[&[f64]],
-    weights: &[f64],
-) -> Result<Chosen> {
-    let (device, reason) = (options.device.clone(), options.device.reason());
-    let on_cpu = || Box::new(Cpu::new(Arc::clone(graph), others, weights));
-    match gpu::engine(options, graph, others, weights) {
-        Err(Error::Unsupported { what, by, .. }) => {
-            let reason = format!("{by} cannot hold {what}");
-            Ok(Chosen {
-                engine: on_cpu(),
-                notes: vec![format!("{} was not used: {reason}", device.name())],
-                device: Device::cpu(),
-                reason,
-            })
-        }
-        made => Ok(Chosen {
-            engine: match made? {
-                Some(engine) => engine,
-                None => on_cpu(),
-            },
-            device,
-            reason,
-            notes: Vec::new(),
-        }),
-    }
-}
-
-/// Refuses cells that a network cannot read.
-fn check_row(network: &Network, cells: &[f64], at: impl Fn(usize) -> String) -> Result<()> {
-    let bad = |cell: &f64| !(*cell as f32).is_finite();
-    if let Some(feature) = cells.iter().position(bad) {
-        return Err(unusable(MEMORY, at(feature), cells[feature]));
-    }
-    let mut first = 0;
-    for (tensor, input) in network.inputs.iter().enumerate() {
-        let own = first..first + input.cells();
-        first = own.end;
-        if !input.is_whole {
-            continue;
-        }
-        let entries = network.entries(tensor);
-        let fits = |cell: &f64| {
-            cell.fract() == 0.0 && entries.is_none_or(|n| *cell >= 0.0 && *cell < n as f64)
-        };
-        if let Some(place) = cells[own.clone()].iter().position(|cell| !fits(cell)) {
-            let limit = entries.map_or_else(String::new, |n| format!(" from 0 to {}", n - 1));
-            return Err(Error::Data {
-                path: MEMORY.into(),
-                at: at(own.start + place),
-                reason: format!(
-                    "the cell is {}, but the input \"{}\" takes whole numbers{limit}",
-                    cells[own.start + place],
-                    input.name
-                ),
-            });
-        }
-    }
-    Ok(())
-}
-
 /// One feature for each cell of a layer.
 fn layer_features(network: &Network, layer: usize, name: &str) -> Vec<Feature> {
     let shape = &network.tensors[layer].shape;
@@ -483,57 +359,4 @@ fn layer_features(network: &Network, layer: usize, name: &str) -> Vec<Feature> {
             }
         })
         .collect()
-}
-
-fn unknown(name: &str, network: &Network) -> Error {
-    let mut some: Vec<&str> = Vec::new();
-    for (layer, _) in &network.layers {
-        if some.len() < 12 && !some.contains(&layer.as_str()) {
-            some.push(layer);
-        }
-    }
-    Error::Parameter {
-        name: "layer",
-        got: format!("\"{name}\""),
-        allowed: format!(
-            "a name of a node or a value of the network, such as {}",
-            some.join(", ")
-        ),
-    }
-}
-
-/// Refuses what the method has no meaning for.
-fn check(options: &Options) -> Result<()> {
-    let what = match options {
-        Options {
-            interactions: true, ..
-        } => "interactions".to_owned(),
-        Options { index, .. } if *index != Index::Shapley => format!("the index {}", index.name()),
-        Options { output, .. } if *output != Output::Raw => format!("the output {output}"),
-        Options { link, .. } if *link != Link::Identity => format!("the link {link}"),
-        Options { estimator, .. } if !of_networks(*estimator) => {
-            format!("the estimator {estimator}")
-        }
-        Options { value_function, .. }
-            if !matches!(
-                value_function,
-                ValueFunction::Auto | ValueFunction::Interventional
-            ) =>
-        {
-            format!("the value function {}", value_function.name())
-        }
-        _ => return Ok(()),
-    };
-    Err(refused(
-        &what,
-        "leave it out, or explain the network by kernel SHAP",
-    ))
-}
-
-fn refused(what: &str, instead: &str) -> Error {
-    Error::Unsupported {
-        what: what.to_owned(),
-        by: "deep SHAP".to_owned(),
-        instead: instead.to_owned(),
-    }
 }

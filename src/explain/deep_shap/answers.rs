@@ -5,9 +5,10 @@ use std::sync::Arc;
 use ndarray::Array2;
 use rayon::prelude::*;
 
+use super::Engine;
+use super::check::check_row;
 use super::cpu::Cpu;
 use super::graph::Graph;
-use super::{Engine, check_row};
 use crate::error::{Error, Result};
 use crate::model::{BlackBox, Network, Predict};
 

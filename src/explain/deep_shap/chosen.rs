@@ -1,0 +1,104 @@
+//! Where a network is explained, and by which engine.
+
+use std::sync::Arc;
+
+use super::cpu::Cpu;
+use super::gradients::Lines;
+use super::graph::Graph;
+use super::{Engine, gpu};
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::explain::{Estimator, Options};
+
+/// Points of a line of integrated gradients, and random points of expected ones, where nothing is said.
+const POINTS: usize = 32;
+const RANDOM: usize = 1024;
+
+/// Points at most.
+const MOST_POINTS: usize = 1 << 16;
+
+/// Where a network is explained.
+pub(super) struct Chosen {
+    pub(super) engine: Box<dyn Engine>,
+    pub(super) device: Device,
+    /// Why on it.
+    pub(super) reason: String,
+    pub(super) notes: Vec<String>,
+}
+
+/// Where derivatives are taken, by the estimator; `None` for the rules.
+pub(super) fn lines(options: &Options) -> Result<Option<Lines>> {
+    let points = options.samples.map(|pairs| 2 * pairs as usize);
+    if points.is_some_and(|points| points > MOST_POINTS) {
+        return Err(Error::Parameter {
+            name: "nsamples",
+            got: points.unwrap_or_default().to_string(),
+            allowed: format!("up to {MOST_POINTS} points"),
+        });
+    }
+    Ok(match options.estimator {
+        Estimator::IntegratedGradients => Some(Lines::All(points.unwrap_or(POINTS))),
+        Estimator::ExpectedGradients => Some(Lines::Random(points.unwrap_or(RANDOM), options.seed)),
+        _ => None,
+    })
+}
+
+/// Derivatives, on the CPU.
+pub(super) fn on_lines(options: &Options, engine: Box<dyn Engine>) -> Chosen {
+    let wanted = options.device.name();
+    let cpu = Device::cpu();
+    let is_cpu = matches!(options.device, Device::Cpu { .. });
+    let reason = "gradients are computed on the CPU".to_owned();
+    Chosen {
+        engine,
+        notes: (!is_cpu)
+            .then(|| format!("{wanted} was not used: {reason}"))
+            .into_iter()
+            .collect(),
+        reason: if is_cpu {
+            options.device.reason()
+        } else {
+            reason
+        },
+        device: cpu,
+    }
+}
+
+/// Whether an estimator is one of networks.
+pub(super) fn of_networks(estimator: Estimator) -> bool {
+    matches!(
+        estimator,
+        Estimator::Auto | Estimator::IntegratedGradients | Estimator::ExpectedGradients
+    )
+}
+
+/// The engine of the device that was asked for; that of the CPU where a GPU cannot hold the network.
+pub(super) fn choose(
+    options: &Options,
+    graph: &Arc<Graph>,
+    others: &[&[f64]],
+    weights: &[f64],
+) -> Result<Chosen> {
+    let (device, reason) = (options.device.clone(), options.device.reason());
+    let on_cpu = || Box::new(Cpu::new(Arc::clone(graph), others, weights));
+    match gpu::engine(options, graph, others, weights) {
+        Err(Error::Unsupported { what, by, .. }) => {
+            let reason = format!("{by} cannot hold {what}");
+            Ok(Chosen {
+                engine: on_cpu(),
+                notes: vec![format!("{} was not used: {reason}", device.name())],
+                device: Device::cpu(),
+                reason,
+            })
+        }
+        made => Ok(Chosen {
+            engine: match made? {
+                Some(engine) => engine,
+                None => on_cpu(),
+            },
+            device,
+            reason,
+            notes: Vec::new(),
+        }),
+    }
+}
