@@ -111,6 +111,7 @@ fn batches_threads_and_neighbours_change_no_bit() {
         for threads in [1, 2] {
             let mut options = options();
             options.threads = threads;
+            options.memory_limit = (threads == 2).then_some(1 << 12);
             for (start, end) in [(0, 1), (3, 10), (33, 70)] {
                 let part = explained.slice(ndarray::s![start..end, ..]).to_owned();
                 let part = explain(&network, &background, &part, options.clone());

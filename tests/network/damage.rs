@@ -1,9 +1,14 @@
 //! Damaged files of networks: an error or a network that can be run, never a panic or a hang.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use whylight::model::Network;
+use ndarray::Array2;
+use whylight::data::Cells;
+use whylight::explain::Estimator;
 use whylight::model::network::{Shapes, parse};
+use whylight::model::{Model, Network};
+use whylight::{Device, Explainer, Options, Table};
 
 use crate::corpus::cases;
 
@@ -47,6 +52,25 @@ fn run(network: &Network) {
         .map(|cell| cell as f64 % 7.0 - 1.0)
         .collect();
     assert_eq!(network.raw(&example).len(), network.outputs.len());
+    // And every explanation: numbers, or an error.
+    let cells = Array2::from_shape_fn((2, example.len()), |(row, cell)| {
+        if row == 0 {
+            example[cell].max(0.0)
+        } else {
+            1.0
+        }
+    });
+    let table = Table::new(None, Cells::F64(cells)).unwrap();
+    let model = Arc::new(Model::Network(network.clone()));
+    for estimator in [Estimator::Auto, Estimator::IntegratedGradients] {
+        let options = Options {
+            estimator,
+            samples: Some(2),
+            ..Options::on(Device::cpu())
+        };
+        let explainer = Explainer::new(Arc::clone(&model), Some(&table), options);
+        let _ = explainer.and_then(|explainer| explainer.explain(&table));
+    }
 }
 
 #[test]

@@ -57,7 +57,7 @@ impl From<Network> for BlackBox {
             features: network.features.clone(),
             outputs: network.outputs.clone(),
             predict: Arc::new(Answers {
-                engine: Cpu::new(graph, &[], &[]),
+                engine: Cpu::new(graph, &[], &[], None),
                 network,
             }),
         }

@@ -80,7 +80,14 @@ pub(super) fn choose(
     weights: &[f64],
 ) -> Result<Chosen> {
     let (device, reason) = (options.device.clone(), options.device.reason());
-    let on_cpu = || Box::new(Cpu::new(Arc::clone(graph), others, weights));
+    let on_cpu = || {
+        Box::new(Cpu::new(
+            Arc::clone(graph),
+            others,
+            weights,
+            options.memory_limit,
+        ))
+    };
     match gpu::engine(options, graph, others, weights) {
         Err(Error::Unsupported { what, by, .. }) => {
             let reason = format!("{by} cannot hold {what}");

@@ -14,8 +14,11 @@ use super::graph::Graph;
 use super::{Contributions, Engine};
 use crate::error::Result;
 
-/// Rows that run forward at a time on one thread.
+/// Rows that run forward at a time on one thread at the most.
 const FORWARD: usize = 64;
+
+/// Bytes of the numbers that rows under way have on all threads, when no memory limit is given.
+const FORWARD_BYTES: u64 = 1 << 28;
 
 /// Bytes of the multipliers of the largest tensor of a tile: with those of the next, and the weights, they stay in the cache
 /// of a core.
@@ -34,6 +37,8 @@ pub(super) struct Cpu {
     /// By background row.
     weights: Vec<f32>,
     plan: Plan,
+    /// Rows that run forward at a time on one thread.
+    forward: usize,
     free: Mutex<Vec<Multipliers>>,
 }
 
@@ -69,7 +74,16 @@ impl Plan {
 
 impl Cpu {
     /// Runs the background, rows of cells, forward.
-    pub(super) fn new(graph: Arc<Graph>, others: &[&[f64]], weights: &[f64]) -> Self {
+    pub(super) fn new(
+        graph: Arc<Graph>,
+        others: &[&[f64]],
+        weights: &[f64],
+        memory: Option<u64>,
+    ) -> Self {
+        // Half of the limit; the multipliers of tiles take less.
+        let bytes = memory.map_or(FORWARD_BYTES, |memory| memory / 2);
+        let of_row = 4 * graph.kept_cells().max(1) as u64 * rayon::current_num_threads() as u64;
+        let forward = ((bytes / of_row) as usize).clamp(tile::LANES, FORWARD);
         let level = Level::detect();
         let inputs = graph.inputs(others);
         Self {
@@ -78,6 +92,7 @@ impl Cpu {
             weights: weights.iter().map(|&weight| weight as f32).collect(),
             plan: Plan::new(graph.largest(), others.len(), graph.cells[graph.output]),
             free: Mutex::default(),
+            forward: forward / tile::LANES * tile::LANES,
             graph,
         }
     }
@@ -190,7 +205,7 @@ impl Engine for Cpu {
     }
 
     fn explain(&self, rows: &[&[f64]]) -> Result<Contributions> {
-        let blocks = rows.par_chunks(FORWARD).map(|rows| {
+        let blocks = rows.par_chunks(self.forward).map(|rows| {
             let inputs = self.graph.inputs(rows);
             let examples = Examples::run(&self.graph, self.level, rows.len(), inputs);
             let starts: Vec<usize> = (0..rows.len()).step_by(self.plan.rows).collect();

@@ -130,6 +130,15 @@ impl Graph {
         self.targets.iter().map(|&target| self.cells[target]).sum()
     }
 
+    /// Cells that the way back reads, of one example.
+    pub(super) fn kept_cells(&self) -> usize {
+        let cells = self.cells.iter().zip(&self.is_kept);
+        cells
+            .filter(|(_, is_kept)| **is_kept)
+            .map(|(cells, _)| cells)
+            .sum()
+    }
+
     /// Cells of the largest tensor on the way.
     pub(super) fn largest(&self) -> usize {
         let cells = self.cells.iter().zip(&self.depends);
