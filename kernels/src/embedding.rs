@@ -112,3 +112,45 @@ fn run<S: Simd>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::share_rows;
+    use crate::Level;
+    use crate::tile::{LANES, Side, Tile};
+
+    #[test]
+    fn a_number_that_stays_has_no_multiplier_and_others_share_their_row() {
+        let side = |numbers| Side {
+            numbers,
+            stride: LANES,
+            first: 0,
+            is_one: false,
+        };
+        let tile = Tile {
+            pairs: LANES,
+            outputs: 1,
+        };
+        // Tokens 3 and 5 against 5, whose rows are one number: 1 and 4 against 4.
+        let (mut x, mut y) = ([3.0; LANES], [1.0; LANES]);
+        (x[1], y[1]) = (5.0, 4.0);
+        let (r, s) = ([5.0; LANES], [4.0; LANES]);
+        for level in Level::available() {
+            let mut inward = [7.0; LANES];
+            let inputs = [side(&x), side(&r)];
+            let results = [side(&y), side(&s)];
+            let outward = [2.0; LANES];
+            share_rows(
+                level,
+                1,
+                inputs,
+                results,
+                tile,
+                &outward,
+                &mut inward,
+                false,
+            );
+            assert_eq!([inward[0], inward[1]], [3.0, 0.0]);
+        }
+    }
+}

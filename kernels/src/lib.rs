@@ -22,6 +22,10 @@
 //! [`linear`], [`kernel_machine`], [`mlp`] and [`neighbours`] make margins of units, and [`decision`] answers of
 //! margins; [`least_squares`] has values of what coalitions are worth, and [`product_games`] values that need no
 //! coalitions.
+//!
+//! The steps of networks read numbers by cell and lane ([`tile`]), forward and back: [`convolution`] (layers of neurons,
+//! too), [`gather`], [`scale`], [`rescale`] of the functions in [`curve`], [`products`], [`pooling`], [`softmax`] and
+//! [`embedding`]; [`contributions`] has what their multipliers make of the differences.
 
 pub mod binding;
 pub mod block;

@@ -198,3 +198,15 @@ fn points_without_end_are_refused() {
     let error = Explainer::new(model, Some(&background), options).unwrap_err();
     assert!(error.to_string().contains("65536"), "{error}");
 }
+
+/// The derivative of a square is a line: two points on both sides of the middle have its mean.
+#[test]
+fn random_points_come_in_pairs_around_the_middle() {
+    let mut draft = Draft::new(1, &[(&[1, 3], false)]);
+    draft.activation(0, Activation::Power(2.0));
+    let network = draft.network();
+    let (background, explained) = (rows(&mut Random(1), 1, 3), rows(&mut Random(2), 2, 3));
+    let options = by(Estimator::ExpectedGradients, 16);
+    let found = explain(&network, &background, &explained, options);
+    assert!(incompleteness(&network, &background, &explained, &found) < 1e-5);
+}
