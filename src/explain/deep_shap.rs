@@ -27,8 +27,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use self::check::{check, check_row, refused, unknown};
-use self::chosen::{Chosen, choose, lines, of_networks, on_lines};
-use self::gradients::Gradients;
+use self::chosen::{Chosen, choose, gradients, lines, of_networks};
 use self::graph::Graph;
 pub use self::rule::{Rule, rules};
 use super::amount::Amount;
@@ -120,10 +119,7 @@ impl DeepShap {
             notes,
         } = match lines(options)? {
             None => choose(options, &graph, &rows, &others.weights)?,
-            Some(lines) => {
-                let engine = Gradients::new(network, layer, lines, &rows, &others.weights);
-                on_lines(options, Box::new(engine))
-            }
+            Some(lines) => gradients(options, network, layer, lines, &rows, &others.weights)?,
         };
         let mut base_values = vec![0.0; network.outputs.len()];
         let answers = engine.background();

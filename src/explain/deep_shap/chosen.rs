@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::cpu::Cpu;
-use super::gradients::Lines;
+use super::gradients::{Gradients, Lines};
 use super::graph::Graph;
 use super::{Engine, gpu};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::explain::{Estimator, Options};
+use crate::model::Network;
 
 /// Points of a line of integrated gradients, and random points of expected ones, where nothing is said.
 const POINTS: usize = 32;
@@ -43,14 +44,22 @@ pub(super) fn lines(options: &Options) -> Result<Option<Lines>> {
     })
 }
 
-/// Derivatives, on the CPU.
-pub(super) fn on_lines(options: &Options, engine: Box<dyn Engine>) -> Chosen {
+/// The engine of derivatives on lines from the background, rows of cells, to what is explained, of the inputs or of a layer.
+#[expect(clippy::unnecessary_wraps, reason = "as the engine of the rules")]
+pub(super) fn gradients(
+    options: &Options,
+    network: &Network,
+    layer: Option<usize>,
+    lines: Lines,
+    others: &[&[f64]],
+    weights: &[f64],
+) -> Result<Chosen> {
+    let engine = Gradients::new(network, layer, lines, others, weights);
     let wanted = options.device.name();
-    let cpu = Device::cpu();
     let is_cpu = matches!(options.device, Device::Cpu { .. });
     let reason = "gradients are computed on the CPU".to_owned();
-    Chosen {
-        engine,
+    Ok(Chosen {
+        engine: Box::new(engine),
         notes: (!is_cpu)
             .then(|| format!("{wanted} was not used: {reason}"))
             .into_iter()
@@ -60,8 +69,8 @@ pub(super) fn on_lines(options: &Options, engine: Box<dyn Engine>) -> Chosen {
         } else {
             reason
         },
-        device: cpu,
-    }
+        device: Device::cpu(),
+    })
 }
 
 /// Whether an estimator is one of networks.
