@@ -82,8 +82,13 @@ pub struct Options {
     /// The standard error that no estimated value of a row should pass, in the units of what is explained
     /// (with a link, of that). Coalitions are added, each time as many as there are, until the row meets
     /// it, or has [`Options::samples`]; a note counts the rows that do not. For black boxes, and models
-    /// that are explained like them.
+    /// that are explained like them. Of a network, the completeness delta that a row should not pass: see
+    /// [`Options::fallback`].
     pub tolerance: Option<f64>,
+    /// What computes the rows of a network again whose completeness delta passes the tolerance, and is named by the
+    /// result for each of them: [`Estimator::IntegratedGradients`] or [`Estimator::ExpectedGradients`]. `None` leaves
+    /// them as they are.
+    pub fallback: Option<Estimator>,
     /// The layer of a network whose cells the values are of, by the name of its node or value in the file; `None` for the
     /// inputs.
     pub layer: Option<String>,
@@ -110,6 +115,7 @@ impl Options {
             link: Link::Identity,
             samples: None,
             tolerance: None,
+            fallback: None,
             layer: None,
             allow_noise: false,
         }
@@ -199,6 +205,23 @@ impl Explainer {
                     what,
                     by: "this method".to_owned(),
                     instead: "leave it out, or explain the model as a black box".to_owned(),
+                });
+            }
+        }
+        if !matches!(&*model, Model::Network(_)) {
+            let what = match &options {
+                Options { layer: Some(_), .. } => "a layer",
+                Options {
+                    fallback: Some(_), ..
+                } => "a fallback",
+                _ => "",
+            };
+            if !what.is_empty() {
+                return Err(Error::Unsupported {
+                    what: what.to_owned(),
+                    by: "a method for models that are no networks".to_owned(),
+                    instead: "leave it out, or explain the network's ONNX file by deep SHAP"
+                        .to_owned(),
                 });
             }
         }

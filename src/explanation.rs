@@ -2,7 +2,7 @@
 
 mod summary;
 
-use ndarray::{Array2, Array3, ArrayView3};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 use serde::Serialize;
 
 use crate::data::Table;
@@ -48,6 +48,13 @@ pub struct Header {
     /// Of a network, what each step's multipliers follow: the node of its file, what it computes, and its rule.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<(String, String, String)>,
+    /// Of a network, the completeness delta that rows should not pass, in the units of the output.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<f64>,
+    /// What rows that pass the tolerance are computed by: `integrated_gradients` or `expected_gradients`; empty where
+    /// they stay as they are.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub fallback: String,
     /// Where the covers, or the expected values of the features, come from: `model`, or `background`
     /// with its number of rows and a hash of its cells as the model reads them (and of the weights
     /// of its rows), or `moments` with a hash of them.
@@ -63,6 +70,20 @@ pub struct Header {
 }
 
 impl Header {
+    /// Whether each row says what its values miss the answer by.
+    pub fn has_completeness_delta(&self) -> bool {
+        self.method == "deep_shap"
+    }
+
+    /// Whether the completeness deltas of a row, one per output, pass the tolerance. What is no number passes any.
+    pub fn is_past_tolerance<'a>(&self, deltas: impl IntoIterator<Item = &'a f32>) -> bool {
+        let past =
+            |tolerance: f64, delta: &f32| delta.is_nan() || f64::from(delta.abs()) > tolerance;
+        let mut deltas = deltas.into_iter();
+        self.tolerance
+            .is_some_and(|tolerance| deltas.any(|delta| past(tolerance, delta)))
+    }
+
     /// What a row's values and its base value add up to, as reports call it: the `margin`, ….
     pub fn output_label(&self) -> &str {
         match self.output.as_str() {
@@ -119,9 +140,33 @@ pub struct Explanation {
     /// What base value and values of each row add up to more than the model's answer, (rows, outputs), where they need
     /// not add up to it.
     pub completeness_delta: Option<Array2<f32>>,
+    /// By row, whether the values are the fallback's; of a method that has one.
+    pub recomputed: Option<Vec<bool>>,
     /// The explained cells, for reports; labels and numbers as the table has them. See
     /// [`Explanation::with_data`].
     pub data: Option<Table>,
+}
+
+/// The next rows of an explanation.
+#[derive(Debug, Clone, Copy)]
+pub struct Block<'a> {
+    /// (rows, features, outputs), for interactions (rows, features · features, outputs).
+    pub values: ArrayView3<'a, f32>,
+    /// (rows, outputs), as [`Explanation::completeness_delta`].
+    pub completeness_delta: Option<ArrayView2<'a, f32>>,
+    /// By row, as [`Explanation::recomputed`].
+    pub recomputed: Option<&'a [bool]>,
+}
+
+impl<'a> From<ArrayView3<'a, f32>> for Block<'a> {
+    /// Values alone.
+    fn from(values: ArrayView3<'a, f32>) -> Self {
+        Self {
+            values,
+            completeness_delta: None,
+            recomputed: None,
+        }
+    }
 }
 
 /// Where an explainer writes blocks of rows.
@@ -132,12 +177,11 @@ pub trait Sink {
     /// What the sink's file says.
     fn begin(&mut self, header: &Header) -> Result<()>;
 
-    /// The values (rows, features, outputs) of the next rows, for interactions (rows, features ·
-    /// features, outputs).
+    /// Called with the next rows.
     ///
     /// # Errors
     /// What the sink's file says.
-    fn block(&mut self, values: ArrayView3<'_, f32>) -> Result<()>;
+    fn block(&mut self, block: &Block<'_>) -> Result<()>;
 
     /// Called once after the last block.
     ///
@@ -147,6 +191,17 @@ pub trait Sink {
 }
 
 impl Explanation {
+    /// By row, whether its completeness delta passes the tolerance; `None` where there is no tolerance.
+    pub fn past_tolerance(&self) -> Option<Vec<bool>> {
+        let deltas = self.completeness_delta.as_ref()?;
+        self.header.tolerance?;
+        let rows = deltas.rows().into_iter();
+        Some(
+            rows.map(|deltas| self.header.is_past_tolerance(deltas))
+                .collect(),
+        )
+    }
+
     /// The explanation with the table that was explained, for reports to show its cells.
     #[must_use]
     pub fn with_data(self, table: Table) -> Self {

@@ -12,7 +12,7 @@ mod text;
 mod waterfall;
 
 pub use cell::Cell;
-pub use columns::{Columns, cell_names, column_names};
+pub use columns::{Columns, cell_names, column_names, extra_column_names};
 pub use json::json;
 pub use npy::Npy;
 pub use ranking::ranking;

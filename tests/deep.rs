@@ -1,5 +1,6 @@
 //! Deep SHAP: what multipliers add up to, and what they are where that can be said by hand.
 
+mod completeness;
 mod exact;
 mod exports;
 #[cfg(feature = "gpu")]

@@ -21,6 +21,8 @@ fn explanation(outputs: &[&str], values: Array3<f32>, data: Option<Table>) -> Ex
             index: "shapley".to_owned(),
             interactions: false,
             rules: Vec::new(),
+            tolerance: None,
+            fallback: String::new(),
             base_values: vec![0.5; outputs.len()],
             feature_names: names(&["age", "city", "very \"quoted\" name"]),
             columns: names(&["age", "city", "very \"quoted\" name"]),
@@ -46,6 +48,7 @@ fn explanation(outputs: &[&str], values: Array3<f32>, data: Option<Table>) -> Ex
         values,
         standard_errors: None,
         completeness_delta: None,
+        recomputed: None,
         data,
     }
 }
@@ -254,7 +257,7 @@ fn a_summary_ranks_like_the_whole_result_and_keeps_the_first_rows() {
     summary.begin(&explanation.header).unwrap();
     for rows in [0..2, 2..4, 4..5] {
         let block = explanation.values.slice(ndarray::s![rows, .., ..]);
-        summary.block(block).unwrap();
+        summary.block(&block.into()).unwrap();
     }
     summary.end(&explanation.trailer).unwrap();
     assert_eq!(summary.ranking(), explanation.ranking());

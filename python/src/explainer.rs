@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use numpy::{PyArray2, PyArray3, PyReadonlyArray1, PyReadonlyArray2};
+use numpy::{PyArray1, PyArray2, PyArray3, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use whylight::explain::{Background, Group};
 use whylight::explanation::Summary;
@@ -19,6 +19,18 @@ type Values<'py> = Bound<'py, PyArray3<f32>>;
 /// (rows, outputs).
 type Deltas<'py> = Bound<'py, PyArray2<f32>>;
 
+/// By row.
+type Marks<'py> = Bound<'py, PyArray1<bool>>;
+
+/// Values, standard errors, deltas, marks of the fallback, and a trailer.
+type Explained<'py> = (
+    Values<'py>,
+    Option<Values<'py>>,
+    Option<Deltas<'py>>,
+    Option<Marks<'py>>,
+    String,
+);
+
 /// (features, outputs).
 type Means<'py> = Bound<'py, PyArray2<f64>>;
 
@@ -29,7 +41,7 @@ pub(crate) struct Explainer(whylight::Explainer);
 #[pymethods]
 impl Explainer {
     #[new]
-    #[pyo3(signature = (model, background=None, background_names=None, *, weights=None, mean=None, covariance=None, value_function="auto", interactions=false, index="shapley", groups=None, used_only=false, output="raw", estimator="auto", link="identity", samples=None, tolerance=None, allow_noise=false, layer=None, device="auto", threads=0, memory_limit=None, additivity_rows=None, seed=0))]
+    #[pyo3(signature = (model, background=None, background_names=None, *, weights=None, mean=None, covariance=None, value_function="auto", interactions=false, index="shapley", groups=None, used_only=false, output="raw", estimator="auto", link="identity", samples=None, tolerance=None, allow_noise=false, layer=None, fallback=None, device="auto", threads=0, memory_limit=None, additivity_rows=None, seed=0))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
         py: Python<'_>,
@@ -51,6 +63,7 @@ impl Explainer {
         tolerance: Option<f64>,
         allow_noise: bool,
         layer: Option<String>,
+        fallback: Option<&str>,
         device: &str,
         threads: usize,
         memory_limit: Option<u64>,
@@ -94,6 +107,7 @@ impl Explainer {
                 tolerance,
                 allow_noise,
                 layer,
+                fallback: fallback.map(str::parse).transpose()?,
             };
             let model = Arc::clone(&model.0);
             match background {
@@ -112,7 +126,8 @@ impl Explainer {
     }
 
     /// The values (rows, features, outputs) of a table, their standard errors where they are estimated, what each row
-    /// adds up to more than the model's answer (rows, outputs) where it need not add up to it, and how they were computed as JSON.
+    /// adds up to more than the model's answer (rows, outputs) where it need not add up to it, which rows a fallback computed
+    /// where there is one, and how they were computed as JSON.
     #[pyo3(signature = (data, names=None, progress=None))]
     fn explain<'py>(
         &self,
@@ -120,12 +135,7 @@ impl Explainer {
         data: Data<'py>,
         names: Option<Vec<String>>,
         progress: Option<Py<PyAny>>,
-    ) -> PyResult<(
-        Values<'py>,
-        Option<Values<'py>>,
-        Option<Deltas<'py>>,
-        String,
-    )> {
+    ) -> PyResult<Explained<'py>> {
         let copied = data.copied();
         let view = data.view(&copied, names.as_deref());
         let view = view.map_err(|error| raised(py, &error))?;
@@ -137,7 +147,9 @@ impl Explainer {
         let errors = explained.standard_errors.map(made);
         let deltas = explained.completeness_delta;
         let deltas = deltas.map(|deltas| PyArray2::from_owned_array(py, deltas));
-        Ok((made(explained.values), errors, deltas, trailer))
+        let marks = explained.recomputed;
+        let marks = marks.map(|marks| PyArray1::from_vec(py, marks));
+        Ok((made(explained.values), errors, deltas, marks, trailer))
     }
 
     /// The mean and the standard deviation of |value| (features, outputs) over a table, without its

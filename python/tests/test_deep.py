@@ -180,6 +180,49 @@ def test_deltas_are_sliced_and_saved(tmp_path):
     assert loaded.details["rules"] == explanation.details["rules"]
 
 
+@pytest.mark.parametrize("by", ["integrated_gradients", "expected_gradients"])
+def test_rows_past_the_tolerance_are_marked_and_computed_again(by, tmp_path):
+    path, found = case("cnn_max")
+    rows = np.concatenate([found["rows"], found["others"]])
+    # Gradients of a network with corners miss the answer by different amounts.
+    gradients = whylight.GradientExplainer(path, found["others"], points=2)(rows)
+    sizes = np.abs(gradients.completeness_delta).max(axis=1)
+    tolerance = float(np.median(sizes))
+    marked = whylight.GradientExplainer(path, found["others"], points=2, tolerance=tolerance)(rows)
+    np.testing.assert_array_equal(marked.past_tolerance, sizes > tolerance)
+    assert marked.recomputed is None and gradients.past_tolerance is None
+    assert 0 < marked.past_tolerance.sum() < len(rows)
+    np.testing.assert_array_equal(marked[marked.past_tolerance].past_tolerance, True)
+
+    # Only rounding is left of multipliers.
+    plain = whylight.DeepExplainer(path, found["others"])(rows)
+    sizes = np.abs(plain.completeness_delta).max(axis=1)
+    tolerance = float(np.median(sizes)) + 1e-12
+    explainer = whylight.DeepExplainer(path, found["others"], tolerance=tolerance, fallback=by)
+    again = explainer(rows)
+    assert again.fallback == by and again.tolerance == tolerance
+    np.testing.assert_array_equal(again.recomputed, sizes > tolerance)
+    assert 0 < again.recomputed.sum() < len(rows)
+    other = whylight.GradientExplainer(path, found["others"], method=by.split("_")[0])(rows)
+    chosen = np.where(again.recomputed[:, None, None], other.values, plain.values)
+    np.testing.assert_array_equal(again.values, chosen)
+    deltas = np.where(again.recomputed[:, None], other.completeness_delta, plain.completeness_delta)
+    np.testing.assert_array_equal(again.completeness_delta, deltas)
+    assert any("computed again by the fallback" in note for note in again.notes)
+    np.testing.assert_array_equal(again[1:3].recomputed, again.recomputed[1:3])
+    for name in ("saved", "saved.parquet", "saved.arrow"):
+        whylight.save_explanation(again, tmp_path / name)
+        loaded = whylight.load_explanation(tmp_path / name)
+        np.testing.assert_array_equal(loaded.recomputed, again.recomputed)
+        np.testing.assert_array_equal(loaded.past_tolerance, again.past_tolerance)
+    with pytest.raises(whylight.ParameterError, match="without a tolerance"):
+        whylight.DeepExplainer(path, found["others"], fallback=by)
+    with pytest.raises(whylight.ParameterError, match="tolerance"):
+        whylight.DeepExplainer(path, found["others"], tolerance=-1)
+    with pytest.raises(whylight.ParameterError, match="fallback"):
+        whylight.DeepExplainer(path, found["others"], tolerance=1, fallback="deeplift")
+
+
 @pytest.mark.parametrize(
     ("rows", "error", "said"),
     [

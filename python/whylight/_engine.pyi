@@ -113,6 +113,7 @@ class Explainer:
         tolerance: float | None = None,
         allow_noise: bool = False,
         layer: str | None = None,
+        fallback: str | None = None,
         device: str = "auto",
         threads: int = 0,
         memory_limit: int | None = None,
@@ -122,8 +123,10 @@ class Explainer:
     def header(self) -> str: ...
     def explain(
         self, data: _Data, names: Sequence[str] | None = None, progress: Callable[[int], object] | None = None
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, NDArray[np.float32] | None, str]:
-        """The values, their standard errors where they are estimated, deltas of networks, and a trailer."""
+    ) -> tuple[
+        NDArray[np.float32], NDArray[np.float32] | None, NDArray[np.float32] | None, NDArray[np.bool_] | None, str
+    ]:
+        """The values, their errors where they are estimated, deltas and the fallback's rows of networks, a trailer."""
     def summarise(
         self, data: _Data, names: Sequence[str] | None = None, progress: Callable[[int], object] | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], str]:

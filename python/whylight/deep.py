@@ -12,6 +12,9 @@ from .models.network import arrays, flat, network
 from .summarise import Background
 from .tree import EngineExplainer
 
+#: What rows can be computed by that pass the tolerance.
+FALLBACKS = (None, "integrated_gradients", "expected_gradients")
+
 
 class DeepExplainer(EngineExplainer):
     """Values of a network's inputs by DeepLIFT's multipliers, as in Deep SHAP (Lundberg & Lee 2017), on its graph.
@@ -24,9 +27,11 @@ class DeepExplainer(EngineExplainer):
     Every operator of the graph has a rule: linear ones their weights, functions of one number the quotient of their
     difference (rescale), products the mean of the other factor, maxima the winner, softmax the mean of its derivatives
     along the way; `explainer.rules` lists them. Values and base value add up to the answer up to
-    `e.completeness_delta`, (rows, outputs), which every result has. `layer` is the name of a node or value of the
-    graph whose cells are explained in place of the inputs; `explainer.layers` has the names. `output_name` is the
-    output of an ONNX graph that is explained.
+    `e.completeness_delta`, (rows, outputs), which every result has. With a `tolerance`, in the units of the output, the
+    rows that pass it are `e.past_tolerance`; `fallback="integrated_gradients"` (at 32 points a line) or
+    "expected_gradients" (at 1024 points) computes them again, and `e.recomputed` names them. `layer` is the name of a
+    node or value of the graph whose cells are explained in place of the inputs; `explainer.layers` has the names.
+    `output_name` is the output of an ONNX graph that is explained.
 
     `e.values` is (examples, cells[, outputs]); `e.by_input()` has them in the inputs' shapes, and `shap_values(x)`
     returns what shap's DeepExplainer does.
@@ -41,6 +46,8 @@ class DeepExplainer(EngineExplainer):
         background,
         *,
         layer=None,
+        tolerance=None,
+        fallback=None,
         output="auto",
         output_name=None,
         groups=None,
@@ -59,6 +66,8 @@ class DeepExplainer(EngineExplainer):
             raise ParameterError("background: None is not allowed: examples are compared with others; give a sample")
         if output not in ("auto", "raw", "probability"):
             raise ParameterError(f'output: {output!r} is not allowed: "auto", "raw" or "probability"')
+        if fallback not in FALLBACKS:
+            raise ParameterError(f'fallback: {fallback!r} is not allowed: "{FALLBACKS[1]}" or "{FALLBACKS[2]}"')
         whole, (model, transformations) = model, unwrap(model, transformations, allow_all_transformations)
         self._model_type = str(type(whole))
         rows, weights = background, None
@@ -98,6 +107,8 @@ class DeepExplainer(EngineExplainer):
             allowed='"interventional"',
             groups=groups,
             layer=self._layer,
+            tolerance=None if tolerance is None else _parameters.number("tolerance", tolerance),
+            fallback=fallback,
             **self._how,
             device=device,
             seed=seed,

@@ -111,7 +111,8 @@ class EngineExplainer(Explainer):
         engine, raw = self._game()
         explain = engine.explain if include_local else engine.summarise
         *parts, trailer = explain(rows.data, rows.names, progress)
-        deltas = parts.pop() if include_local else None
+        deltas, recomputed = parts[2:] if include_local else (None, None)
+        parts = parts[:2]
         if raw is not None:
             parts = [None if part is None else raw.all(part, axis=part.ndim - 2) for part in parts]
         details = {**json.loads(engine.header()), **json.loads(trailer)}
@@ -123,7 +124,8 @@ class EngineExplainer(Explainer):
         if include_local:
             parts = [part[:, :, 0] if one and part is not None else part for part in parts]
             deltas = deltas[:, 0] if one and deltas is not None else deltas
-            return {**computed, "values": parts[0], "standard_errors": parts[1], "completeness_delta": deltas}
+            beside = {"standard_errors": parts[1], "completeness_delta": deltas, "recomputed": recomputed}
+            return {**computed, "values": parts[0], **beside}
         parts = [part[:, 0] if one else part.T for part in parts]
         if one and self._output_task == "classification":
             parts = [np.stack([part, part]) for part in parts]

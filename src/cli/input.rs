@@ -81,6 +81,11 @@ pub(super) struct Input {
     #[arg(long, value_name = "WHICH", default_value = "auto")]
     estimator: Estimator,
 
+    /// Largest standard error that a value should have, or of a network the largest completeness delta of a row, in
+    /// the units of the output; see --nsamples and --fallback (kernel, deep)
+    #[arg(long, value_name = "NUMBER")]
+    tolerance: Option<f64>,
+
     #[command(flatten)]
     groups: Groups,
 
@@ -197,8 +202,10 @@ impl Input {
             used_only: self.used_only,
             link: self.link,
             samples: self.pairs,
+            tolerance: self.tolerance,
             seed: self.seed,
             layer: self.network.layer.clone(),
+            fallback: self.network.fallback,
             ..options
         })
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
+use whylight::explain::Estimator;
 use whylight::model::Model;
 use whylight::model::network::{self, Shapes};
 use whylight::{Error, Result};
@@ -14,6 +15,11 @@ pub(super) struct NetworkArgs {
     /// inputs by default (deep)
     #[arg(long, value_name = "NAME")]
     pub(super) layer: Option<String>,
+
+    /// What rows whose completeness delta passes the tolerance are computed by: `integrated_gradients` or
+    /// `expected_gradients`; they stay as they are by default (deep)
+    #[arg(long, value_name = "ESTIMATOR")]
+    pub(super) fallback: Option<Estimator>,
 
     /// Value of an ONNX graph to explain; its first output of numbers by default (deep)
     #[arg(long, value_name = "NAME")]

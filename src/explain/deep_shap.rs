@@ -10,6 +10,7 @@
 
 mod answers;
 mod backward;
+mod by_player;
 mod check;
 mod chosen;
 mod cpu;
@@ -26,13 +27,14 @@ mod rule;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use self::by_player::ByPlayer;
 use self::check::{check, check_row, refused, unknown};
 use self::chosen::{Chosen, choose, gradients, lines, of_networks};
 use self::graph::Graph;
 pub use self::rule::{Rule, rules};
 use super::amount::Amount;
 use super::background::Background;
-use super::method::{Account, Found, Method, Rows};
+use super::method::{Account, Extra, Found, Method, Rows};
 use super::others::Others;
 use super::players::Players;
 use super::{Estimator, Options, ValueFunction};
@@ -46,10 +48,11 @@ pub(super) struct DeepShap {
     model: Arc<Model>,
     graph: Arc<Graph>,
     engine: Box<dyn Engine>,
+    /// What computes rows that pass the tolerance.
+    fallback: Option<Box<dyn Engine>>,
     /// Background rows.
     others: usize,
     players: Players,
-    estimator: Estimator,
     header: Header,
     account: Account,
 }
@@ -117,9 +120,17 @@ impl DeepShap {
             device,
             reason: device_reason,
             notes,
-        } = match lines(options)? {
+        } = match lines(options, options.estimator)? {
             None => choose(options, &graph, &rows, &others.weights)?,
             Some(lines) => gradients(options, network, layer, lines, &rows, &others.weights)?,
+        };
+        let fallback = match options.fallback.map(|by| lines(options, by)) {
+            Some(lines) => {
+                let made =
+                    |lines| gradients(options, network, layer, lines, &rows, &others.weights);
+                lines?.map(made).transpose()?
+            }
+            None => None,
         };
         let mut base_values = vec![0.0; network.outputs.len()];
         let answers = engine.background();
@@ -147,7 +158,12 @@ impl DeepShap {
             } else {
                 vec![("gradients".to_owned(), network.steps.len())]
             },
-            notes,
+            notes: match &fallback {
+                Some(fallback) if fallback.notes != notes => {
+                    [notes, fallback.notes.clone()].concat()
+                }
+                _ => notes,
+            },
         };
         let header = Header {
             method: "deep_shap".to_owned(),
@@ -169,6 +185,10 @@ impl DeepShap {
             } else {
                 Vec::new()
             },
+            tolerance: options.tolerance,
+            fallback: options
+                .fallback
+                .map_or_else(String::new, |by| by.name().to_owned()),
             index: options.index.name().to_owned(),
             feature_names: players.names.clone(),
             columns: players.columns.clone(),
@@ -187,30 +207,11 @@ impl DeepShap {
             graph,
             engine,
             others: rows.len(),
+            fallback: fallback.map(|chosen| chosen.engine),
             players,
-            estimator: options.estimator,
             header,
             account,
         })
-    }
-
-    /// Writes the standard errors of features, or groups, from those of cells, (row, cell, output).
-    fn errors(&self, found: &[f64], errors: &mut [f32]) {
-        let outputs = self.outputs();
-        let of_row = (self.engine.cells() * outputs).max(1);
-        let rows = errors.chunks_mut((self.players.len() * outputs).max(1));
-        for (found, errors) in found.chunks(of_row).zip(rows) {
-            let mut squares = vec![0.0; errors.len()];
-            for (found, &player) in found.chunks(outputs).zip(&self.players.of) {
-                let squares = &mut squares[player as usize * outputs..];
-                for (square, error) in squares.iter_mut().zip(found) {
-                    *square += error * error;
-                }
-            }
-            for (error, square) in errors.iter_mut().zip(squares) {
-                *error = square.sqrt() as f32;
-            }
-        }
     }
 
     fn network(&self) -> &Network {
@@ -259,58 +260,64 @@ impl Method for DeepShap {
     }
 
     fn values(&self, rows: &Rows<'_>, out: &mut [f32]) -> Result<()> {
-        self.estimates(rows, out, &mut [], &mut []).map(drop)
+        self.estimates(rows, out, Extra::default()).map(drop)
     }
 
     fn has_errors(&self) -> bool {
-        self.estimator == Estimator::ExpectedGradients
+        [self.header.estimator.as_str(), &self.header.fallback]
+            .contains(&Estimator::ExpectedGradients.name())
     }
 
     fn has_deltas(&self) -> bool {
         true
     }
 
-    fn estimates(
-        &self,
-        rows: &Rows<'_>,
-        out: &mut [f32],
-        errors: &mut [f32],
-        deltas: &mut [f32],
-    ) -> Result<Found> {
+    fn has_fallback(&self) -> bool {
+        self.fallback.is_some()
+    }
+
+    fn estimates(&self, rows: &Rows<'_>, out: &mut [f32], extra: Extra<'_>) -> Result<Found> {
         let cells = self.cells(rows)?;
         let cells: Vec<&[f64]> = cells.iter().map(Vec::as_slice).collect();
-        let outputs = self.outputs();
-        let width = self.players.len() * outputs;
-        let Contributions {
-            sums,
-            answers,
-            errors: found,
-        } = self.engine.explain(&cells)?;
-        let of_row = (self.engine.cells() * outputs).max(1);
-        self.errors(&found, errors);
-        let sums = sums.chunks(of_row);
-        let mut out = out.chunks_mut(width.max(1));
-        let mut deltas = deltas.chunks_mut(outputs);
-        for ((sums, answers), out) in sums.zip(answers.chunks(outputs)).zip(&mut out) {
-            let mut totals = self.header.base_values.clone();
-            let mut values = vec![0.0; width];
-            for (sums, &player) in sums.chunks(outputs).zip(&self.players.of) {
-                let values = &mut values[player as usize * outputs..][..outputs];
-                for ((sum, value), total) in sums.iter().zip(values).zip(&mut totals) {
-                    *value += sum;
-                    *total += sum;
-                }
+        let base_values = &self.header.base_values;
+        let by_player = |engine: &dyn Engine, rows: &[&[f64]]| {
+            ByPlayer::of(engine, rows, &self.players, base_values)
+        };
+        let width = self.players.len() * base_values.len();
+        let mut found = by_player(&*self.engine, &cells)?;
+        let past = |deltas: &[f32]| -> Vec<usize> {
+            let rows = deltas.chunks(base_values.len()).enumerate();
+            rows.filter(|(_, deltas)| self.header.is_past_tolerance(*deltas))
+                .map(|(row, _)| row)
+                .collect()
+        };
+        let mut missed = past(&found.deltas);
+        let mut recomputed = Vec::new();
+        if let Some(fallback) = self.fallback.as_deref().filter(|_| !missed.is_empty()) {
+            let wanted: Vec<&[f64]> = missed.iter().map(|&row| cells[row]).collect();
+            let again = by_player(fallback, &wanted)?;
+            if !again.errors.is_empty() {
+                found.errors.resize(found.values.len(), 0.0);
             }
-            for (out, value) in out.iter_mut().zip(values) {
-                *out = value as f32;
-            }
-            if let Some(deltas) = deltas.next() {
-                for ((delta, total), answer) in deltas.iter_mut().zip(totals).zip(answers) {
-                    *delta = (total - answer) as f32;
-                }
+            replace(&mut found.values, &again.values, &missed, width);
+            replace(&mut found.errors, &again.errors, &missed, width);
+            replace(&mut found.deltas, &again.deltas, &missed, base_values.len());
+            recomputed = missed;
+            missed = past(&found.deltas);
+        }
+        fill(out, &found.values);
+        fill(extra.errors, &found.errors);
+        fill(extra.deltas, &found.deltas);
+        for &row in &recomputed {
+            if let Some(mark) = extra.recomputed.get_mut(row) {
+                *mark = true;
             }
         }
-        Ok(Found::default())
+        Ok(Found {
+            incomplete_rows: missed.len() as u64,
+            recomputed_rows: recomputed.len() as u64,
+            ..Found::default()
+        })
     }
 
     fn margins(&self, rows: usize, cells: &[f64]) -> Result<Vec<f64>> {
@@ -321,6 +328,20 @@ impl Method for DeepShap {
 
     fn account(&self, _: Amount) -> Result<Account> {
         Ok(self.account.clone())
+    }
+}
+
+/// Writes rows of numbers over those of some rows.
+fn replace(all: &mut [f32], some: &[f32], rows: &[usize], width: usize) {
+    for (&row, some) in rows.iter().zip(some.chunks(width.max(1))) {
+        all[row * width..][..width].copy_from_slice(some);
+    }
+}
+
+/// Copies as much as there are, and is room for.
+fn fill(room: &mut [f32], found: &[f32]) {
+    for (room, found) in room.iter_mut().zip(found) {
+        *room = *found;
     }
 }
 

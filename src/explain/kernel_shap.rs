@@ -31,7 +31,9 @@ use self::source::Source;
 use super::amount::Amount;
 use super::background::Background;
 use super::coalitions::Design;
-use super::method::{Account, Found, Method, Rows, beyond_range, unknown_category, unusable};
+use super::method::{
+    Account, Extra, Found, Method, Rows, beyond_range, unknown_category, unusable,
+};
 use super::others::Others;
 use super::players::Players;
 use super::{Estimator, Index, Options, ValueFunction};
@@ -130,6 +132,8 @@ impl KernelShap {
                 base_values,
                 interactions: options.interactions,
                 rules: Vec::new(),
+                tolerance: None,
+                fallback: String::new(),
                 index: options.index.name().to_owned(),
                 feature_names: players.names.clone(),
                 columns: players.columns.clone(),
@@ -278,20 +282,15 @@ impl Method for KernelShap {
     }
 
     fn values(&self, rows: &Rows<'_>, out: &mut [f32]) -> Result<()> {
-        self.estimates(rows, out, &mut [], &mut []).map(drop)
+        self.estimates(rows, out, Extra::default()).map(drop)
     }
 
     fn has_errors(&self) -> bool {
         !self.header.exact
     }
 
-    fn estimates(
-        &self,
-        rows: &Rows<'_>,
-        out: &mut [f32],
-        errors: &mut [f32],
-        _: &mut [f32],
-    ) -> Result<Found> {
+    fn estimates(&self, rows: &Rows<'_>, out: &mut [f32], extra: Extra<'_>) -> Result<Found> {
+        let errors = extra.errors;
         let begun = Instant::now();
         out.fill(0.0);
         errors.fill(0.0);

@@ -161,6 +161,8 @@ impl LinearShap {
             base_values,
             interactions: false,
             rules: Vec::new(),
+            tolerance: None,
+            fallback: String::new(),
             index: options.index.name().to_owned(),
             feature_names: columns.clone(),
             columns,

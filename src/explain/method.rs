@@ -41,16 +41,8 @@ pub(super) trait Method: Debug + Send + Sync {
     /// function of its row and of [`Rows::amount`] alone, down to the bit.
     fn values(&self, rows: &Rows<'_>, out: &mut [f32]) -> Result<()>;
 
-    /// As [`Method::values`], with the standard errors of the values, which `errors` has room for if
-    /// [`Method::has_errors`], and with what base value and values miss the model's answer by, (rows, outputs), which
-    /// `deltas` has room for if [`Method::has_deltas`].
-    fn estimates(
-        &self,
-        rows: &Rows<'_>,
-        out: &mut [f32],
-        _errors: &mut [f32],
-        _deltas: &mut [f32],
-    ) -> Result<Found> {
+    /// As [`Method::values`], with what comes with the values.
+    fn estimates(&self, rows: &Rows<'_>, out: &mut [f32], _extra: Extra<'_>) -> Result<Found> {
         self.values(rows, out).map(|()| Found::default())
     }
 
@@ -61,6 +53,11 @@ pub(super) trait Method: Debug + Send + Sync {
 
     /// Whether values need not add up to the model's answer, so that each row says what is left.
     fn has_deltas(&self) -> bool {
+        false
+    }
+
+    /// Whether rows that miss the tolerance are computed again in another way.
+    fn has_fallback(&self) -> bool {
         false
     }
 
@@ -81,6 +78,17 @@ pub(super) struct Rows<'a> {
     pub(super) amount: Amount,
 }
 
+/// Room for what comes with the values of some rows; none where it is not wanted.
+#[derive(Debug, Default)]
+pub(super) struct Extra<'a> {
+    /// The standard errors of the values, if [`Method::has_errors`].
+    pub(super) errors: &'a mut [f32],
+    /// What base value and values add up to more than the model's answer, (rows, outputs), if [`Method::has_deltas`].
+    pub(super) deltas: &'a mut [f32],
+    /// By row, whether the values are the fallback's, if [`Method::has_fallback`].
+    pub(super) recomputed: &'a mut [bool],
+}
+
 /// What was found while rows were computed.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Found {
@@ -92,6 +100,9 @@ pub(super) struct Found {
     pub(super) standard_error: f64,
     /// Rows whose errors were still above the tolerance when no more coalitions were to be had.
     pub(super) intolerable_rows: u64,
+    /// Rows whose completeness delta passes the tolerance, and rows that a fallback computed.
+    pub(super) incomplete_rows: u64,
+    pub(super) recomputed_rows: u64,
     /// The largest difference of a rescaled value from a better one, and the rows that were compared.
     pub(super) approximation_error: f64,
     pub(super) compared_rows: u64,
@@ -142,6 +153,8 @@ impl Found {
             rescaled_rows: self.rescaled_rows + other.rescaled_rows,
             standard_error: self.standard_error.max(other.standard_error),
             intolerable_rows: self.intolerable_rows + other.intolerable_rows,
+            incomplete_rows: self.incomplete_rows + other.incomplete_rows,
+            recomputed_rows: self.recomputed_rows + other.recomputed_rows,
             approximation_error: self.approximation_error.max(other.approximation_error),
             compared_rows: self.compared_rows + other.compared_rows,
             asked: self.asked.with(other.asked),
@@ -162,6 +175,18 @@ impl Found {
             notes.push(format!(
                 "the tolerance was not met by {} rows, from as many coalitions as samples allow",
                 self.intolerable_rows
+            ));
+        }
+        if self.recomputed_rows > 0 {
+            notes.push(format!(
+                "{} rows passed the tolerance and were computed again by the fallback",
+                self.recomputed_rows
+            ));
+        }
+        if self.incomplete_rows > 0 {
+            notes.push(format!(
+                "the completeness delta of {} rows passes the tolerance",
+                self.incomplete_rows
             ));
         }
         if self.rescaled_rows > 0 {

@@ -2,17 +2,17 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, Array3, ArrayViewMut3, Axis};
+use ndarray::{Array2, Array3, ArrayView2, ArrayViewMut3, Axis};
 
 use super::amount::Amount;
 use super::check::{self, Check};
-use super::method::{Found, Method, Rows};
+use super::method::{self, Found, Method, Rows};
 use super::pace::Pace;
 use super::threads::Threads;
 use super::{Index, Options};
 use crate::data::{Encoder, Reader, View};
 use crate::error::{Error, MEMORY, Result};
-use crate::explanation::{Explanation, Sink, Trailer};
+use crate::explanation::{Block, Explanation, Sink, Trailer};
 
 /// Bytes that a batch of rows may take when no memory limit is given.
 const BATCH_BYTES: u64 = 100 << 20;
@@ -113,12 +113,13 @@ impl Runner {
         Ok((run, Array3::zeros(shape), Extra::new(self, view.rows())))
     }
 
-    /// Standard errors, and completeness deltas, of a row.
-    fn extra_widths(&self) -> [usize; 2] {
+    /// Standard errors, completeness deltas, and marks of the fallback, of a row.
+    fn extra_widths(&self) -> [usize; 3] {
         let (_, cells, outputs) = self.shape(0);
         [
             usize::from(self.method.has_errors()) * cells * outputs,
             usize::from(self.method.has_deltas()) * outputs,
+            usize::from(self.method.has_fallback()),
         ]
     }
 
@@ -143,25 +144,29 @@ struct Extra {
     errors: Vec<f32>,
     /// (row, output).
     deltas: Vec<f32>,
+    /// By row.
+    recomputed: Vec<bool>,
 }
 
 impl Extra {
     /// For so many rows.
     fn new(runner: &Runner, rows: usize) -> Self {
-        let [errors, deltas] = runner.extra_widths();
+        let [errors, deltas, marks] = runner.extra_widths();
         Self {
             errors: vec![0.0; rows * errors],
             deltas: vec![0.0; rows * deltas],
+            recomputed: vec![false; rows * marks],
         }
     }
 
-    /// The parts of some rows: errors, and deltas.
-    fn rows(&mut self, runner: &Runner, rows: Range<usize>) -> [&mut [f32]; 2] {
-        let [errors, deltas] = runner.extra_widths();
-        [
-            &mut self.errors[rows.start * errors..rows.end * errors],
-            &mut self.deltas[rows.start * deltas..rows.end * deltas],
-        ]
+    /// The parts of some rows.
+    fn rows(&mut self, runner: &Runner, rows: Range<usize>) -> method::Extra<'_> {
+        let [errors, deltas, marks] = runner.extra_widths();
+        method::Extra {
+            errors: &mut self.errors[rows.start * errors..rows.end * errors],
+            deltas: &mut self.deltas[rows.start * deltas..rows.end * deltas],
+            recomputed: &mut self.recomputed[rows.start * marks..rows.end * marks],
+        }
     }
 }
 
@@ -221,7 +226,7 @@ impl<'a> Run<'a> {
         &mut self,
         view: &View<'_>,
         mut out: ArrayViewMut3<'_, f32>,
-        [errors, deltas]: [&mut [f32]; 2],
+        extra: method::Extra<'_>,
     ) -> Result<()> {
         let batch = self.encoder.batch(view)?;
         let Runner {
@@ -234,7 +239,7 @@ impl<'a> Run<'a> {
         };
         let picked = self.check.pick(batch.rows());
         let cells = out.as_slice_mut().unwrap_or_default();
-        let mut values = || method.estimates(&rows, cells, errors, deltas);
+        let values = || method.estimates(&rows, cells, extra);
         let margins = || check::margins(&**method, &batch, &picked);
         let (done, margins) = if method.is_serial() {
             let done = threads.run(values)?;
@@ -266,9 +271,14 @@ impl<'a> Run<'a> {
                 got: error.to_string(),
             })?;
         let mut extra = Extra::new(self.runner, view.rows());
-        let extra = extra.rows(self.runner, 0..view.rows());
-        self.batch(view, values.view_mut(), extra)?;
-        sink.block(values.view())
+        let room = extra.rows(self.runner, 0..view.rows());
+        self.batch(view, values.view_mut(), room)?;
+        let (rows, _, outputs) = shape;
+        sink.block(&Block {
+            values: values.view(),
+            completeness_delta: ArrayView2::from_shape((rows, outputs), &extra.deltas).ok(),
+            recomputed: (!extra.recomputed.is_empty()).then_some(&*extra.recomputed),
+        })
     }
 
     fn explanation(&self, values: Array3<f32>, extra: Extra) -> Result<Explanation> {
@@ -282,6 +292,7 @@ impl<'a> Run<'a> {
             // Of a method that has none, there are no numbers for so many rows.
             standard_errors: errors.ok(),
             completeness_delta: deltas.ok(),
+            recomputed: (!extra.recomputed.is_empty()).then_some(extra.recomputed),
             data: None,
         })
     }

@@ -28,7 +28,7 @@ use self::narrow::{Narrow, Narrowed, narrow};
 use self::response::{Answer, Responses};
 use super::amount::Amount;
 use super::background::{Background, NAME, Sample, encoder};
-use super::method::{Account, Found, Method, Rows};
+use super::method::{Account, Extra, Found, Method, Rows};
 use super::players::Players;
 use super::{Estimator, Index, Options, ValueFunction};
 use crate::data::View;
@@ -273,6 +273,8 @@ impl TreeShap {
             base_values: expected.base_values,
             interactions: options.interactions,
             rules: Vec::new(),
+            tolerance: None,
+            fallback: String::new(),
             index: options.index.name().to_owned(),
             feature_names: players.names.clone(),
             columns: players.columns.clone(),
@@ -332,16 +334,11 @@ impl Method for TreeShap {
     }
 
     fn values(&self, rows: &Rows<'_>, out: &mut [f32]) -> Result<()> {
-        self.estimates(rows, out, &mut [], &mut []).map(|_found| ())
+        self.estimates(rows, out, Extra::default()).map(|_found| ())
     }
 
-    fn estimates(
-        &self,
-        rows: &Rows<'_>,
-        out: &mut [f32],
-        errors: &mut [f32],
-        _: &mut [f32],
-    ) -> Result<Found> {
+    fn estimates(&self, rows: &Rows<'_>, out: &mut [f32], extra: Extra<'_>) -> Result<Found> {
+        let errors = extra.errors;
         let Some(narrow) = self.narrow.as_ref().filter(|narrow| narrow.is_wider()) else {
             return self.of_players(rows, out, errors);
         };

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, Array3, ArrayView3, Axis, Zip, concatenate, s};
 
-use super::{Header, Sink, Trailer, rank};
+use super::{Block, Header, Sink, Trailer, rank};
 use crate::error::{Error, Result};
 
 /// A sink that keeps the ranking of all rows, the spread of their values, and the values of the first
@@ -64,7 +64,8 @@ impl Sink for Summary {
         Ok(())
     }
 
-    fn block(&mut self, values: ArrayView3<'_, f32>) -> Result<()> {
+    fn block(&mut self, block: &Block<'_>) -> Result<()> {
+        let values = block.values;
         for row in values.axis_iter(Axis(0)) {
             let before = self.rows as f64;
             self.rows += 1;
@@ -119,7 +120,7 @@ mod tests {
         let mut start = 0;
         for &rows in blocks {
             summary
-                .block(values.slice(s![start..start + rows, .., ..]))
+                .block(&values.slice(s![start..start + rows, .., ..]).into())
                 .expect("a block");
             start += rows;
         }
@@ -143,6 +144,8 @@ mod tests {
             objective: String::new(),
             interactions: false,
             rules: Vec::new(),
+            tolerance: None,
+            fallback: String::new(),
             cover: String::new(),
             device: String::new(),
             device_reason: String::new(),

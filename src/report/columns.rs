@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use ndarray::ArrayView3;
+use ndarray::Axis;
 
 use crate::data::{TableWriter, Width, WriteOptions};
 use crate::error::{Error, Result};
-use crate::explanation::{Header, Sink, Trailer};
+use crate::explanation::{Block, Header, Sink, Trailer};
 
 /// One name per value of an output: the features, or for interactions the pairs `feature × feature`.
 pub fn cell_names(header: &Header) -> Vec<String> {
@@ -35,10 +35,33 @@ pub fn column_names(header: &Header) -> Vec<String> {
         .collect()
 }
 
-/// Writes values to a table file with a column per feature and output, in constant memory.
+/// The columns that follow the values: of networks what each row misses the answer by, and with a tolerance whether it
+/// passes it (1 or 0), and with a fallback whether that computed the row.
+pub fn extra_column_names(header: &Header) -> Vec<String> {
+    let mut names = Vec::new();
+    if !header.has_completeness_delta() {
+        return names;
+    }
+    let title = "completeness_delta";
+    match &*header.output_names {
+        [_] => names.push(title.to_owned()),
+        outputs => names.extend(outputs.iter().map(|output| format!("{output} · {title}"))),
+    }
+    if header.tolerance.is_some() {
+        names.push("past_tolerance".to_owned());
+    }
+    if !header.fallback.is_empty() {
+        names.push("recomputed".to_owned());
+    }
+    names
+}
+
+/// Writes values to a table file with a column per feature and output, and what [`extra_column_names`] names, in constant
+/// memory.
 #[derive(Debug)]
 pub struct Columns {
     file: File,
+    header: Header,
 }
 
 impl Columns {
@@ -47,9 +70,32 @@ impl Columns {
     /// # Errors
     /// As [`TableWriter::create`].
     pub fn create(path: &Path, header: &Header) -> Result<Self> {
+        let names = [column_names(header), extra_column_names(header)].concat();
         Ok(Self {
-            file: File::create(path, header, Vec::new())?,
+            file: File::create(path, names, Vec::new())?,
+            header: header.clone(),
         })
+    }
+
+    /// The rows of a block that has more than values.
+    fn rows(&self, block: &Block<'_>) -> Vec<f32> {
+        let mut cells = Vec::new();
+        for (row, values) in block.values.axis_iter(Axis(0)).enumerate() {
+            cells.extend(values);
+            let deltas = block
+                .completeness_delta
+                .map(|deltas| deltas.row(row).to_vec());
+            if let Some(deltas) = deltas {
+                let is_past = self.header.is_past_tolerance(&deltas);
+                cells.extend(deltas);
+                cells.extend(self.header.tolerance.map(|_| f32::from(u8::from(is_past))));
+            }
+            let mark = block
+                .recomputed
+                .map(|marks| f32::from(u8::from(marks[row])));
+            cells.extend(mark);
+        }
+        cells
     }
 }
 
@@ -58,8 +104,12 @@ impl Sink for Columns {
         Ok(())
     }
 
-    fn block(&mut self, values: ArrayView3<'_, f32>) -> Result<()> {
-        self.file.block(&values)
+    fn block(&mut self, block: &Block<'_>) -> Result<()> {
+        if self.header.has_completeness_delta() {
+            let rows = self.rows(block);
+            return self.file.write(&rows);
+        }
+        self.file.values(block)
     }
 
     fn end(&mut self, _trailer: &Trailer) -> Result<()> {
@@ -76,9 +126,9 @@ pub(super) struct File {
 }
 
 impl File {
-    pub(super) fn create(path: &Path, header: &Header, row_shape: Vec<usize>) -> Result<Self> {
+    pub(super) fn create(path: &Path, names: Vec<String>, row_shape: Vec<usize>) -> Result<Self> {
         let options = WriteOptions {
-            names: column_names(header),
+            names,
             width: Width::F32,
             row_shape,
         };
@@ -88,13 +138,18 @@ impl File {
         })
     }
 
-    pub(super) fn block(&mut self, values: &ArrayView3<'_, f32>) -> Result<()> {
-        let Some(writer) = &mut self.writer else {
-            return Err(self.complete());
-        };
-        match values.as_slice() {
-            Some(cells) => writer.write_f32(cells),
-            None => writer.write_f32(&values.iter().copied().collect::<Vec<f32>>()),
+    /// Writes the values of a block alone.
+    pub(super) fn values(&mut self, block: &Block<'_>) -> Result<()> {
+        match block.values.as_slice() {
+            Some(cells) => self.write(cells),
+            None => self.write(&block.values.iter().copied().collect::<Vec<f32>>()),
+        }
+    }
+
+    fn write(&mut self, cells: &[f32]) -> Result<()> {
+        match &mut self.writer {
+            Some(writer) => writer.write_f32(cells),
+            None => Err(self.complete()),
         }
     }
 

@@ -32,6 +32,12 @@ pub fn json(explanation: &Explanation, out: &mut dyn Write) -> io::Result<()> {
     if !header.rules.is_empty() {
         object.field("rules", &header.rules)?;
     }
+    if let Some(tolerance) = &header.tolerance {
+        object.field("tolerance", tolerance)?;
+    }
+    if !header.fallback.is_empty() {
+        object.field("fallback", &header.fallback)?;
+    }
     object.field("cover", &header.cover)?;
     object.field("device", &header.device)?;
     object.field("device_reason", &header.device_reason)?;
@@ -62,6 +68,12 @@ pub fn json(explanation: &Explanation, out: &mut dyn Write) -> io::Result<()> {
             "completeness_delta",
             deltas.axis_iter(Axis(0)).map(|row| row.to_vec()),
         )?;
+    }
+    if let Some(marks) = explanation.past_tolerance() {
+        object.field("past_tolerance", &marks)?;
+    }
+    if let Some(marks) = &explanation.recomputed {
+        object.field("recomputed", marks)?;
     }
     if let Some(table) = &explanation.data {
         let order = cell::order(&header.columns, table);

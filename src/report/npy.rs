@@ -2,11 +2,9 @@
 
 use std::path::Path;
 
-use ndarray::ArrayView3;
-
-use super::columns::File;
+use super::columns::{File, column_names};
 use crate::error::Result;
-use crate::explanation::{Header, Sink, Trailer};
+use crate::explanation::{Block, Header, Sink, Trailer};
 
 /// Writes values to an npy file of float32, in constant memory: (rows, features) for one output,
 /// (rows, features, outputs) for several; of interactions (rows, features, features[, outputs]).
@@ -28,7 +26,7 @@ impl Npy {
             row_shape.push(outputs);
         }
         Ok(Self {
-            file: File::create(path, header, row_shape)?,
+            file: File::create(path, column_names(header), row_shape)?,
         })
     }
 }
@@ -38,8 +36,8 @@ impl Sink for Npy {
         Ok(())
     }
 
-    fn block(&mut self, values: ArrayView3<'_, f32>) -> Result<()> {
-        self.file.block(&values)
+    fn block(&mut self, block: &Block<'_>) -> Result<()> {
+        self.file.values(block)
     }
 
     fn end(&mut self, _trailer: &Trailer) -> Result<()> {

@@ -79,6 +79,65 @@ fn a_network_is_a_black_box_too() {
 }
 
 #[test]
+fn rows_past_the_tolerance_are_marked_in_every_file() {
+    let place = Place::new();
+    // Rounding leaves more than this.
+    let call = format!(
+        "{} --method deep --tolerance 1e-9",
+        call("mlp_layer_norm_script")
+    );
+    let by = "--fallback integrated_gradients --nsamples 16";
+    place.ok(&format!("{call} {by} --out deep.json"));
+    let result = place.json("deep.json");
+    assert_eq!(result["fallback"], "integrated_gradients");
+    assert_eq!(result["tolerance"], 1e-9);
+    let deltas = result["completeness_delta"].as_array().unwrap().clone();
+    let truths = |key: &str| -> Vec<bool> {
+        let marks = result[key].as_array().unwrap();
+        marks.iter().map(|mark| mark.as_bool().unwrap()).collect()
+    };
+    let past: Vec<bool> = (deltas.iter())
+        .map(|row| flat(row).iter().any(|delta| f64::from(delta.abs()) > 1e-9))
+        .collect();
+    assert_eq!(truths("past_tolerance"), past);
+    let recomputed = truths("recomputed");
+    assert!(recomputed.contains(&true), "{recomputed:?}");
+
+    place.ok(&format!("{call} {by} --out deep.csv"));
+    let text = std::fs::read_to_string(place.path("deep.csv")).unwrap();
+    let mut lines = text.lines();
+    let names: Vec<&str> = lines.next().unwrap().split(',').collect();
+    let outputs = deltas[0].as_array().unwrap().len();
+    let first = names.len() - outputs - 2;
+    assert!(names[first].ends_with("completeness_delta"), "{names:?}");
+    assert_eq!(names[names.len() - 2..], ["past_tolerance", "recomputed"]);
+    for (row, line) in lines.enumerate() {
+        let cells: Vec<f32> = line.split(',').map(|cell| cell.parse().unwrap()).collect();
+        assert_eq!(cells[first..first + outputs], flat(&deltas[row])[..]);
+        let mark = |mark: bool| if mark { 1.0 } else { 0.0 };
+        assert_eq!(
+            cells[cells.len() - 2..],
+            [mark(past[row]), mark(recomputed[row])]
+        );
+    }
+    // Without a tolerance there is nothing to pass.
+    let plain = call.replace("--tolerance 1e-9", "");
+    place.ok(&format!("{plain} --out deep.csv"));
+    let text = std::fs::read_to_string(place.path("deep.csv")).unwrap();
+    assert!(
+        text.lines().next().unwrap().ends_with("completeness_delta"),
+        "{text}"
+    );
+    let error = place.fails(&format!("{plain} --fallback integrated_gradients"));
+    assert!(error.contains("without a tolerance"), "{error}");
+    let error = place.fails(&format!(
+        "{} --method kernel --layer x",
+        crate::cli::deep::call("cnn_dynamo")
+    ));
+    assert!(error.contains("a layer"), "{error}");
+}
+
+#[test]
 fn what_is_wrong_is_said() {
     let place = Place::new();
     let deep = format!("{} --method deep", call("mlp_relu_script"));

@@ -89,12 +89,18 @@ Options:
                                    (auto of a model that is asked), `shap_sampling` and permutation;
                                    of networks with deep `integrated_gradients` and
                                    `expected_gradients`, at --nsamples points [default: auto]
+      --tolerance <NUMBER>         Largest standard error that a value should have, or of a network
+                                   the largest completeness delta of a row, in the units of the
+                                   output; see --nsamples and --fallback (kernel, deep)
       --group <GROUP>              Columns that play as one, such as a one-hot encoding, under a
                                    name: NAME=COLUMN,COLUMN,…; can be given several times
       --groups <FILE>              JSON file of groups: an object of names, each with a list of
                                    columns, or with an object of further names that all play as one
       --layer <NAME>               Layer of a network whose cells the values are of, by the name of
                                    its node or value in the file; the inputs by default (deep)
+      --fallback <ESTIMATOR>       What rows whose completeness delta passes the tolerance are
+                                   computed by: `integrated_gradients` or `expected_gradients`; they
+                                   stay as they are by default (deep)
       --onnx-output <NAME>         Value of an ONNX graph to explain; its first output of numbers by
                                    default (deep)
       --input-shape <SHAPE>        Shape of one example of an input that the ONNX file leaves open:
@@ -189,12 +195,18 @@ Options:
                                    (auto of a model that is asked), `shap_sampling` and permutation;
                                    of networks with deep `integrated_gradients` and
                                    `expected_gradients`, at --nsamples points [default: auto]
+      --tolerance <NUMBER>         Largest standard error that a value should have, or of a network
+                                   the largest completeness delta of a row, in the units of the
+                                   output; see --nsamples and --fallback (kernel, deep)
       --group <GROUP>              Columns that play as one, such as a one-hot encoding, under a
                                    name: NAME=COLUMN,COLUMN,…; can be given several times
       --groups <FILE>              JSON file of groups: an object of names, each with a list of
                                    columns, or with an object of further names that all play as one
       --layer <NAME>               Layer of a network whose cells the values are of, by the name of
                                    its node or value in the file; the inputs by default (deep)
+      --fallback <ESTIMATOR>       What rows whose completeness delta passes the tolerance are
+                                   computed by: `integrated_gradients` or `expected_gradients`; they
+                                   stay as they are by default (deep)
       --onnx-output <NAME>         Value of an ONNX graph to explain; its first output of numbers by
                                    default (deep)
       --input-shape <SHAPE>        Shape of one example of an input that the ONNX file leaves open:

@@ -5,7 +5,7 @@ use std::path::Path;
 use ndarray::{Array2, Array3, Axis};
 use whylight::data::{Reader, View};
 use whylight::explain::{Background, ValueFunction};
-use whylight::explanation::{Header, Sink, Summary, Trailer};
+use whylight::explanation::{Block, Header, Sink, Summary, Trailer};
 use whylight::{Explainer, Options, Result};
 
 use super::{correlated, model, options};
@@ -19,8 +19,8 @@ impl Sink for Blocks {
     fn begin(&mut self, _: &Header) -> Result<()> {
         Ok(())
     }
-    fn block(&mut self, values: ndarray::ArrayView3<'_, f32>) -> Result<()> {
-        self.0.push(values.to_owned());
+    fn block(&mut self, block: &Block<'_>) -> Result<()> {
+        self.0.push(block.values.to_owned());
         Ok(())
     }
     fn end(&mut self, _: &Trailer) -> Result<()> {

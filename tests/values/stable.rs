@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ndarray::{Array3, ArrayView3, Axis};
+use ndarray::{Array3, Axis};
 use whylight::data::{Cells, Reader, read};
-use whylight::explanation::{Header, Sink, Trailer};
+use whylight::explanation::{Block, Header, Sink, Trailer};
 use whylight::{Explainer, Options, Result, model};
 
 use super::subject::{LIBRARIES, Subject, options, subject, subjects};
@@ -26,9 +26,9 @@ impl Sink for Blocks {
         Ok(())
     }
 
-    fn block(&mut self, values: ArrayView3<'_, f32>) -> Result<()> {
+    fn block(&mut self, block: &Block<'_>) -> Result<()> {
         assert!(self.header.is_some() && self.trailer.is_none());
-        self.values.push(values.to_owned());
+        self.values.push(block.values.to_owned());
         Ok(())
     }
 

@@ -21,7 +21,7 @@ BLOCK = 1 << 20
 #: Cells of a dataset, or labels of an index, that the metadata may hold.
 SMALL = 1 << 16
 #: Parts that are the explanation's own arrays.
-OWN = ("values", "means", "spread", "standard_errors", "completeness_delta", "base_values")
+OWN = ("values", "means", "spread", "standard_errors", "completeness_delta", "recomputed", "base_values")
 #: Datasets that have a row per explained row, and what stands before their columns' names.
 BESIDE = {"eval_data": "data", "eval_y_predicted": "predicted", "eval_y_predicted_proba": "probability"}
 
@@ -87,6 +87,9 @@ def save(e, path):
             deltas = np.asarray(e.completeness_delta)
             names = [f"completeness delta: {name}" for name in e.output_names]
             parts.append(Part([deltas.reshape(rows, -1)], names, {"part": "completeness_delta", **describe(deltas)}))
+        if e.recomputed is not None:
+            marks = np.asarray(e.recomputed)
+            parts.append(Part([marks], ["recomputed"], {"part": "recomputed", **describe(marks)}))
         if e._has_own_bases:
             # There are as many of them as rows.
             said["base_values"] = None
@@ -270,6 +273,8 @@ def load(path):
             datasets["standard_errors"] = found["standard_errors"].array()
         if "completeness_delta" in found:
             datasets["completeness_delta"] = found["completeness_delta"].array()
+        if "recomputed" in found:
+            datasets["recomputed"] = found["recomputed"].array()
         for name in BESIDE:
             if name in found:
                 datasets[name] = found[name].dataset(found.get("index"))

@@ -92,6 +92,8 @@ def _write(e, folder):
             own["standard_errors"] = encode(e.standard_errors, lost)
         if e.completeness_delta is not None:
             own["completeness_delta"] = encode(e.completeness_delta, lost)
+        if e.recomputed is not None:
+            own["recomputed"] = encode(e.recomputed, lost)
     for name in (*LISTS, *ARRAYS):
         value = getattr(e, name, None)
         if value is not None:
@@ -191,6 +193,7 @@ def _ours(path, said, own):
     with naming(file):
         datasets["standard_errors"] = decode(own.get("standard_errors"))
         datasets["completeness_delta"] = decode(own.get("completeness_delta"))
+        datasets["recomputed"] = decode(own.get("recomputed"))
         described = {name: own["datasets"].get(name) for name in DATASETS}
     for name in DATASETS:
         found = _properties.typed(path, name)

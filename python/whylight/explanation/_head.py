@@ -130,6 +130,9 @@ def built(said, path, values, features, **parts):
         deltas = parts.get("completeness_delta")
         if deltas is not None and (values is None or len(np.atleast_1d(deltas)) != np.shape(values)[0]):
             raise ValueError(f"completeness deltas of shape {np.shape(deltas)}")
+        marks = parts.get("recomputed")
+        if marks is not None and (values is None or np.shape(marks) != np.shape(values)[:1]):
+            raise ValueError(f"marks of rows of shape {np.shape(marks)}")
         if flags["is_local"] and values is None:
             raise ValueError("local values are announced, and there are none")
         if values is None and means is None:

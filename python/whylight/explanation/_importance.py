@@ -304,6 +304,8 @@ class Importance:
             is_raw=True,
             is_engineered=False,
             engineered=self,
+            completeness_delta=None if lost else self.completeness_delta,
+            recomputed=self.recomputed,
         )
 
     def get_raw_feature_importances(self, feature_maps) -> list:

@@ -22,7 +22,8 @@ class Explanation(Importance):
       where each row has an output of its own, as the loss of its label;
     - `standard_errors`: where values are estimated an array like `values`, else None;
     - `completeness_delta`: of networks (rows, outputs), or (rows,) for one output: how much more base value and values
-      add up to than the network answers, else None;
+      add up to than the network answers, else None; with a `tolerance`, `past_tolerance` are the rows that pass it;
+    - `recomputed`: with a `fallback`, the rows that it computed, (rows,) of truths, else None;
     - `data`: the explained rows; `feature_names`, `output_names`: a name each;
     - `details`: everything that was computed and how (method, value_function, output, exact, device, seed, version,
       additivity_error, engines, notes, …), most of it as attributes, too.
@@ -47,6 +48,7 @@ class Explanation(Importance):
         spread=None,
         standard_errors=None,
         completeness_delta=None,
+        recomputed=None,
         id=None,
         is_raw=False,
         is_engineered=False,
@@ -71,6 +73,7 @@ class Explanation(Importance):
         self._spread = None if spread is None else np.asarray(spread, np.float64)
         self.standard_errors = standard_errors
         self.completeness_delta = completeness_delta
+        self.recomputed = recomputed
         self.base_values = base_values
         #: As they were given; shap's face has them as text.
         self._features = None if feature_names is None else list(feature_names)
@@ -106,6 +109,8 @@ class Explanation(Importance):
     output = _detail("output", "The output space: `raw` margin, `probability`, `response` or `log_loss`.")
     index = _detail("index", "How a value weighs coalitions: `shapley`, or `banzhaf`, whose values do not add up.")
     estimator = _detail("estimator", "How values are computed: `exact`, `sampled`, `auto` (by row), or `rescaled`.")
+    tolerance = _detail("tolerance", "Of networks: the completeness delta that rows should not pass.")
+    fallback = _detail("fallback", "Of networks: what rows that pass the tolerance are computed by.")
     exact = _detail("exact", "Whether the values are exact up to rounding.")
     device = _detail("device", "The device that computed the values.")
     device_reason = _detail("device_reason", "Why this device.")
@@ -179,6 +184,15 @@ class Explanation(Importance):
     def __len__(self):
         return 0 if self._values is None else self.shape[0]
 
+    @property
+    def past_tolerance(self):
+        """By row, whether its completeness delta passes the tolerance; None where there is none."""
+        if self.tolerance is None or self.completeness_delta is None:
+            return None
+        deltas = np.asarray(self.completeness_delta, np.float64).reshape(len(self), -1)
+        # What is no number passes any tolerance.
+        return ~(np.abs(deltas) <= self.tolerance).all(axis=1)
+
     def __getitem__(self, rows) -> Explanation:
         """The explanation of some rows: a position, a slice, or an array of positions or truths.
 
@@ -195,6 +209,7 @@ class Explanation(Importance):
             [matrix[rows] for matrix in self._values] if isinstance(self._values, list) else self._values[rows],
             standard_errors=None if self.standard_errors is None else self.standard_errors[rows],
             completeness_delta=None if self.completeness_delta is None else self.completeness_delta[rows],
+            recomputed=None if self.recomputed is None else self.recomputed[rows],
             base_values=self.base_values[rows] if self._has_own_bases else self.base_values,
             eval_data=take(self._eval_data, rows) if not self._one_row else self._eval_data,
             eval_y_predicted=self._taken("_eval_y_predicted", rows),
@@ -217,7 +232,7 @@ class Explanation(Importance):
         several = isinstance(self._values, list)
         values = [matrix[:, features] for matrix in self._values] if several else self._values[:, features]
         errors = None if self.standard_errors is None else self.standard_errors[:, features]
-        return self._like(values, standard_errors=errors, feature_names=names)
+        return self._like(values, standard_errors=errors, feature_names=names, recomputed=self.recomputed)
 
     def _of_each(self, outputs, name) -> Explanation:
         """The explanation of one output of each row, by position."""
@@ -226,6 +241,7 @@ class Explanation(Importance):
             self._values[rows, :, outputs],
             standard_errors=None if self.standard_errors is None else self.standard_errors[rows, :, outputs],
             completeness_delta=None if self.completeness_delta is None else self.completeness_delta[rows, outputs],
+            recomputed=self.recomputed,
             base_values=np.asarray(self.base_values, np.float64)[outputs],
             output_names=[name],
             engineered=None if self.engineered is None else self.engineered._of_each(outputs, name),
@@ -267,7 +283,7 @@ class Explanation(Importance):
         changed["feature_names"] = [self.feature_names[i] for i in chosen]
         if len(chosen) == self.num_features and "base_values" not in changed:
             changed["completeness_delta"] = part.completeness_delta
-        return part._like(values, standard_errors=errors, **changed)
+        return part._like(values, standard_errors=errors, recomputed=part.recomputed, **changed)
 
     @staticmethod
     def _positions(key, names):

@@ -3,7 +3,7 @@
 use super::of_networks;
 use crate::error::{Error, MEMORY, Result};
 use crate::explain::method::unusable;
-use crate::explain::{Index, Link, Options, Output, ValueFunction};
+use crate::explain::{Estimator, Index, Link, Options, Output, ValueFunction};
 use crate::model::Network;
 
 /// Refuses cells that a network cannot read.
@@ -81,12 +81,48 @@ pub(super) fn check(options: &Options) -> Result<()> {
         {
             format!("the value function {}", value_function.name())
         }
-        _ => return Ok(()),
+        Options {
+            fallback: Some(_),
+            estimator: by,
+            ..
+        } if *by != Estimator::Auto => format!("a fallback with the estimator {by}"),
+        _ => return completeness(options),
     };
     Err(refused(
         &what,
         "leave it out, or explain the network by kernel SHAP",
     ))
+}
+
+/// Refuses a tolerance that is none, and a fallback that nothing leads to.
+fn completeness(options: &Options) -> Result<()> {
+    let refused = |name, got: String, allowed: &str| {
+        let allowed = allowed.to_owned();
+        Err(Error::Parameter { name, got, allowed })
+    };
+    if let Some(tolerance) = options
+        .tolerance
+        .filter(|&by| !(by > 0.0 && by.is_finite()))
+    {
+        return refused(
+            "tolerance",
+            tolerance.to_string(),
+            "the completeness delta that a row may have, above 0, in the units of the output",
+        );
+    }
+    match options.fallback {
+        Some(by) if by == Estimator::Auto || !of_networks(by) => refused(
+            "fallback",
+            by.to_string(),
+            "integrated_gradients or expected_gradients",
+        ),
+        Some(by) if options.tolerance.is_none() => refused(
+            "fallback",
+            format!("{by} without a tolerance"),
+            "give the tolerance, too: the completeness delta from which on a row is computed again",
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// The error for what is not explained.

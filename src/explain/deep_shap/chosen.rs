@@ -27,8 +27,8 @@ pub(super) struct Chosen {
     pub(super) notes: Vec<String>,
 }
 
-/// Where derivatives are taken, by the estimator; `None` for the rules.
-pub(super) fn lines(options: &Options) -> Result<Option<Lines>> {
+/// Where an estimator takes derivatives; `None` for the rules.
+pub(super) fn lines(options: &Options, estimator: Estimator) -> Result<Option<Lines>> {
     let points = options.samples.map(|pairs| 2 * pairs as usize);
     if points.is_some_and(|points| points > MOST_POINTS) {
         return Err(Error::Parameter {
@@ -37,7 +37,7 @@ pub(super) fn lines(options: &Options) -> Result<Option<Lines>> {
             allowed: format!("up to {MOST_POINTS} points"),
         });
     }
-    Ok(match options.estimator {
+    Ok(match estimator {
         Estimator::IntegratedGradients => Some(Lines::All(points.unwrap_or(POINTS))),
         Estimator::ExpectedGradients => Some(Lines::Random(points.unwrap_or(RANDOM), options.seed)),
         _ => None,
