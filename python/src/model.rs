@@ -88,20 +88,23 @@ impl Model {
     }
 
     /// The network in an ONNX file, or in its bytes, which `name` names in errors. `cells` is the number of columns of
-    /// a table of examples, `shapes` are of one example by the name of an input, `output` is the value that is explained.
+    /// a table of examples, `shapes` are of one example by the name of an input, `examples` those of all inputs in their order, as far as the file
+    /// leaves them open; `output` is the value that is explained.
     #[staticmethod]
-    #[pyo3(signature = (source, name="<memory>", *, cells=None, shapes=None, output=None))]
+    #[pyo3(signature = (source, name="<memory>", *, cells=None, shapes=None, examples=None, output=None))]
     fn network(
         py: Python<'_>,
         source: Source,
         name: &str,
         cells: Option<usize>,
         shapes: Option<Vec<(String, Vec<usize>)>>,
+        examples: Option<Vec<Vec<usize>>>,
         output: Option<String>,
     ) -> PyResult<Self> {
         let shapes = Shapes {
             cells,
             by_input: shapes.unwrap_or_default(),
+            in_order: examples.unwrap_or_default(),
             output,
         };
         let made = py.detach(|| match &source {

@@ -1,6 +1,9 @@
 """Deep SHAP from Python: networks of ONNX files, of scikit-learn, and, where torch is installed, of its modules."""
 
+import os
 import pathlib
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -250,6 +253,39 @@ def test_tokens_outside_of_the_table_are_named():
         explainer(tokens)
 
 
+def test_drivers_that_crash_beside_tensorflow_are_left_out(monkeypatch):
+    path, found = case("mlp_relu")
+    monkeypatch.delenv("VK_LOADER_DRIVERS_DISABLE", raising=False)
+    whylight.DeepExplainer(path, found["others"])
+    assert "VK_LOADER_DRIVERS_DISABLE" not in os.environ
+    monkeypatch.setitem(sys.modules, "tensorflow", types.ModuleType("tensorflow"))
+    whylight.DeepExplainer(path, found["others"], device="cpu")
+    assert "VK_LOADER_DRIVERS_DISABLE" not in os.environ
+    monkeypatch.setenv("VK_LOADER_DRIVERS_DISABLE", "mine")
+    whylight.DeepExplainer(path, found["others"])
+    assert os.environ["VK_LOADER_DRIVERS_DISABLE"] == "mine"
+    monkeypatch.delenv("VK_LOADER_DRIVERS_DISABLE")
+    whylight.DeepExplainer(path, found["others"])
+    assert os.environ.pop("VK_LOADER_DRIVERS_DISABLE") == "*radeon*,*lvp*"
+
+
+def test_examples_tell_all_sizes_that_a_file_leaves_open():
+    onnx = pytest.importorskip("onnx")
+    tensor, node = onnx.helper.make_tensor_value_info, onnx.helper.make_node
+    graph = onnx.helper.make_graph(
+        [node("ReduceMean", ["x"], ["m"], axes=[2, 3], keepdims=0), node("Softmax", ["m"], ["y"])],
+        "open",
+        [tensor("x", onnx.TensorProto.FLOAT, ["n", 3, "h", "w"])],
+        [tensor("y", onnx.TensorProto.FLOAT, ["n", 3])],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)])
+    images = np.random.default_rng(0).normal(size=(5, 3, 4, 6)).astype(np.float32)
+    explanation = whylight.DeepExplainer(model, images[1:])(images[:1])
+    assert explanation.by_input()["x"].shape == (1, 3, 4, 6, 3)
+    with pytest.raises(whylight.ParameterError, match="leaves the size of its axis 2 open"):
+        whylight.DeepExplainer(model, images[1:].reshape(4, -1))
+
+
 def test_what_is_no_network_is_refused(cancer):
     x, y = cancer
     with pytest.raises(whylight.ParameterError, match="background"):
@@ -260,6 +296,69 @@ def test_what_is_no_network_is_refused(cancer):
         whylight.DeepExplainer(b"\x08nonsense", x)
     with pytest.raises(whylight.WhylightError, match="not fitted"):
         whylight.DeepExplainer(MLPClassifier(), x)
+
+
+class TestKeras:
+    """Models of Keras, where it and what exports them to ONNX are installed."""
+
+    @pytest.fixture(scope="class")
+    def keras(self):
+        keras = pytest.importorskip("keras")
+        pytest.importorskip("tf2onnx" if keras.backend.backend() == "tensorflow" else "onnxscript")
+        keras.utils.set_random_seed(0)
+        return keras
+
+    @staticmethod
+    def check(model, rows, others):
+        answers = [np.asarray(model.predict(part, verbose=0), np.float64) for part in (rows, others)]
+        explanation = whylight.DeepExplainer(model, others)(rows)
+        total = explanation.values.reshape(len(answers[0]), -1, answers[0].shape[1]).sum(1) + explanation.base_values
+        np.testing.assert_allclose(np.ravel(explanation.base_values), answers[1].mean(0), atol=1e-5)
+        np.testing.assert_allclose(total, answers[0], atol=1e-5)
+        return explanation
+
+    def test_images(self, keras):
+        layers, random = keras.layers, np.random.default_rng(0)
+        model = keras.Sequential(
+            [
+                keras.Input((9, 9, 3)),
+                layers.Conv2D(4, 3, activation="relu"),
+                layers.BatchNormalization(),
+                layers.MaxPooling2D(),
+                layers.SeparableConv2D(6, 2, padding="same", activation="celu"),
+                layers.GlobalAveragePooling2D(),
+                layers.Dense(3, activation="softmax"),
+            ]
+        )
+        images = random.normal(size=(7, 9, 9, 3)).astype(np.float32)
+        explanation = self.check(model, images[:3], images[3:])
+        assert next(iter(explanation.by_input().values())).shape == (3, 9, 9, 3, 3)
+
+    @pytest.mark.parametrize("kind", ["LSTM", "GRU", "SimpleRNN"])
+    def test_sequences(self, keras, kind):
+        layers, random = keras.layers, np.random.default_rng(1)
+        cell = getattr(layers, kind)
+        model = keras.Sequential(
+            [
+                keras.Input((6, 4)),
+                layers.Bidirectional(cell(5, return_sequences=True)),
+                cell(4),
+                layers.LayerNormalization(),
+                layers.Dense(2),
+            ]
+        )
+        sequences = random.normal(size=(6, 6, 4)).astype(np.float32)
+        self.check(model, sequences[:2], sequences[2:])
+
+    def test_tokens_and_attention(self, keras):
+        layers, random = keras.layers, np.random.default_rng(2)
+        tokens = keras.Input((6,), dtype="int32")
+        embedded = layers.Embedding(20, 8)(tokens)
+        attended = layers.LayerNormalization()(embedded + layers.MultiHeadAttention(2, 4)(embedded, embedded))
+        pooled = layers.GlobalMaxPooling1D()(layers.Dense(5, activation="gelu")(attended))
+        model = keras.Model(tokens, layers.Dense(2)(pooled))
+        rows = random.integers(0, 20, (6, 6)).astype(np.int32)
+        assert self.check(model, rows[:2], rows[2:]).values.shape == (2, 6, 2)
 
 
 class TestTorch:

@@ -32,6 +32,7 @@ class Model:
         *,
         cells: int | None = None,
         shapes: Sequence[tuple[str, Sequence[int]]] | None = None,
+        examples: Sequence[Sequence[int]] | None = None,
         output: str | None = None,
     ) -> Model: ...
     def as_network(self, probability: bool) -> Model: ...

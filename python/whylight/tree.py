@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import sys
 
 import numpy as np
 
@@ -21,6 +23,15 @@ VALUE_FUNCTIONS = {"tree_path_dependent": "path_dependent", "correlation_depende
 
 #: What can be explained.
 OUTPUTS = '"raw", "probability", "response" or "log_loss"'
+
+
+def _spare_tensorflow(device):
+    """Leaves out the drivers that crash beside TensorFlow.
+
+    It shows its own LLVM to the whole process, and Mesa's drivers with another one then end it by a crash at its exit.
+    """
+    if device == "auto" and "tensorflow" in sys.modules:
+        os.environ.setdefault("VK_LOADER_DRIVERS_DISABLE", "*radeon*,*lvp*")
 
 
 class EngineExplainer(Explainer):
@@ -44,6 +55,7 @@ class EngineExplainer(Explainer):
             **more,
         }
         self._engine_model = model
+        _spare_tensorflow(device)
         self._engine = Engine(model, **self._made_with)
 
     def _grouped(self, groups):

@@ -36,6 +36,7 @@ impl NetworkArgs {
     pub(super) fn load(&self, path: &Path, columns: Option<usize>) -> Result<Model> {
         let shapes = Shapes {
             cells: columns,
+            in_order: Vec::new(),
             by_input: (self.input_shape.iter())
                 .map(|text| shape(text))
                 .collect::<Result<_>>()?,

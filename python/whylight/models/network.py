@@ -63,22 +63,27 @@ def network(model, examples: list[np.ndarray], output=None, space="auto") -> Net
 
     Raises UnsupportedError for a model that is none.
     """
-    cells = int(sum(np.prod(part.shape[1:]) for part in examples))
+    sizes = {"cells": int(sum(np.prod(part.shape[1:]) for part in examples))}
+    if len(examples) > 1 or examples[0].ndim > 2:
+        sizes["examples"] = [part.shape[1:] for part in examples]
     if is_file(model):
         if isinstance(model, (str, os.PathLike)):
-            return Network(Model.network(os.fspath(model), cells=cells, output=output), "unknown", None, None)
+            return Network(Model.network(os.fspath(model), **sizes, output=output), "unknown", None, None)
         content = bytes(model) if isinstance(model, (bytes, bytearray)) else model.SerializeToString()
-        return Network(Model.network(content, "<ONNX model>", cells=cells, output=output), "unknown", None, None)
+        return Network(Model.network(content, "<ONNX model>", **sizes, output=output), "unknown", None, None)
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
     if output is not None:
         raise ParameterError("output_name: only the outputs of ONNX models have names")
     if _is_torch(model):
         content, ask = _of_torch(model, examples), _torch_answers(model)
     elif _is_keras(model):
-        content, ask = _of_keras(model), _keras_answers(model)
+        ask = _keras_answers(model)
+        # Keras exports what was called once.
+        ask([part[:1] for part in examples])
+        content = _of_keras(model)
     else:
         return _perceptron(model, space, kind)
-    made = Network(Model.network(content, kind, cells=cells), "unknown", None, ask)
+    made = Network(Model.network(content, kind, **sizes), "unknown", None, ask)
     _check(made, examples, kind)
     return made
 

@@ -16,6 +16,7 @@ mod builder;
 mod call;
 mod cell;
 mod classic;
+mod control;
 mod convolution;
 mod creation;
 mod dense;

@@ -38,6 +38,8 @@ SOME = {
     "Attention": [[0, 1, 2]],
     "ScatterND": [[0], [0, 2]],
     "ScatterElements": [[0], [0, 2]],
+    "Loop": [[2]],
+    "Scan": [[0, 1], [1]],
     "Mod": [[0]],
     "Pow": [[0]],
 }
@@ -45,9 +47,9 @@ SOME = {
 LEFT_OUT = """
     AffineGrid ArgMax ArgMin Bernoulli BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor BlackmanWindow CenterCropPad
     Col2Im ConvInteger DFT DeformConv DequantizeLinear Det DynamicQuantizeLinear GridSample HammingWindow HannWindow
-    Hardmax ImageDecoder Loop MatMulInteger MaxRoiPool MaxUnpool MelWeightMatrix Momentum Adagrad Adam Gradient Multinomial
+    Hardmax ImageDecoder MatMulInteger MaxRoiPool MaxUnpool MelWeightMatrix Momentum Adagrad Adam Gradient Multinomial
     NegativeLogLikelihoodLoss NonMaxSuppression Optional OptionalGetElement OptionalHasElement QLinearConv QLinearMatMul
-    QuantizeLinear RandomNormal RandomUniform RegexFullMatch RoiAlign STFT Scan Scatter SequenceAt SequenceConstruct
+    QuantizeLinear RandomNormal RandomUniform RegexFullMatch RoiAlign STFT Scatter SequenceAt SequenceConstruct
     SequenceEmpty SequenceErase SequenceInsert SequenceLength SequenceMap ConcatFromSequence SplitToSequence
     SoftmaxCrossEntropyLoss StringConcat StringNormalizer StringSplit TensorScatter TfIdfVectorizer TopK Unique
     ArrayFeatureExtractor Binarizer LabelEncoder TreeEnsemble Acos Acosh Asin Asinh Atan Atanh Cosh Sinh Tan

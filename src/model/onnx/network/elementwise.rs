@@ -62,6 +62,26 @@ pub(super) fn unary(b: &mut Builder, call: &Call<'_>) -> Made<Vec<Value>> {
     }
 }
 
+/// What tf2onnx leaves of operators of TensorFlow that ONNX has not, though it calls them its own.
+pub(super) fn of_tensorflow(b: &mut Builder, call: &Call<'_>) -> Made<Vec<Value>> {
+    let x = call.input(0)?;
+    let one = Value::Constant(Array::of(x.kind(), Vec::new(), [1.0].into_iter()));
+    Ok(vec![match call.node.op_type.as_str() {
+        "Erfc" => {
+            let erf = b.activation(x, Activation::Erf)?;
+            b.binary(Binary::Sub, &one, &erf)?
+        }
+        "Expm1" => {
+            let exp = b.activation(x, Activation::Exp)?;
+            b.binary(Binary::Sub, &exp, &one)?
+        }
+        _ => {
+            let sum = b.binary(Binary::Add, x, &one)?;
+            b.activation(&sum, Activation::Log)?
+        }
+    }])
+}
+
 pub(super) fn gelu(b: &mut Builder, call: &Call<'_>) -> Made<Vec<Value>> {
     let mut x = call.input(0)?.clone();
     if let Some(bias) = call.optional(1) {

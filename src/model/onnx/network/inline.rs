@@ -1,4 +1,4 @@
-//! Runs the nodes of a graph, of the branch of an `If` that is taken, and of functions in the place of their calls.
+//! Runs the nodes of a graph, and of functions in the place of their calls.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -9,6 +9,7 @@ use super::array::{Array, width};
 use super::axes;
 use super::builder::{Builder, Value};
 use super::call::Call;
+use super::control::{is_control, of_loop};
 use super::external::External;
 use super::lift::{is_lifted, lifted};
 use super::needs::{asks, needed_nodes, resolve};
@@ -52,7 +53,15 @@ pub(super) struct Runner<'a> {
     opset: i64,
 }
 
-impl Scope<'_> {
+impl<'s> Scope<'s> {
+    /// A scope without values of its own.
+    pub(super) fn inside(outer: &'s Scope<'s>) -> Self {
+        Self {
+            values: HashMap::new(),
+            outer: Some(outer),
+        }
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&Value> {
         let mut scope = Some(self);
         while let Some(inner) = scope {
@@ -79,7 +88,7 @@ pub(super) fn opset(list: &[OpsetMessage]) -> Option<i64> {
 enum Means<'a> {
     Operator(Operator),
     Function(&'a FunctionMessage),
-    If,
+    Control,
     Nothing,
 }
 
@@ -103,7 +112,7 @@ impl<'a> Runner<'a> {
             return Means::Function(function);
         }
         match key {
-            ("" | "ai.onnx", "If") => Means::If,
+            (domain, name) if is_control(domain, name) => Means::Control,
             (domain, name) => operator(domain, name).map_or(Means::Nothing, Means::Operator),
         }
     }
@@ -134,6 +143,7 @@ impl<'a> Runner<'a> {
     fn check(&self, nodes: &[&NodeMessage], is_inner: bool) -> Result<()> {
         let mut unknown: Vec<String> = Vec::new();
         let mut called: HashSet<*const FunctionMessage> = HashSet::new();
+        let mut seen: HashSet<*const NodeMessage> = HashSet::new();
         let mut open: Vec<&NodeMessage> = nodes.iter().rev().copied().collect();
         while let Some(node) = open.pop() {
             match self.means(node) {
@@ -147,6 +157,7 @@ impl<'a> Runner<'a> {
                 Means::Function(function) if !is_inner && called.insert(function) => {
                     open.extend(function.node.iter().rev());
                 }
+                Means::Control if !is_inner && seen.insert(node) => open.extend(of_loop(node)),
                 _ => {}
             }
         }
@@ -173,6 +184,12 @@ impl<'a> Runner<'a> {
         scope: &mut Scope<'_>,
         depth: usize,
     ) -> Result<()> {
+        self.constants(needed, scope)?;
+        self.nodes_of(builder, needed, scope, depth)
+    }
+
+    /// Reads the constants that are needed.
+    pub(super) fn constants(&self, needed: &Needed<'_>, scope: &mut Scope<'_>) -> Result<()> {
         for tensor in &needed.constants {
             if scope.values.contains_key(&tensor.name) {
                 continue;
@@ -182,6 +199,17 @@ impl<'a> Runner<'a> {
             let array = array.map_err(|fault| self.file.fault(at(), fault))?;
             scope.set(tensor.name.clone(), Value::Constant(array));
         }
+        Ok(())
+    }
+
+    /// Runs the nodes that are needed, whose constants are known.
+    pub(super) fn nodes_of(
+        &self,
+        builder: &mut Builder,
+        needed: &Needed<'_>,
+        scope: &mut Scope<'_>,
+        depth: usize,
+    ) -> Result<()> {
         let nodes = needed.nodes.iter().map(|&node| Cow::Borrowed(node));
         self.nodes(builder, nodes, scope, depth, self.opset)
     }
@@ -269,20 +297,13 @@ impl<'a> Runner<'a> {
                 instead: "export the model without functions".to_owned(),
             })),
             Means::Function(function) => self.function(builder, node, function, inputs, depth),
-            Means::If => {
-                let graph = branch(node, inputs.first()).map_err(at)?;
-                let names: Vec<&str> = graph.output.iter().map(|v| v.name.as_str()).collect();
-                builder.visit(graph.node.len()).map_err(at)?;
-                let needed = self.needed(graph, &names, true)?;
-                let mut inner = Scope {
-                    values: HashMap::new(),
-                    outer: Some(scope),
+            Means::Control => {
+                let call = Call {
+                    node,
+                    inputs,
+                    opset,
                 };
-                self.run(builder, &needed, &mut inner, depth + 1)?;
-                names
-                    .iter()
-                    .map(|name| read(&inner, name).map_err(at))
-                    .collect()
+                self.control(builder, &call, scope, depth)
             }
             Means::Nothing => Err(at(Fault::Unsupported {
                 what: "this operator".to_owned(),
@@ -352,7 +373,8 @@ fn short(name: &str) -> String {
     }
 }
 
-fn read(scope: &Scope<'_>, name: &str) -> Made<Option<Value>> {
+/// A value of a scope; `None` for one that is left out.
+pub(super) fn read(scope: &Scope<'_>, name: &str) -> Made<Option<Value>> {
     if name.is_empty() {
         return Ok(None);
     }
@@ -362,21 +384,4 @@ fn read(scope: &Scope<'_>, name: &str) -> Made<Option<Value>> {
             "\"{name}\" is not there before this node: it is none of the outputs that are read, there is a cycle, or the nodes are out of order"
         )),
     }
-}
-
-/// The branch of an `If` that is taken.
-fn branch<'n>(node: &'n NodeMessage, condition: Option<&Option<Value>>) -> Made<&'n GraphMessage> {
-    let holds = match condition {
-        Some(Some(Value::Constant(array))) if array.len() == 1 => array.at(0) != 0.0,
-        Some(Some(Value::Active(_))) => {
-            return Err(Fault::Unsupported {
-                what: "a condition that changes with the example".to_owned(),
-                instead: "export the model without control flow".to_owned(),
-            });
-        }
-        _ => return fault("its condition is not one truth"),
-    };
-    let name = if holds { "then_branch" } else { "else_branch" };
-    let graph = node.attribute(name).and_then(|a| a.graph.as_deref());
-    graph.map_or_else(|| fault(format!("it has no {name}")), Ok)
 }

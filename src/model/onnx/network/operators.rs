@@ -27,6 +27,7 @@ fn standard(name: &str) -> Option<Operator> {
         return Some(elementwise::unary);
     }
     Some(match name {
+        "Erfc" | "Expm1" | "Log1p" => elementwise::of_tensorflow,
         "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Mod" => elementwise::arithmetic,
         "Sum" | "Mean" | "Max" | "Min" => elementwise::several,
         "Clip" => elementwise::clip,

@@ -16,6 +16,9 @@ pub struct Shapes {
     pub cells: Option<usize>,
     /// The shapes of one example of inputs, by name; the batch of 1 may be left out.
     pub by_input: Vec<(String, Vec<usize>)>,
+    /// The shapes of one example of all inputs, in their order, without the batch: tell what the file leaves open of
+    /// those that they fit.
+    pub in_order: Vec<Vec<usize>>,
     /// The value of the graph to explain; where there is none, its first output of numbers.
     pub output: Option<String>,
 }
@@ -67,10 +70,12 @@ impl Shapes {
         let mut known: BTreeMap<String, usize> = BTreeMap::new();
         let outputs = first_sizes(graph);
         let batches = batches(&values);
-        for value in &values {
+        for (place, value) in values.iter().enumerate() {
             let at = || format!("input \"{}\"", value.name);
+            let example = self.in_order.get(place);
+            let example = example.filter(|_| self.in_order.len() == values.len());
             let (given, batch) = self
-                .declared(value, &outputs, &batches, &mut known)
+                .declared(value, example, &outputs, &batches, &mut known)
                 .map_err(|fault| file.fault(at(), fault))?;
             sizes.push(given);
             fixed.push(batch);
@@ -106,6 +111,7 @@ impl Shapes {
     fn declared(
         &self,
         value: &ValueMessage,
+        example: Option<&Vec<usize>>,
         outputs: &HashSet<i64>,
         batches: &HashSet<&str>,
         known: &mut BTreeMap<String, usize>,
@@ -117,7 +123,8 @@ impl Shapes {
         let given = self.by_input.iter().find(|(name, _)| *name == value.name);
         let given = given.map(|(_, shape)| shape.clone());
         let Some(shape) = &tensor.shape else {
-            return match (given, self.cells) {
+            let example = || example.map(|shape| [&[1], &shape[..]].concat());
+            return match (given.or_else(example), self.cells) {
                 (Some(shape), _) => Ok((shape.into_iter().map(Size::Known).collect(), None)),
                 (None, Some(cells)) => Ok((vec![Size::Known(1), Size::Known(cells)], None)),
                 (None, None) => fault(format!(
@@ -130,7 +137,14 @@ impl Shapes {
         if dims.len() > MAX_RANK {
             return fault(format!("it has {} axes", dims.len()));
         }
-        if let Some(given) = given {
+        let fits = |shape: &&Vec<usize>| {
+            let is_open = dims.iter().skip(1).any(|dim| dim.value == 0);
+            let mut sizes = dims.iter().skip(1).zip(shape.iter());
+            is_open
+                && shape.len() + 1 == dims.len()
+                && sizes.all(|(dim, &size)| size > 0 && [0, size as i64].contains(&dim.value))
+        };
+        if let Some(given) = given.or_else(|| example.filter(fits).cloned()) {
             return matched(value, dims, given, known);
         }
         let mut batch = None;

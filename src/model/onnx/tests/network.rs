@@ -1,5 +1,6 @@
 //! Graphs of networks made in memory: shapes, names, functions and what is left out.
 
+mod control;
 mod hostile;
 mod steps;
 
@@ -128,6 +129,35 @@ fn one_size_that_is_open_follows_from_the_number_of_columns() {
     assert!(error.to_string().contains("its axis 1 open"), "{error}");
     let error = read_as(graph(&["batch", "4"]), &shapes(5)).unwrap_err();
     assert!(matches!(error, Error::Shape { .. }), "{error}");
+}
+
+#[test]
+fn examples_tell_all_sizes_that_are_open() {
+    let graph =
+        |sizes: &[&str]| with_input(model(vec![op("Relu", &["x"], "out")], Vec::new()), sizes);
+    let shape = |sizes: &[&str], example: &[usize]| {
+        let shapes = Shapes {
+            cells: Some(example.iter().product()),
+            in_order: vec![example.to_vec()],
+            ..Shapes::default()
+        };
+        read_as(graph(sizes), &shapes).map(|network| network.inputs[0].shape.clone())
+    };
+    assert_eq!(shape(&["n", "time", "width"], &[7, 5]).unwrap(), [1, 7, 5]);
+    assert_eq!(
+        shape(&["n", "3", "h", "w"], &[3, 4, 6]).unwrap(),
+        [1, 3, 4, 6]
+    );
+    // What the file says stays: a flat example of as many cells is one, too.
+    assert_eq!(shape(&["n", "3", "4"], &[12]).unwrap(), [1, 3, 4]);
+    assert_eq!(shape(&["n", "3", "4"], &[4, 3]).unwrap(), [1, 3, 4]);
+    let error = shape(&["n", "3", "w"], &[4, 4]).unwrap_err().to_string();
+    assert!(
+        error.contains("none of them makes as many cells"),
+        "{error}"
+    );
+    let error = shape(&["n", "h", "w"], &[0, 4]).unwrap_err().to_string();
+    assert!(error.contains("axis 1 open"), "{error}");
 }
 
 #[test]
@@ -303,6 +333,24 @@ fn functions_of_the_file_stand_for_their_nodes() {
     );
     let error = error.unwrap_err().to_string();
     assert!(error.contains("graphs inside each other"), "{error}");
+}
+
+#[test]
+fn operators_that_only_tensorflow_has_are_read() {
+    for (name, expected) in [
+        ("Erfc", [0.479_500_12, 1.842_700_8]),
+        ("Expm1", [0.648_721_3, -0.632_120_6]),
+        ("Log1p", [0.405_465_1, f64::NEG_INFINITY]),
+    ] {
+        let network = read(model(vec![op(name, &["x"], "out")], Vec::new()));
+        let found = network.raw(&[0.5, -1.0]);
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(
+                *found == expected || (found - expected).abs() < 1e-6,
+                "{name} {found}"
+            );
+        }
+    }
 }
 
 #[test]
