@@ -173,6 +173,19 @@ def test_weights_of_a_background():
     np.testing.assert_allclose(a.values, b.values, atol=1e-6)
 
 
+def test_other_examples_to_compare_with_need_no_other_network():
+    path, found = case("mlp_relu")
+    explainer = whylight.DeepExplainer(path, found["others"])
+    before = explainer(found["rows"])
+    other = explainer.against(found["rows"][:1])
+    fresh = whylight.DeepExplainer(path, found["rows"][:1])
+    np.testing.assert_array_equal(other(found["rows"]).values, fresh(found["rows"]).values)
+    assert (other(found["rows"]).values[0] == 0).all()
+    np.testing.assert_array_equal(explainer(found["rows"]).values, before.values)
+    with pytest.raises(whylight.ShapeError, match="no examples"):
+        explainer.against(found["rows"][:0])
+
+
 def test_deltas_are_sliced_and_saved(tmp_path):
     path, found = case("mlp_tanh")
     explanation = whylight.DeepExplainer(path, found["others"])(found["rows"])

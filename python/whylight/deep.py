@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 
 from . import _parameters
 from ._base import unwrap
+from ._engine import Explainer as Engine
 from ._table import held, is_a
 from .errors import ParameterError, ShapeError, UnsupportedError
 from .models.network import arrays, flat, network
@@ -130,6 +133,17 @@ class DeepExplainer(EngineExplainer):
         """Values as shap's DeepExplainer lays them out: (examples, *shape[, outputs]), in a list for several inputs."""
         found = list(self(x).by_input().values())
         return found[0] if len(found) == 1 else found
+
+    def against(self, background) -> DeepExplainer:
+        """This explainer with other background examples, without weights; the network stays as it was made."""
+        examples = arrays(background)
+        if len(examples[0]) == 0:
+            raise ShapeError("the background: no examples; expected a sample of them")
+        other = copy.copy(self)
+        other._made_with = {**self._made_with, "background": flat(examples), "weights": None}
+        other._engine = Engine(self._engine_model, **other._made_with)
+        other._init_data = background
+        return other
 
     def _explained(self, x, **options):
         explanation = super()._explained(self._examples(x), **options)
