@@ -76,31 +76,7 @@ class Function:
         """The answer to rows of numbers: float64 (rows, outputs)."""
         asked = rows if self._columns is None else self._rows(rows)
         answer = self._ask(asked if self._before is None else self._before(asked))
-        if type(answer) is np.ndarray and answer.dtype == np.float64 and len(answer) == len(rows):
-            # What most functions give costs nothing more.
-            if answer.ndim == 1:
-                return answer[:, None]
-            if answer.ndim == 2:
-                return answer
-        if is_a(answer, "torch", "Tensor"):
-            answer = answer.detach().cpu().double().numpy()
-        if hasattr(answer, "toarray"):
-            answer = answer.toarray()
-        try:
-            answer = np.asarray(answer, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise ModelError(
-                f"{self._name}: its answer is no array of numbers ({error}); give a function that returns one number, "
-                "or a list of them, for each row"
-            ) from None
-        if answer.ndim == 1 and len(answer) == len(rows):
-            answer = answer[:, None]
-        if answer.ndim != 2:
-            raise ModelError(
-                f"{self._name}: its answer to {len(rows)} rows has the shape {answer.shape}; expected ({len(rows)},) "
-                f"or ({len(rows)}, outputs)"
-            )
-        return answer
+        return numbers(answer, len(rows), self._name)
 
     def _rows(self, rows):
         pandas = sys.modules["pandas"]
@@ -116,6 +92,31 @@ class Function:
             whole = dtype.kind == "f" or values is not None or not np.isnan(cells).any()
             columns[name] = pandas.Series(cells, dtype=dtype if whole else np.float64)
         return pandas.DataFrame(columns)
+
+
+def numbers(answer, rows, name):
+    """What a model of this name answers to so many rows, as float64 (rows, outputs)."""
+    if type(answer) is np.ndarray and answer.dtype == np.float64 and answer.ndim in (1, 2) and len(answer) == rows:
+        # What most functions give costs nothing more.
+        return answer[:, None] if answer.ndim == 1 else answer
+    if is_a(answer, "torch", "Tensor"):
+        answer = answer.detach().cpu().double().numpy()
+    if hasattr(answer, "toarray"):
+        answer = answer.toarray()
+    try:
+        answer = np.asarray(answer, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            f"{name}: its answer is no array of numbers ({error}); give a function that returns one number, "
+            "or a list of them, for each row"
+        ) from None
+    if answer.ndim == 1 and len(answer) == rows:
+        answer = answer[:, None]
+    if answer.ndim != 2:
+        raise ModelError(
+            f"{name}: its answer to {rows} rows has the shape {answer.shape}; expected ({rows},) or ({rows}, outputs)"
+        )
+    return answer
 
 
 class _Values:
