@@ -14,7 +14,8 @@ from .errors import (
     UnsupportedError,
     WhylightError,
 )
-from .explanation import Explanation, load_explanation, save_explanation
+from .explanation import Explanation, ImageExplanation, load_explanation, save_explanation
+from .image import ImageExplainer
 from .kernel import KernelExplainer
 from .linear import LinearExplainer
 from .sample import SamplingPolicy
@@ -32,6 +33,8 @@ __all__ = [
     "FileError",
     "GpuError",
     "GradientExplainer",
+    "ImageExplainer",
+    "ImageExplanation",
     "KernelExplainer",
     "LinearExplainer",
     "ModelError",

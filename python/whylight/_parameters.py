@@ -51,3 +51,11 @@ def number(name, value) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise ParameterError(f"{name}: {value!r} is not allowed: a number")
     return float(value)
+
+
+def positive(name, value, zero=False) -> float:
+    """A finite number above 0, or from it."""
+    found = number(name, value)
+    if not np.isfinite(found) or found < 0 or (found == 0 and not zero):
+        raise ParameterError(f"{name}: {value!r} is not allowed: a finite number {'from' if zero else 'above'} 0")
+    return found

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from ..errors import FileError, UnsupportedError
-from . import _compact, _directory
+from . import _compact, _directory, _image_file
+from ._image import ImageExplanation
 from ._result import Explanation
 
 
@@ -18,20 +19,27 @@ def save_explanation(explanation, path, exist_ok=False):
     a warning, or refused. Any other path becomes a directory of JSON files as interpret-community's `save_explanation`
     writes it, with a file of our own, `whylight.json`, for what that format loses.
 
+    An explanation of images becomes one file, whose path ends in `.npz`.
+
     A path that exists is refused, or replaced with `exist_ok=True`.
     """
-    if not isinstance(explanation, Explanation):
+    if not isinstance(explanation, (Explanation, ImageExplanation)):
         raise UnsupportedError(
             f"{type(explanation).__name__} is not supported by save_explanation: give a whylight.Explanation"
         )
     path = os.fsdecode(path)
     if os.path.lexists(path) and not exist_ok:
         raise FileError(f"{path}: it exists already; choose a new path, or replace it with exist_ok=True")
+    if isinstance(explanation, ImageExplanation):
+        _image_file.save(explanation, path)
+        return
     (_compact if _compact.is_table(path) else _directory).save(explanation, path)
 
 
-def load_explanation(path) -> Explanation:
-    """The explanation in a directory, of whylight or of interpret-community, or in a table file of whylight."""
+def load_explanation(path) -> Explanation | ImageExplanation:
+    """The explanation in a directory, of whylight or of interpret-community, or in a table or .npz file of whylight."""
     path = os.fsdecode(path)
+    if _image_file.is_file(path) and not os.path.isdir(path):
+        return _image_file.load(path)
     is_file = _compact.is_table(path) and not os.path.isdir(path)
     return (_compact if is_file else _directory).load(path)
