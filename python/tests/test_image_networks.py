@@ -81,6 +81,30 @@ def test_superpixels_of_a_network(images):
     np.testing.assert_allclose(e.sums, pixels.sums, atol=1e-5)
 
 
+def test_images_past_a_tolerance_are_computed_again(images, tmp_path):
+    for options in ({"background": images[2:]}, {}):
+        plain = ImageExplainer(network(), **options)(images[:2])
+        assert plain.past_tolerance is None and plain.recomputed is None
+        explainer = ImageExplainer(network(), tolerance=1e-15, fallback="expected_gradients", **options)
+        e = explainer(images[:2])
+        # Rounding may leave nothing of an answer.
+        assert e.recomputed.any() and e.standard_errors.shape == e.values.shape
+        i = int(np.argmax(e.recomputed))
+        assert (e.standard_errors[i] > 0).any() and (e.values[i] != plain.values[i]).any()
+        path = tmp_path / f"{len(options)}.npz"
+        whylight.save_explanation(e, path)
+        loaded = whylight.load_explanation(path)
+        np.testing.assert_array_equal(loaded.recomputed, e.recomputed)
+        np.testing.assert_array_equal(loaded[i].standard_errors[0], e.standard_errors[i])
+        np.testing.assert_array_equal(loaded.past_tolerance, e.past_tolerance)
+        assert e.past_tolerance[i]
+        loose = ImageExplainer(network(), tolerance=9, fallback="expected_gradients", **options)(images[:2])
+        assert not loose.recomputed.any() and not loose.past_tolerance.any()
+        np.testing.assert_array_equal(loose.values, plain.values)
+    with pytest.raises(ParameterError, match="fallback"):
+        ImageExplainer(network(), method="kernel", fallback="expected_gradients")
+
+
 def test_a_flat_input():
     pytest.importorskip("onnx")
     from onnx import TensorProto, helper, numpy_helper
@@ -126,7 +150,6 @@ def test_a_layout_that_nothing_tells_is_asked_for():
     for name, given in {
         "segmentation": TILES,
         "nsamples": 9,
-        "tolerance": 0.1,
         "link": "logit",
         "n_segments": 9,
     }.items():

@@ -18,9 +18,10 @@ class ImageExplanation:
     - `base_values`: (images[, outputs]): what the values of an image are added to;
     - `images`: the explained ones, each (height, width, channels);
     - `image_segments`: the superpixel of each pixel, (height, width), for each image; None for values of pixels;
-    - `standard_errors`: of superpixels, laid out as `values`, else None;
+    - `standard_errors`: where values are estimated, laid out as they are, else None;
     - `completeness_delta`: of pixels, (images[, outputs]): how much more base value and values add up to than the
-      network answers, else None;
+      network answers, else None; with a `tolerance`, `past_tolerance` are the images that pass it, (images,) of truths;
+    - `recomputed`: with a `fallback`, the images that it computed, (images,) of truths, else None;
     - `output_names`, `details`: a name for each output; everything that was computed and how.
 
     Slicing by images gives the explanation of those images. `pixel_values(i)` is a map (height, width), `plot(i)` a
@@ -36,6 +37,7 @@ class ImageExplanation:
         image_segments=None,
         standard_errors=None,
         completeness_delta=None,
+        recomputed=None,
         output_names=None,
         classes=None,
         model_task="unknown",
@@ -46,7 +48,10 @@ class ImageExplanation:
         """Every array with an axis of outputs at its end."""
         self._base = np.asarray(base_values, np.float64)
         self._values = list(values) if image_segments is not None else np.asarray(values)
-        self._errors = None if standard_errors is None else list(standard_errors)
+        self._errors = standard_errors
+        if standard_errors is not None:
+            self._errors = np.asarray(standard_errors) if image_segments is None else list(standard_errors)
+        self.recomputed = None if recomputed is None else np.asarray(recomputed)
         self._delta = None if completeness_delta is None else np.asarray(completeness_delta)
         self.images = [np.asarray(image) for image in images]
         self.image_segments = None if image_segments is None else [np.asarray(part) for part in image_segments]
@@ -74,6 +79,10 @@ class ImageExplanation:
                 )
             if self._delta is not None and self._delta.shape != self._base.shape:
                 raise ShapeError(f"completeness_delta: expected {self._base.shape}, got {self._delta.shape}")
+            if self._errors is not None and self._errors.shape != self._values.shape:
+                raise ShapeError("standard_errors: expected one for each value")
+            if self.recomputed is not None and self.recomputed.shape != (count,):
+                raise ShapeError(f"recomputed: expected {count} truths, got the shape {self.recomputed.shape}")
             return
         if len(self._values) != count or len(self.image_segments) != count:
             raise ShapeError(f"values: expected those of {count} images, as there are base values")
@@ -107,11 +116,21 @@ class ImageExplanation:
 
     @property
     def standard_errors(self):
-        return None if self._errors is None else [self._of_outputs(part) for part in self._errors]
+        if self._errors is None or self.image_segments is None:
+            return self._of_outputs(self._errors)
+        return [self._of_outputs(part) for part in self._errors]
 
     @property
     def completeness_delta(self):
         return self._of_outputs(self._delta)
+
+    @property
+    def past_tolerance(self):
+        """By image, whether its completeness delta passes the tolerance; None where there is none."""
+        if self.details.get("tolerance") is None or self._delta is None:
+            return None
+        # What is no number passes any tolerance.
+        return ~(np.abs(self._delta) <= self.details["tolerance"]).all(axis=1)
 
     @property
     def num_outputs(self) -> int:
@@ -200,13 +219,18 @@ class ImageExplanation:
         def of(parts):
             return None if parts is None else [parts[i] for i in chosen]
 
+        def cut(array):
+            return None if array is None else array[chosen]
+
+        laid = cut if self.image_segments is None else of
         return ImageExplanation(
-            self._values[chosen] if self.image_segments is None else of(self._values),
+            laid(self._values),
             base_values=self._base[chosen],
             images=of(self.images),
             image_segments=of(self.image_segments),
-            standard_errors=of(self._errors),
-            completeness_delta=None if self._delta is None else self._delta[chosen],
+            standard_errors=laid(self._errors),
+            completeness_delta=cut(self._delta),
+            recomputed=cut(self.recomputed),
             output_names=self.output_names,
             classes=self._classes,
             model_task=self.model_task,

@@ -18,7 +18,7 @@ ENDING = ".npz"
 FORMAT, VERSION = "whylight image explanation", 1
 #: Parts with an array for each image, and those with one for all.
 LISTS = {"images": "images", "image_segments": "image_segments", "values": "_values", "standard_errors": "_errors"}
-ARRAYS = {"base_values": "_base", "completeness_delta": "_delta"}
+ARRAYS = {"base_values": "_base", "completeness_delta": "_delta", "recomputed": "recomputed"}
 
 
 def is_file(path):
@@ -114,9 +114,9 @@ def _built(file, path):
     parts |= {name: file[name] for name in ARRAYS if name in file}
     if ("image_segments" in parts) is not head["is_of_superpixels"]:
         raise ValueError("superpixels are announced and are not there, or the other way")
-    values = parts.pop("values")
+    if not head["is_of_superpixels"]:
+        parts |= {name: np.stack(parts[name]) for name in ("values", "standard_errors") if name in parts}
     return ImageExplanation(
-        values if head["is_of_superpixels"] else np.stack(values),
         output_names=names,
         classes=decode(head["classes"]),
         model_task=head["model_task"],

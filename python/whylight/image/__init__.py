@@ -31,7 +31,6 @@ OF_SUPERPIXELS = {
     "segmentation": None,
     "nsamples": "auto",
     "estimator": "auto",
-    "tolerance": None,
     "link": "identity",
     "allow_noise": False,
 }
@@ -56,7 +55,8 @@ class ImageExplainer:
     `fill` is "mean" (the image's mean colour), "blur", a number, a colour, or an image. Superpixels are those of SLIC
     (`n_segments` at most, `compactness`, `sigma`), or of `segmentation`: an array (height, width) of labels, or a
     function that returns one for an image. `nsamples`, `estimator`, `tolerance`, `link` and `allow_noise` are those of
-    `KernelExplainer`; "auto" asks for 1024 coalitions, or four for each superpixel. `memory_limit` in bytes bounds the
+    `KernelExplainer`; "auto" asks for 1024 coalitions, or four for each superpixel. Of Deep SHAP, `tolerance` and
+    `fallback` are those of `DeepExplainer`. `memory_limit` in bytes bounds the
     images that the model is asked for at a time.
 
     `classes` are the names of the model's outputs, and `outputs` those that are kept, by name or position. The same
@@ -84,6 +84,7 @@ class ImageExplainer:
         nsamples="auto",
         estimator="auto",
         tolerance=None,
+        fallback=None,
         link="identity",
         allow_noise=False,
         output="auto",
@@ -120,7 +121,6 @@ class ImageExplainer:
             "segmentation": segmentation,
             "nsamples": nsamples,
             "estimator": estimator,
-            "tolerance": tolerance,
             "link": link,
             "allow_noise": allow_noise,
         }
@@ -130,6 +130,7 @@ class ImageExplainer:
         self._show_progress = show_progress
         self._runs = {"device": _parameters.device(device), "seed": _parameters.count("seed", seed), "threads": threads}
         self._output, self._output_name = output, output_name
+        self._tolerance, self._fallback = tolerance, fallback
         self._asked = _models.of(model, output, output_name)
         self._wanted, self.method = method, self._chosen(method)
         # Of what `preprocess` makes nothing is known.
@@ -155,6 +156,8 @@ class ImageExplainer:
                 given = self._of_superpixels[name]
                 if given is not usual and not (isinstance(given, (str, bool)) and given == usual):
                     raise _of_pixels(name)
+        elif self._fallback is not None:
+            raise ParameterError("fallback: not allowed for superpixels: it is for networks, with Deep SHAP")
         return method
 
     # The two faces of a call ----------------------------------------------------------------------------------------
@@ -263,6 +266,8 @@ class ImageExplainer:
             examples,
             output=self._output,
             output_name=self._output_name,
+            tolerance=self._tolerance,
+            fallback=self._fallback,
             memory_limit=self._memory_limit,
             show_progress=False,
             **self._runs,
@@ -307,19 +312,16 @@ class ImageExplainer:
                 parts.append(_outputs.part(deep(examples[these]), kept))
                 if progress:
                     progress(min(len(images), these.stop or len(images)))
-        values = np.concatenate([part["values"] for part in parts])
         first = self._first if self._preprocess is None else None
-        values = _outputs.laid(values, examples.shape[1:], stacked.shape[1:], self._layout, first, self._asked.first)
+        whole = _outputs.joined(parts)
+        for name in ("values", "standard_errors"):
+            if whole[name] is not None:
+                shapes = examples.shape[1:], stacked.shape[1:]
+                whole[name] = _outputs.laid(whole[name], *shapes, self._layout, first, self._asked.first)
         details = _outputs.details([part["details"] for part in parts], len(images))
         if fills is not None:
             details["fill"] = _outputs.said(self._fill)
-        return {
-            "values": values,
-            "base_values": np.concatenate([part["base_values"] for part in parts]),
-            "completeness_delta": np.concatenate([part["completeness_delta"] for part in parts]),
-            "details": details,
-            **said,
-        }
+        return {**whole, "details": details, **said}
 
     # Kernel SHAP ----------------------------------------------------------------------------------------------------
 
@@ -362,7 +364,7 @@ class ImageExplainer:
             return np.concatenate(parts)[:, kept]
 
         answer.__qualname__ = self._asked.name
-        options = {name: self._of_superpixels[name] for name in ("estimator", "tolerance", "link", "allow_noise")}
+        options = {name: self._of_superpixels[name] for name in ("estimator", "link", "allow_noise")}
         nsamples = self._of_superpixels["nsamples"]
         if isinstance(nsamples, str) and nsamples == "auto":
             nsamples = max(COALITIONS, PER_SUPERPIXEL * game.count)
@@ -370,6 +372,7 @@ class ImageExplainer:
             answer,
             np.zeros((1, game.count)),
             nsamples=nsamples,
+            tolerance=self._tolerance,
             show_progress=False,
             **options,
             **self._runs,

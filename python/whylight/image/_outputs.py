@@ -38,18 +38,36 @@ def named(count, known, given, outputs):
     return np.array(kept), {"output_names": [names[k] for k in kept]}
 
 
-def part(e, kept):
-    """Of an explanation the kept outputs, each array with an axis of them at its end."""
-    values, delta = (
-        array.reshape(*array.shape[:wide], -1) for array, wide in ((e.values, 2), (e.completeness_delta, 1))
-    )
-    base = np.tile(np.ravel(e.base_values), (len(values), 1))
+def part(e, kept) -> dict:
+    """The kept outputs of an explanation of examples, each array with an axis of them at its end."""
+
+    def several(array, axes):
+        return None if array is None else array.reshape(*array.shape[:axes], -1)[..., kept]
+
     return {
-        "values": values[..., kept],
-        "base_values": base[:, kept],
-        "completeness_delta": delta[:, kept],
+        "values": several(e.values, 2),
+        "standard_errors": several(e.standard_errors, 2),
+        "base_values": np.tile(np.ravel(e.base_values)[kept], (len(e), 1)),
+        "completeness_delta": several(e.completeness_delta, 1),
+        "recomputed": e.recomputed,
         "details": e.details,
     }
+
+
+def joined(parts) -> dict:
+    """The arrays of parts one after the other; what only some have is 0 in the others."""
+    whole = {}
+    for name in parts[0]:
+        if name == "details":
+            continue
+        if all(part[name] is None for part in parts):
+            whole[name] = None
+            continue
+        # Errors are laid out as the values are.
+        whole[name] = np.concatenate(
+            [np.zeros_like(part["values"]) if part[name] is None else part[name] for part in parts]
+        )
+    return whole
 
 
 def laid(values, shape, image, layout, first, known):
