@@ -56,8 +56,8 @@ class ImageExplainer:
     (`n_segments` at most, `compactness`, `sigma`), or of `segmentation`: an array (height, width) of labels, or a
     function that returns one for an image. `nsamples`, `estimator`, `tolerance`, `link` and `allow_noise` are those of
     `KernelExplainer`; "auto" asks for 1024 coalitions, or four for each superpixel. Of Deep SHAP, `tolerance` and
-    `fallback` are those of `DeepExplainer`. `memory_limit` in bytes bounds the
-    images that the model is asked for at a time.
+    `fallback` are those of `DeepExplainer`. `memory_limit` in bytes bounds the images that the model is asked for at a
+    time.
 
     `classes` are the names of the model's outputs, and `outputs` those that are kept, by name or position. The same
     seed gives an image the same values, whatever other images there are.
