@@ -75,6 +75,7 @@ kernels! {
     softmax: work pairs functions sum;
     embedding: work pairs;
     contributions: work sum;
+    lines: work;
 }
 
 impl Kernel {

@@ -123,6 +123,46 @@ fn batches_threads_and_neighbours_change_no_bit() {
     }
 }
 
+/// Tensors so large that few lanes make a tile.
+fn wide(seed: u64) -> Network {
+    let mut draft = Draft::new(seed, &[(&[1, 8], false)]);
+    let gathered = draft.gather(&[0], 6000);
+    let scaled = draft.scale(gathered, 1, 6000);
+    let bent = draft.activation(scaled, whylight::model::network::Activation::Tanh);
+    let pooled = draft.largest(bent, 20, 300);
+    let last = draft.dense(pooled, 3);
+    draft.softmax(last, 3, false);
+    draft.network()
+}
+
+/// A background that stays, some of it or none, and runs forward again for every batch.
+#[test]
+fn memory_limits_change_no_bit() {
+    for (network, sizes) in [
+        (everything(3), vec![(5, 70), (1000, 3), (2500, 3)]),
+        (wide(2), vec![(2, 9), (16, 3), (40, 3), (130, 2)]),
+    ] {
+        let mut random = Random(7);
+        let columns = network.cells();
+        for (others, count) in sizes {
+            let background = rows(&mut random, others, columns);
+            let explained = rows(&mut random, count, columns);
+            let all = explain(&network, &background, &explained, options());
+            assert!(incompleteness(&network, &background, &explained, &all) < 2e-5);
+            for memory in [1, 1 << 24, 1 << 25] {
+                for threads in [1, 2] {
+                    let mut options = options();
+                    options.threads = threads;
+                    options.memory_limit = Some(memory);
+                    let got = explain(&network, &background, &explained, options);
+                    assert_eq!(got.values, all.values, "{others} {memory}");
+                    assert_eq!(got.header.base_values, all.header.base_values);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn a_weight_counts_as_so_many_rows() {
     let network = everything(5);

@@ -29,7 +29,7 @@ params! {
         entries,
         /// Pairs, or lanes of values.
         pairs,
-        /// Background rows of a row.
+        /// Background rows of a row; 0 where every pair has its own.
         others,
         /// The first row.
         first_row,

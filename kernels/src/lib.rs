@@ -25,7 +25,8 @@
 //!
 //! The steps of networks read numbers by cell and lane ([`tile`]), forward and back: [`convolution`] (layers of neurons,
 //! too), [`gather`], [`scale`], [`rescale`] of the functions in [`curve`], [`products`], [`pooling`], [`softmax`] and
-//! [`embedding`]; [`contributions`] has what their multipliers make of the differences.
+//! [`embedding`]; [`contributions`] has what their multipliers make of the differences. [`lines`] has the points where
+//! gradients are taken.
 
 pub mod binding;
 pub mod block;
@@ -45,6 +46,7 @@ mod leaf_game;
 pub mod least_squares;
 pub mod legendre;
 pub mod linear;
+pub mod lines;
 pub mod machine;
 pub mod mlp;
 pub mod neighbours;

@@ -41,7 +41,7 @@ params! {
         second_column_step,
         /// Pairs.
         pairs,
-        /// Background rows of a row.
+        /// Background rows of a row; 0 where every pair has its own.
         others,
         /// The first row.
         first_row,

@@ -27,7 +27,7 @@ params! {
         cells,
         /// Pairs, or lanes of values.
         pairs,
-        /// Background rows of a row.
+        /// Background rows of a row; 0 where every pair has its own.
         others,
         /// The first row.
         first_row,

@@ -22,7 +22,10 @@ mod gpu;
 mod gpu;
 mod gradients;
 mod graph;
+mod lines;
 mod rule;
+mod tiles;
+mod way;
 
 use std::fmt::Debug;
 use std::sync::Arc;

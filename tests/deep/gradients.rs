@@ -190,6 +190,33 @@ fn batches_and_threads_change_no_bit_of_gradients() {
 }
 
 #[test]
+fn memory_limits_change_no_bit_of_gradients() {
+    let network = everything(4);
+    let mut random = Random(9);
+    let (background, explained) = (rows(&mut random, 70, 24), rows(&mut random, 20, 24));
+    for layer in [None, Some("t3".to_owned())] {
+        for (estimator, points) in [
+            (Estimator::IntegratedGradients, 6),
+            (Estimator::ExpectedGradients, 1200),
+        ] {
+            let all = Options {
+                layer: layer.clone(),
+                ..by(estimator, points)
+            };
+            let limited = Options {
+                memory_limit: Some(1),
+                ..all.clone()
+            };
+            let all = explain(&network, &background, &explained, all);
+            let got = explain(&network, &background, &explained, limited);
+            assert_eq!(got.values, all.values);
+            assert_eq!(got.standard_errors, all.standard_errors);
+            assert_eq!(got.header.base_values, all.header.base_values);
+        }
+    }
+}
+
+#[test]
 fn points_without_end_are_refused() {
     let network = smooth(1);
     let model = std::sync::Arc::new(whylight::Model::Network(network));

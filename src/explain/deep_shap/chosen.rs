@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::cpu::Cpu;
-use super::gradients::{Gradients, Lines};
+use super::gradients::Gradients;
 use super::graph::Graph;
+use super::lines::Lines;
 use super::{Engine, gpu};
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -54,7 +55,7 @@ pub(super) fn gradients(
     others: &[&[f64]],
     weights: &[f64],
 ) -> Result<Chosen> {
-    let engine = Gradients::new(network, layer, lines, others, weights);
+    let engine = Gradients::new(network, layer, lines, others, weights, options.memory_limit);
     let wanted = options.device.name();
     let is_cpu = matches!(options.device, Device::Cpu { .. });
     let reason = "gradients are computed on the CPU".to_owned();

@@ -4,6 +4,7 @@ use whylight_kernels::Level;
 use whylight_kernels::convolution::convolve;
 use whylight_kernels::embedding::look_up;
 use whylight_kernels::gather::gather;
+use whylight_kernels::lines;
 use whylight_kernels::pooling::pool;
 use whylight_kernels::products::{Factor, multiply, multiply_matrices};
 use whylight_kernels::rescale::activate;
@@ -12,6 +13,7 @@ use whylight_kernels::softmax::softmax;
 use whylight_kernels::tile::{self, Tile};
 
 use super::graph::{Graph, Kernel, Step};
+use super::way::Way;
 
 /// The numbers of some examples.
 #[derive(Debug)]
@@ -23,28 +25,68 @@ pub(super) struct Examples {
 }
 
 impl Examples {
-    /// Runs the steps on the inputs, (cell, example) each, `tile::stride(count)` numbers a cell.
-    pub(super) fn run(graph: &Graph, level: Level, count: usize, inputs: Vec<Vec<f32>>) -> Self {
-        let mut tensors = inputs;
-        tensors.resize(graph.cells.len(), Vec::new());
-        Self::go_on(graph, level, tile::stride(count), tensors)
-    }
-
-    /// Runs the steps whose results are not known yet, those of the inputs included.
-    pub(super) fn go_on(graph: &Graph, level: Level, stride: usize, known: Vec<Vec<f32>>) -> Self {
+    /// Runs the steps of a way on what is known, the inputs at least, (cell, example) each, `stride` numbers a cell.
+    pub(super) fn run(
+        graph: &Graph,
+        way: &Way,
+        level: Level,
+        stride: usize,
+        known: Vec<Vec<f32>>,
+    ) -> Self {
         let mut tensors = known;
+        tensors.resize(graph.cells.len(), Vec::new());
         for (number, step) in graph.steps.iter().enumerate() {
-            if !tensors[step.output].is_empty() {
+            if !way.runs[number] {
                 continue;
             }
             let mut y = vec![0.0; graph.cells[step.output] * stride];
             step.run(level, &tensors, &mut y, stride);
             tensors[step.output] = y;
             for &input in &step.inputs {
-                if graph.last[input] == Some(number) && !graph.is_kept[input] {
+                if way.last[input] == Some(number) && !way.keeps[input] {
                     tensors[input] = Vec::new();
                 }
             }
+        }
+        // What no step has read, or written for another.
+        for (numbers, &keeps) in tensors.iter_mut().zip(&way.keeps) {
+            if !keeps {
+                *numbers = Vec::new();
+            }
+        }
+        Self { stride, tensors }
+    }
+
+    /// Runs the steps of a way on rows of cells.
+    pub(super) fn of_rows(graph: &Graph, way: &Way, level: Level, rows: &[&[f64]]) -> Self {
+        Self::run(
+            graph,
+            way,
+            level,
+            tile::stride(rows.len()),
+            graph.inputs(rows),
+        )
+    }
+
+    /// Some tensors of all examples, so many, of which each block but the last has whole vectors.
+    pub(super) fn join(blocks: Vec<Self>, of: &[usize], count: usize) -> Self {
+        let stride = tile::stride(count);
+        let mut tensors = vec![Vec::new(); blocks.first().map_or(0, |block| block.tensors.len())];
+        for &tensor in of {
+            let cells = blocks
+                .first()
+                .map_or(0, |block| block.tensors[tensor].len() / block.stride);
+            tensors[tensor] = vec![0.0; cells * stride];
+        }
+        let mut first = 0;
+        for block in blocks {
+            for &tensor in of {
+                let from = block.tensors[tensor].chunks(block.stride);
+                for (to, from) in tensors[tensor].chunks_mut(stride).zip(from) {
+                    to[first..first + block.stride].copy_from_slice(from);
+                }
+            }
+            first += block.stride;
         }
         Self { stride, tensors }
     }
@@ -67,12 +109,7 @@ impl Examples {
                 return Vec::new();
             }
             let mut spread = vec![0.0; numbers.len() / self.stride * stride];
-            let cells = spread.chunks_mut(stride).zip(numbers.chunks(self.stride));
-            for (to, from) in cells {
-                for (to, &lane) in to.iter_mut().zip(lanes) {
-                    *to = from[lane];
-                }
-            }
+            lines::spread(numbers, self.stride, lanes, &mut spread, stride);
             spread
         };
         Self {

@@ -22,6 +22,7 @@ use self::plan::{Plan, Sizes};
 use self::slots::{Backward, Forward};
 use self::steps::{OnGpu, upload};
 use super::graph::Graph;
+use super::way::Way;
 use super::{Contributions, Engine};
 use crate::device::Device;
 use crate::error::Result;
@@ -147,7 +148,10 @@ impl GpuNetwork {
     ) -> Result<Self> {
         let limits = &gpu.adapter().limits;
         let limit = limits.binding_bytes.min(limits.buffer_bytes);
-        let (forward, backward) = (Forward::new(&graph), Backward::new(&graph));
+        let (forward, backward) = (
+            Forward::new(&graph, Way::whole(&graph)),
+            Backward::new(&graph),
+        );
         let sizes = Sizes {
             gpu,
             graph: &graph,
@@ -183,7 +187,7 @@ impl GpuNetwork {
             let inputs = network.graph.inputs(rows);
             let examples = network.examples(rows.len(), &inputs, &slots);
             let mut launches = Launches::new(&network);
-            launches.forward(&examples)?;
+            launches.forward(&examples, &network.forward.way)?;
             let bytes = 4 * (network.outputs() * examples.stride) as u64;
             let to = (&gpu.readable("readable", bytes), 0);
             let found = network.finish(launches, to, &examples, rows.len())?;
@@ -319,7 +323,7 @@ impl GpuNetwork {
         let inputs = self.graph.inputs(rows);
         let examples = self.examples(rows.len(), &inputs, &of_rows.slots);
         let mut launches = Launches::new(self);
-        launches.forward(&examples)?;
+        launches.forward(&examples, &self.forward.way)?;
         let bytes = self.sums_bytes(rows.len());
         for sums in &of_rows.sums {
             launches.batch.clear(sums, bytes);
@@ -330,7 +334,7 @@ impl GpuNetwork {
                 Held::Numbers(examples) => examples,
                 Held::Inputs(inputs) => {
                     again = self.examples(part.count, inputs, &work.of_others);
-                    launches.forward(&again)?;
+                    launches.forward(&again, &self.forward.way)?;
                     &again
                 }
             };
@@ -395,7 +399,7 @@ impl Engine for GpuNetwork {
             let inputs = self.graph.inputs(rows);
             let examples = self.examples(rows.len(), &inputs, &held.slots);
             let mut launches = Launches::new(self);
-            launches.forward(&examples)?;
+            launches.forward(&examples, &self.forward.way)?;
             let to = (&held.readable, 0);
             answers.extend(self.finish(launches, to, &examples, rows.len())?.answers);
         }

@@ -1,4 +1,4 @@
-//! Contributions by derivatives along straight lines: integrated gradients, and expected gradients.
+//! Contributions by derivatives along straight lines, on the CPU: integrated gradients, and expected gradients.
 //!
 //! A cell contributes the mean derivative on the line from a background row to the explained one, times their difference
 //! (Sundararajan, Taly & Yan 2017, "Axiomatic attribution for deep networks"), and the mean of that over the background:
@@ -9,277 +9,232 @@
 //! Whole numbers, such as tokens, have nothing in between: lines go from the rows of a table that they name, and from
 //! other steps of them, and what these cells contribute is the number's.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 use whylight_kernels::Level;
 use whylight_kernels::contributions::contribute;
-use whylight_kernels::legendre::Rule as Points;
+use whylight_kernels::lines;
 use whylight_kernels::tile::{self, Side, Tile};
 
 use super::backward::{Multipliers, Pairs};
 use super::forward::Examples;
 use super::graph::Graph;
+use super::lines::{Lines, Points, Starts};
+use super::way::Way;
 use super::{Contributions, Engine};
 use crate::error::Result;
 use crate::model::Network;
-use crate::model::network::{Gather, Operation};
-use crate::random::SplitMix64;
+use crate::model::network::Gather;
 
-/// Points of a line that are computed at a time, with those of other lines, at the most.
-const LANES: usize = 128;
+/// Points whose contributions are one number before others are added: of a part, the last may have fewer.
+const BLOCK: usize = 128;
 
-/// Parts of the random points, by whose differences the standard error goes.
-const PARTS: usize = 8;
+/// Points of which a block's contributions are added up: whatever the memory holds, a pass begins with a whole run.
+const RUN: usize = tile::LANES;
 
-/// Where on which lines derivatives are taken.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Lines {
-    /// At so many points of the line from each background row.
-    All(usize),
-    /// At so many random points, in pairs on both sides of the middle, of lines from background rows by their weight.
-    Random(usize, u64),
-}
+/// Rows that run forward at a time on one thread.
+const ROWS: usize = 64;
+
+/// Bytes of the numbers that points have on a thread, when no memory limit is given.
+const POINT_BYTES: u64 = 1 << 26;
 
 /// A graph, its background, and the points.
 #[derive(Debug)]
 pub(super) struct Gradients {
     graph: Arc<Graph>,
     level: Level,
-    starts: Vec<Start>,
-    /// Features, or cells of a layer.
-    cells: usize,
-    /// The background, run forward.
+    starts: Starts,
+    points: Points,
+    /// The way of rows to what lines go through, and the way of points from there.
+    to: Way,
+    from: Way,
+    /// What lines go through, of the background.
     others: Examples,
     answers: Vec<f64>,
-    /// In blocks of lanes.
-    blocks: Vec<Block>,
-    is_random: bool,
-}
-
-/// A tensor that lines go through.
-#[derive(Debug)]
-struct Start {
-    tensor: usize,
-    /// The feature that each of its cells belongs to.
-    features: Vec<u32>,
-}
-
-/// Points that are computed side by side.
-#[derive(Debug)]
-struct Block {
-    /// The background row of each, and how far from it to the explained row.
-    others: Vec<usize>,
-    at: Vec<f32>,
-    weights: Vec<f32>,
-}
-
-/// The tensors that lines go through, of the inputs or of a layer.
-fn starts(network: &Network, layer: Option<usize>) -> Vec<Start> {
-    if let Some(tensor) = layer {
-        let features = (0..network.tensors[tensor].cells() as u32).collect();
-        return vec![Start { tensor, features }];
-    }
-    let mut first = 0;
-    let mut starts: Vec<Start> = Vec::new();
-    // Of tensors of whole numbers, the feature of each cell; none where a constant is.
-    let mut whole: Vec<Option<Vec<u32>>> = vec![None; network.tensors.len()];
-    for (tensor, input) in network.inputs.iter().enumerate() {
-        let features: Vec<u32> = (first..first + input.cells() as u32).collect();
-        first += input.cells() as u32;
-        whole[tensor] = input.is_whole.then(|| features.clone());
-        starts.push(Start { tensor, features });
-    }
-    for step in &network.steps {
-        let of_inputs: Option<Vec<&Vec<u32>>> =
-            step.inputs.iter().map(|&t| whole[t].as_ref()).collect();
-        let Some(of_inputs) = of_inputs else { continue };
-        match &step.operation {
-            Operation::Gather(gather) => {
-                let all: Vec<u32> = of_inputs.into_iter().flatten().copied().collect();
-                let feature = |source: &u32| all.get(*source as usize).copied();
-                let features = gather.sources.iter().map(feature);
-                let features = features.map(|feature| feature.unwrap_or(Gather::NONE));
-                whole[step.output] = Some(features.collect());
-            }
-            Operation::Embedding(embedding) => starts.push(Start {
-                tensor: step.output,
-                features: (of_inputs[0].iter())
-                    .flat_map(|&feature| std::iter::repeat_n(feature, embedding.width))
-                    .collect(),
-            }),
-            Operation::Activation(_) | Operation::Scale(..) => starts.push(Start {
-                tensor: step.output,
-                features: of_inputs[0].clone(),
-            }),
-            _ => {}
-        }
-    }
-    starts
+    /// Points that run at a time on a thread, in whole runs.
+    lanes: usize,
+    /// Rows that run forward at a time on a thread.
+    rows: usize,
 }
 
 impl Gradients {
-    /// Runs the background, rows of cells, forward.
+    /// Runs the background, rows of cells, forward. Points and rows take half of the memory limit at the most, or, where
+    /// that is not enough for it, one vector each.
     pub(super) fn new(
         network: &Network,
         layer: Option<usize>,
         lines: Lines,
         others: &[&[f64]],
         weights: &[f64],
+        memory: Option<u64>,
     ) -> Self {
         let level = Level::detect();
-        let starts = starts(network, layer);
-        let targets = starts.iter().map(|start| start.tensor).collect();
-        let graph = Arc::new(Graph::of_targets(network, targets));
-        let examples = Examples::run(&graph, level, others.len(), graph.inputs(others));
-        let cells = match layer {
-            Some(tensor) => network.tensors[tensor].cells(),
-            None => network.features.len(),
+        let starts = Starts::new(network, layer);
+        let graph = Arc::new(starts.graph(network));
+        let (to, from) = (Way::to_targets(&graph), Way::from_targets(&graph));
+        let threads = rayon::current_num_threads() as u64;
+        let bytes = memory.map_or(POINT_BYTES, |memory| memory / 2 / threads);
+        let fit = |cells: usize, most: usize| {
+            let fit = (bytes / (4 * cells.max(1) as u64)) as usize;
+            fit.clamp(tile::LANES, most) / tile::LANES * tile::LANES
         };
-        let blocks = match lines {
-            Lines::All(points) => on_all(points, weights),
-            Lines::Random(points, seed) => at_random(points, seed, weights),
-        };
+        // Beside the numbers that stay, those of a step and its multipliers.
+        let widest = graph.cells.iter().copied().max().unwrap_or(1);
+        let rows = fit(graph.target_cells() + 2 * widest, ROWS);
+        let blocks: Vec<Examples> = (others.par_chunks(rows))
+            .map(|rows| Examples::of_rows(&graph, &to, level, rows))
+            .collect();
+        let counts = others.chunks(rows).map(<[_]>::len);
+        let answers = (blocks.iter().zip(counts))
+            .flat_map(|(block, count)| block.answers(&graph, count))
+            .collect();
         Self {
             level,
+            points: Points::new(lines, weights),
+            others: Examples::join(blocks, &graph.targets, others.len()),
+            answers,
+            lanes: fit(graph.kept_cells() + 3 * graph.largest(), BLOCK),
+            rows,
             starts,
-            cells,
-            answers: examples.answers(&graph, others.len()),
-            others: examples,
-            blocks,
-            is_random: matches!(lines, Lines::Random(..)),
+            to,
+            from,
             graph,
         }
     }
 
-    /// What the features of a row contribute at the points of a block: (feature, output).
-    fn of_block(&self, block: &Block, examples: &Examples, row: usize, cells: &[f64]) -> Vec<f64> {
+    /// What the features of a row contribute at some points: (feature, output).
+    fn of_block(&self, points: Range<usize>, examples: &Examples, row: usize) -> Vec<f64> {
+        let mut sums = vec![0.0; self.width()];
+        let mut multipliers = Multipliers::default();
+        for first in points.clone().step_by(self.lanes) {
+            let pass = first..points.end.min(first + self.lanes);
+            self.pass(pass, examples, row, &mut multipliers, &mut sums);
+        }
+        sums
+    }
+
+    /// Adds what the features contribute at points that run together.
+    fn pass(
+        &self,
+        points: Range<usize>,
+        examples: &Examples,
+        row: usize,
+        multipliers: &mut Multipliers,
+        sums: &mut [f64],
+    ) {
         let (graph, level) = (&*self.graph, self.level);
         let outputs = graph.cells[graph.output];
-        let lanes = block.others.len();
+        let weights = &self.points.weights[points.clone()];
+        let stride = tile::stride(weights.len());
         // Idle lanes have the last point again.
-        let mut sources = block.others.clone();
-        let last = sources.last().copied().unwrap_or_default();
-        sources.resize(tile::stride(lanes), last);
+        let lanes = || (0..stride).map(|lane| (points.start + lane).min(points.end - 1));
+        let sources: Vec<usize> =
+            (lanes().map(|point| self.points.others[point] as usize)).collect();
+        let at: Vec<f32> = lanes().map(|point| self.points.at[point]).collect();
         let others = self.others.spread(graph, &sources);
-        let stride = others.stride;
+        let sides = |tensor: usize| {
+            let explained = Side {
+                numbers: &examples.tensors[tensor],
+                stride: examples.stride,
+                first: row,
+                is_one: true,
+            };
+            let other = Side {
+                numbers: &others.tensors[tensor],
+                stride,
+                first: 0,
+                is_one: false,
+            };
+            [explained, other]
+        };
         let mut known = vec![Vec::new(); graph.cells.len()];
-        // What goes around a layer is the explained row's.
-        for (known, input) in known.iter_mut().zip(graph.inputs(&[cells])) {
-            let alone = input.chunks(tile::stride(1));
-            *known = alone
-                .flat_map(|cell| std::iter::repeat_n(cell[0], stride))
-                .collect();
+        for input in (0..graph.inputs).filter(|&input| self.from.last[input].is_some()) {
+            // What goes around a layer is the explained row's.
+            known[input].resize(graph.cells[input] * stride, 0.0);
+            let row = vec![row; stride];
+            lines::spread(
+                &examples.tensors[input],
+                examples.stride,
+                &row,
+                &mut known[input],
+                stride,
+            );
         }
         for &target in &graph.targets {
-            let from = others.tensors[target].chunks(stride);
-            let to = examples.tensors[target].chunks(examples.stride);
-            known[target] = (from.zip(to))
-                .flat_map(|(from, to)| {
-                    from.iter().enumerate().map(|(lane, &r)| {
-                        let at = block.at[lane.min(lanes - 1)];
-                        at.mul_add(to[row] - r, r)
-                    })
-                })
-                .collect();
+            known[target].resize(graph.cells[target] * stride, 0.0);
+            lines::place(level, sides(target), &at, &mut known[target]);
         }
-        let points = Examples::go_on(graph, level, stride, known);
+        let points = Examples::run(graph, &self.from, level, stride, known);
         let pairs = Pairs {
             rows: &points,
             others: &points,
             first: [0, 0],
             is_one_row: false,
         };
-        let mut multipliers = Multipliers::default();
-        let mut sums = vec![0.0; self.cells * outputs];
-        let width = (LANES / stride).clamp(1, outputs);
+        let width = (self.lanes / stride).clamp(1, outputs);
         for first in (0..outputs).step_by(width) {
-            let wanted = first..outputs.min(first + width);
             let tile = Tile {
                 pairs: stride,
-                outputs: wanted.len(),
+                outputs: width.min(outputs - first),
             };
-            multipliers.run(graph, level, pairs, tile, wanted.start);
-            for start in &self.starts {
-                let Some(found) = multipliers.of(start.tensor) else {
-                    continue;
-                };
-                let sides = [
-                    Side {
-                        numbers: &examples.tensors[start.tensor],
-                        stride: examples.stride,
-                        first: row,
-                        is_one: true,
-                    },
-                    Side {
-                        numbers: &others.tensors[start.tensor],
-                        stride,
-                        first: 0,
-                        is_one: false,
-                    },
-                ];
-                let mut own = vec![0.0; start.features.len() * wanted.len()];
-                contribute(level, sides, 0, &block.weights, tile, found, &mut own);
-                for (&feature, own) in start.features.iter().zip(own.chunks(wanted.len())) {
-                    if feature == Gather::NONE {
+            multipliers.run(graph, level, pairs, tile, first);
+            for (run, weights) in weights.chunks(RUN).enumerate() {
+                let mut features = self.starts.features();
+                for &target in &graph.targets {
+                    let features = features.by_ref().take(graph.cells[target]);
+                    let Some(found) = multipliers.of(target) else {
+                        features.for_each(drop);
                         continue;
+                    };
+                    let mut own = vec![0.0; graph.cells[target] * tile.outputs];
+                    contribute(
+                        level,
+                        sides(target),
+                        run * RUN,
+                        weights,
+                        tile,
+                        found,
+                        &mut own,
+                    );
+                    for (feature, own) in features.zip(own.chunks(tile.outputs)) {
+                        if feature == Gather::NONE {
+                            continue;
+                        }
+                        let sums = &mut sums[feature as usize * outputs + first..];
+                        for (sum, own) in sums.iter_mut().zip(own) {
+                            *sum += own;
+                        }
                     }
-                    let start = feature as usize * outputs + first;
-                    for (sum, own) in sums[start..].iter_mut().zip(own) {
-                        *sum += own;
-                    }
+                }
+            }
+        }
+    }
+
+    /// What a part of the points says: (feature, output).
+    fn of_part(&self, part: usize, examples: &Examples, row: usize) -> Vec<f64> {
+        let points = self.points.of_part();
+        let (first, end) = (part * points, (part + 1) * points);
+        let starts: Vec<usize> = (first..end).step_by(BLOCK).collect();
+        let mut sums = vec![0.0; self.width()];
+        // As many blocks at a time as keep threads busy: sums of more would take memory.
+        for starts in starts.chunks(2 * rayon::current_num_threads()) {
+            let blocks: Vec<Vec<f64>> = (starts.par_iter())
+                .map(|&start| self.of_block(start..end.min(start + BLOCK), examples, row))
+                .collect();
+            for block in blocks {
+                for (sum, block) in sums.iter_mut().zip(block) {
+                    *sum += block;
                 }
             }
         }
         sums
     }
-}
 
-/// The points of every line: point by point, in blocks.
-fn on_all(points: usize, weights: &[f64]) -> Vec<Block> {
-    let rule = Points::new(points);
-    let all: Vec<(usize, f64, f64)> = (rule.points.iter().zip(&rule.weights))
-        .flat_map(|(&at, &share)| {
-            let others = weights.iter().enumerate();
-            others.map(move |(other, weight)| (other, at, share * weight))
-        })
-        .collect();
-    all.chunks(LANES).map(Block::of).collect()
-}
-
-/// Random points, in pairs, in [`PARTS`] parts of blocks of their own.
-fn at_random(points: usize, seed: u64, weights: &[f64]) -> Vec<Block> {
-    let mut random = SplitMix64::new(seed);
-    let mut sums = Vec::with_capacity(weights.len());
-    let mut sum = 0.0;
-    for weight in weights {
-        sum += weight;
-        sums.push(sum);
-    }
-    let pairs = points.div_ceil(2 * PARTS).max(1);
-    let share = 1.0 / (2 * pairs) as f64;
-    let mut part = || -> Vec<(usize, f64, f64)> {
-        (0..pairs)
-            .flat_map(|_| {
-                let wanted = random.unit() * sum;
-                let other = sums.partition_point(|&sum| sum <= wanted);
-                let other = other.min(weights.len() - 1);
-                let at = random.unit();
-                [(other, at, share), (other, 1.0 - at, share)]
-            })
-            .collect()
-    };
-    // A part is one block, so that its mean is known.
-    (0..PARTS).map(|_| Block::of(&part())).collect()
-}
-
-impl Block {
-    fn of(points: &[(usize, f64, f64)]) -> Self {
-        Self {
-            others: points.iter().map(|point| point.0).collect(),
-            at: points.iter().map(|point| point.1 as f32).collect(),
-            weights: points.iter().map(|point| point.2 as f32).collect(),
-        }
+    /// Contributions of a row.
+    fn width(&self) -> usize {
+        self.starts.cells * self.graph.cells[self.graph.output]
     }
 }
 
@@ -289,55 +244,36 @@ impl Engine for Gradients {
     }
 
     fn answers(&self, rows: &[&[f64]]) -> Result<Vec<f64>> {
-        let inputs = self.graph.inputs(rows);
-        let examples = Examples::run(&self.graph, self.level, rows.len(), inputs);
-        Ok(examples.answers(&self.graph, rows.len()))
+        let answers = rows.chunks(self.rows).flat_map(|rows| {
+            let examples = Examples::of_rows(&self.graph, &self.to, self.level, rows);
+            examples.answers(&self.graph, rows.len())
+        });
+        Ok(answers.collect())
     }
 
     fn explain(&self, rows: &[&[f64]]) -> Result<Contributions> {
-        let inputs = self.graph.inputs(rows);
-        let examples = Examples::run(&self.graph, self.level, rows.len(), inputs);
-        let width = self.cells * self.graph.cells[self.graph.output];
-        let of_rows: Vec<(Vec<f64>, Vec<f64>)> = (0..rows.len())
-            .into_par_iter()
-            .map(|row| {
-                let blocks = self.blocks.par_iter();
-                let parts: Vec<Vec<f64>> = blocks
-                    .map(|block| self.of_block(block, &examples, row, rows[row]))
-                    .collect();
-                let mut sums = vec![0.0; width];
-                for part in &parts {
-                    for (sum, part) in sums.iter_mut().zip(part) {
-                        *sum += part;
-                    }
-                }
-                if !self.is_random {
-                    return (sums, Vec::new());
-                }
-                let count = parts.len() as f64;
-                for sum in &mut sums {
-                    *sum /= count;
-                }
-                let errors = (0..width).map(|cell| {
-                    let squares = parts.iter().map(|part| (part[cell] - sums[cell]).powi(2));
-                    (squares.sum::<f64>() / (count * (count - 1.0))).sqrt()
-                });
-                let errors = errors.collect();
-                (sums, errors)
-            })
-            .collect();
-        let mut all = Contributions {
-            answers: examples.answers(&self.graph, rows.len()),
-            ..Contributions::default()
-        };
-        for (sums, errors) in of_rows {
-            all.sums.extend(sums);
-            all.errors.extend(errors);
+        let mut all = Contributions::default();
+        for rows in rows.chunks(self.rows) {
+            let examples = Examples::of_rows(&self.graph, &self.to, self.level, rows);
+            let found: Vec<(Vec<f64>, Vec<f64>)> = (0..rows.len())
+                .into_par_iter()
+                .map(|row| {
+                    let parts = (0..self.points.parts).into_par_iter();
+                    let parts = parts.map(|part| self.of_part(part, &examples, row));
+                    Points::estimate(&parts.collect::<Vec<_>>())
+                })
+                .collect();
+            for (sums, errors) in found {
+                all.sums.extend(sums);
+                all.errors.extend(errors);
+            }
+            all.answers
+                .extend(examples.answers(&self.graph, rows.len()));
         }
         Ok(all)
     }
 
     fn cells(&self) -> usize {
-        self.cells
+        self.starts.cells
     }
 }

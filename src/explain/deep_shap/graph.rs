@@ -26,8 +26,6 @@ pub(super) struct Graph {
     pub(super) depends: Vec<bool>,
     /// Whether the way back reads the tensor's numbers.
     pub(super) is_kept: Vec<bool>,
-    /// The last step that reads a tensor, if one does.
-    pub(super) last: Vec<Option<usize>>,
 }
 
 /// One kernel.
@@ -84,13 +82,11 @@ impl Graph {
         }
         let mut is_kept = depends.clone();
         is_kept[network.output] = true;
-        let mut last = vec![None; cells.len()];
-        for (number, step) in steps.iter().enumerate() {
+        for step in &steps {
             let is_on_the_way = step.inputs.iter().any(|&t| depends[t]);
             // A target is a beginning, whatever it depends on.
             depends[step.output] |= is_on_the_way;
             for &input in &step.inputs {
-                last[input] = Some(number);
                 is_kept[input] |= is_on_the_way && step.kernel.reads_inputs();
             }
             is_kept[step.output] |= is_on_the_way && step.kernel.reads_result();
@@ -103,7 +99,6 @@ impl Graph {
             output: network.output,
             depends,
             is_kept,
-            last,
         }
     }
 

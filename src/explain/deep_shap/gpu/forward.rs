@@ -8,14 +8,16 @@ use super::Examples;
 use super::launch::{Launches, of_shape};
 use super::steps::OnGpu;
 use crate::error::Result;
+use crate::explain::deep_shap::way::Way;
 use crate::kernel;
 
 impl Launches<'_> {
-    /// Runs examples forward.
-    pub(super) fn forward(&mut self, examples: &Examples) -> Result<()> {
+    /// Runs examples forward, on a way.
+    pub(super) fn forward(&mut self, examples: &Examples, way: &Way) -> Result<()> {
         let network = self.network;
         let stride = examples.stride;
-        for (step, own) in network.graph.steps.iter().zip(&network.steps) {
+        let steps = network.graph.steps.iter().zip(&network.steps);
+        for ((step, own), _) in steps.zip(&way.runs).filter(|(_, runs)| **runs) {
             let x = examples.tensor(step.inputs[0]);
             let y = examples.tensor(step.output);
             let cells = network.graph.cells[step.output];

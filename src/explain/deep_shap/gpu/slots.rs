@@ -1,6 +1,7 @@
 //! Which tensors share a buffer: those that are not needed at the same time.
 
 use crate::explain::deep_shap::graph::{Graph, Kernel};
+use crate::explain::deep_shap::way::Way;
 
 /// Buffers that are handed out and given back.
 #[derive(Debug, Default)]
@@ -42,16 +43,21 @@ pub(super) struct Forward {
     pub(super) is_kept: Vec<bool>,
     /// The buffer of each tensor that is no input.
     pub(super) of: Vec<Option<usize>>,
+    pub(super) way: Way,
 }
 
 impl Forward {
-    pub(super) fn new(graph: &Graph) -> Self {
+    pub(super) fn new(graph: &Graph, way: Way) -> Self {
         let mut pool = Pool::default();
         let mut of = vec![None; graph.cells.len()];
         let mut kept = Vec::new();
         for (number, step) in graph.steps.iter().enumerate() {
+            // What is known before any step has a buffer, too.
+            if !way.runs[number] && !graph.targets.contains(&step.output) {
+                continue;
+            }
             let cells = graph.cells[step.output];
-            of[step.output] = Some(if graph.is_kept[step.output] {
+            of[step.output] = Some(if way.keeps[step.output] {
                 let slot = pool.own(cells);
                 kept.push(slot);
                 slot
@@ -62,7 +68,7 @@ impl Forward {
             read.sort_unstable();
             read.dedup();
             for input in read {
-                if graph.last[input] == Some(number) && !graph.is_kept[input] {
+                if way.last[input] == Some(number) && !way.keeps[input] {
                     pool.free.extend(of[input]);
                 }
             }
@@ -75,6 +81,7 @@ impl Forward {
             cells: pool.cells,
             is_kept,
             of,
+            way,
         }
     }
 }
