@@ -5,6 +5,8 @@ mod exact;
 mod exports;
 #[cfg(feature = "gpu")]
 pub(crate) mod gpu;
+#[cfg(feature = "gpu")]
+mod gpu_gradients;
 mod gradients;
 mod libraries;
 mod rules;

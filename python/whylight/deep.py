@@ -196,7 +196,7 @@ class GradientExplainer(DeepExplainer):
     shap's GradientExplainer has them, at `points` random ones of all lines, 1024 by default, with `e.standard_errors`.
     `e.completeness_delta` says how much the points leave of the answer. Tokens have what their embedding contributes.
 
-    Models, background, rows and the other parameters are those of `DeepExplainer`. It computes on the CPU.
+    Models, background, rows, devices and the other parameters are those of `DeepExplainer`.
     """
 
     def __init__(self, model, background, *, method="integrated", points=None, **options):

@@ -47,6 +47,7 @@ pub(crate) fn compare(
 ) -> f64 {
     let mut on_cpu = options();
     on_cpu.layer.clone_from(&gpu.layer);
+    (on_cpu.estimator, on_cpu.samples) = (gpu.estimator, gpu.samples);
     let expected = explain(network, background, rows, on_cpu);
     let got = explain(network, background, rows, gpu.clone());
     assert!(got.header.device.starts_with("gpu:"), "{:?}", got.trailer);
@@ -54,6 +55,7 @@ pub(crate) fn compare(
     for (a, b) in bases.zip(&got.header.base_values) {
         assert!((a - b).abs() < TOLERANCE * (1.0 + a.abs()), "{a} {b}");
     }
+    compare_errors(&expected, &got);
     let deltas = [&expected, &got].map(|found| found.completeness_delta.as_ref().unwrap());
     let mut worst = 0.0_f64;
     assert_eq!(expected.values.dim(), got.values.dim());
@@ -84,6 +86,24 @@ pub(crate) fn compare(
         }
     }
     worst
+}
+
+/// Standard errors agree within [`TOLERANCE`] of the largest value: they are differences of what parts find.
+fn compare_errors(expected: &Explanation, got: &Explanation) {
+    let [Some(a), Some(b)] = [expected, got].map(|found| found.standard_errors.as_ref()) else {
+        assert_eq!(expected.standard_errors, got.standard_errors);
+        return;
+    };
+    let values = expected.values.iter();
+    let largest = values.fold(0.0, |most: f32, value| most.max(value.abs()));
+    assert!(a.iter().any(|&error| error > 0.0));
+    for (a, b) in a.iter().zip(b) {
+        let off = f64::from((a - b).abs());
+        assert!(
+            off <= TOLERANCE * f64::from(largest),
+            "{a} {b} of {largest}"
+        );
+    }
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //! step makes of multipliers.
 
 use ndarray::Array2;
+use whylight::Options;
+use whylight::explain::Estimator;
 use whylight::model::Network;
 use whylight::model::network::{
     Activation, Channels, Dense, Gather, MatMul, Operation, Sum, Windows,
@@ -434,6 +436,35 @@ fn rows_of_tables_agree() {
     let sums = draft.step(Operation::Sum(sum), &[0], &[1, 2]);
     draft.embedding(sums, 5, 3);
     check("embeddings of sums", &draft.network(), 3);
+}
+
+/// Of cubes, every point has a derivative of its own.
+#[test]
+fn points_on_lines_agree() {
+    let Some(gpu) = on_gpu() else { return };
+    let mut draft = Draft::new(4, &[(&[1, 5], false), (&[1, 2], false)]);
+    let bent = draft.activation(0, Activation::Power(3.0));
+    let around = draft.gather(&[0, 1, bent], 9);
+    draft.product(around, around);
+    let network = draft.network();
+    let mut random = Random(17);
+    for (others, count) in SIZES {
+        let background = rows(&mut random, others, 7);
+        let mut explained = rows(&mut random, count, 7);
+        // A line of no length.
+        explained[[0, 2]] = background[[0, 2]];
+        for estimator in [Estimator::IntegratedGradients, Estimator::ExpectedGradients] {
+            for layer in [None, Some("t2"), Some("t3")] {
+                let gpu = Options {
+                    estimator,
+                    samples: Some(9),
+                    layer: layer.map(str::to_owned),
+                    ..gpu.clone()
+                };
+                compare(&network, &background, &explained, &gpu);
+            }
+        }
+    }
 }
 
 #[test]

@@ -46,7 +46,6 @@ pub(super) fn lines(options: &Options, estimator: Estimator) -> Result<Option<Li
 }
 
 /// The engine of derivatives on lines from the background, rows of cells, to what is explained, of the inputs or of a layer.
-#[expect(clippy::unnecessary_wraps, reason = "as the engine of the rules")]
 pub(super) fn gradients(
     options: &Options,
     network: &Network,
@@ -55,22 +54,12 @@ pub(super) fn gradients(
     others: &[&[f64]],
     weights: &[f64],
 ) -> Result<Chosen> {
-    let engine = Gradients::new(network, layer, lines, others, weights, options.memory_limit);
-    let wanted = options.device.name();
-    let is_cpu = matches!(options.device, Device::Cpu { .. });
-    let reason = "gradients are computed on the CPU".to_owned();
-    Ok(Chosen {
-        engine: Box::new(engine),
-        notes: (!is_cpu)
-            .then(|| format!("{wanted} was not used: {reason}"))
-            .into_iter()
-            .collect(),
-        reason: if is_cpu {
-            options.device.reason()
-        } else {
-            reason
-        },
-        device: Device::cpu(),
+    let made = gpu::gradients(options, network, layer, lines, others, weights);
+    on_device(options, made, || {
+        let memory = options.memory_limit;
+        Box::new(Gradients::new(
+            network, layer, lines, others, weights, memory,
+        ))
     })
 }
 
@@ -82,23 +71,28 @@ pub(super) fn of_networks(estimator: Estimator) -> bool {
     )
 }
 
-/// The engine of the device that was asked for; that of the CPU where a GPU cannot hold the network.
+/// The engine of multipliers, by the rules.
 pub(super) fn choose(
     options: &Options,
     graph: &Arc<Graph>,
     others: &[&[f64]],
     weights: &[f64],
 ) -> Result<Chosen> {
+    let made = gpu::engine(options, graph, others, weights);
+    on_device(options, made, || {
+        let (graph, memory) = (Arc::clone(graph), options.memory_limit);
+        Box::new(Cpu::new(graph, others, weights, memory))
+    })
+}
+
+/// The engine that was made for a GPU; that of the CPU where it was asked for, or where a GPU cannot hold the network.
+fn on_device(
+    options: &Options,
+    made: Result<Option<Box<dyn Engine>>>,
+    on_cpu: impl FnOnce() -> Box<dyn Engine>,
+) -> Result<Chosen> {
     let (device, reason) = (options.device.clone(), options.device.reason());
-    let on_cpu = || {
-        Box::new(Cpu::new(
-            Arc::clone(graph),
-            others,
-            weights,
-            options.memory_limit,
-        ))
-    };
-    match gpu::engine(options, graph, others, weights) {
+    match made {
         Err(Error::Unsupported { what, by, .. }) => {
             let reason = format!("{by} cannot hold {what}");
             Ok(Chosen {
@@ -109,10 +103,7 @@ pub(super) fn choose(
             })
         }
         made => Ok(Chosen {
-            engine: match made? {
-                Some(engine) => engine,
-                None => on_cpu(),
-            },
+            engine: made?.unwrap_or_else(on_cpu),
             device,
             reason,
             notes: Vec::new(),

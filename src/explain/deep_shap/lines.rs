@@ -149,6 +149,22 @@ impl Starts {
         Graph::of_targets(network, targets)
     }
 
+    /// What features contribute, (feature, output), of what the cells of all targets do, (target cell, output).
+    #[cfg(feature = "gpu")]
+    pub(super) fn sum(&self, cells: &[f64], outputs: usize) -> Vec<f64> {
+        let mut sums = vec![0.0; self.cells * outputs];
+        for (feature, cells) in self.features().zip(cells.chunks(outputs)) {
+            if feature == Gather::NONE {
+                continue;
+            }
+            let sums = &mut sums[feature as usize * outputs..];
+            for (sum, cell) in sums.iter_mut().zip(cells) {
+                *sum += cell;
+            }
+        }
+        sums
+    }
+
     /// The features of the cells of all targets, one target after the other; [`Gather::NONE`] of a constant.
     pub(super) fn features(&self) -> impl Iterator<Item = u32> {
         self.all.iter().flat_map(|start| &start.features).copied()

@@ -4,8 +4,22 @@ use std::sync::Arc;
 
 use super::Engine;
 use super::graph::Graph;
+use super::lines::Lines;
 use crate::error::Result;
 use crate::explain::Options;
+use crate::model::Network;
+
+#[expect(clippy::unnecessary_wraps, reason = "as with a GPU")]
+pub(super) fn gradients(
+    _: &Options,
+    _: &Network,
+    _: Option<usize>,
+    _: Lines,
+    _: &[&[f64]],
+    _: &[f64],
+) -> Result<Option<Box<dyn Engine>>> {
+    Ok(None)
+}
 
 #[expect(clippy::unnecessary_wraps, reason = "as with a GPU")]
 pub(super) fn engine(

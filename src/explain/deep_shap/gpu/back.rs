@@ -9,6 +9,7 @@ use super::launch::{Launches, Tile, of_shape};
 use super::slots::Move;
 use super::steps::OnGpu;
 use crate::error::Result;
+use crate::gpu::Buffer;
 use crate::kernel;
 
 /// What a softmax costs at a cell and a pair, in multiplications, roughly: its exponentials at the points of the way.
@@ -47,9 +48,9 @@ impl Launches<'_> {
         let of_step = &network.graph.steps[step.step];
         let (input, output) = (of_step.inputs[place], of_step.output);
         let is_in_place = outward == inward;
-        let inward = &tile.slots[inward];
+        let inward: &Buffer = &tile.slots[inward];
         // No kernel binds a buffer twice.
-        let outward = if is_in_place {
+        let outward: &Buffer = if is_in_place {
             &network.nothing
         } else {
             &tile.slots[outward]
@@ -58,11 +59,12 @@ impl Launches<'_> {
         let (lanes, stride) = (tile.lanes, tile.lanes.stride());
         let sides = |tensor| [tile.rows.tensor(tensor), tile.others.tensor(tensor)];
         let ([x, r], [y, s]) = (sides(input), sides(output));
-        let none = &network.nothing;
+        let none: &Buffer = &network.nothing;
         let adding = u32::from(adds);
         // What kernels over pairs have in common.
+        let others = if lanes.is_alone { 0 } else { lanes.others };
         let [pairs, others, outputs] =
-            [lanes.pairs(), lanes.others, lanes.outputs].map(|count| count as u32);
+            [lanes.pairs(), others, lanes.outputs].map(|count| count as u32);
         let [first_row, first_other] = [lanes.first_row, lanes.first_other].map(|at| at as u32);
         let [row_stride, other_stride, lane_stride] =
             [tile.rows.stride, tile.others.stride, stride].map(|stride| stride as u32);

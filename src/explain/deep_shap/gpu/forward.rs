@@ -4,11 +4,12 @@ use whylight_kernels::pooling::Task;
 use whylight_kernels::products::Mean;
 use whylight_kernels::{embedding, pooling, products, rescale, softmax};
 
-use super::Examples;
 use super::launch::{Launches, of_shape};
+use super::resident::Examples;
 use super::steps::OnGpu;
 use crate::error::Result;
 use crate::explain::deep_shap::way::Way;
+use crate::gpu::Buffer;
 use crate::kernel;
 
 impl Launches<'_> {
@@ -22,7 +23,7 @@ impl Launches<'_> {
             let y = examples.tensor(step.output);
             let cells = network.graph.cells[step.output];
             let work = cells * stride;
-            let none = &network.nothing;
+            let none: &Buffer = &network.nothing;
             let of_values = u32::from(true);
             match own {
                 OnGpu::Scale(factors, shifts) => {

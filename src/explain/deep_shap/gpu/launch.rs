@@ -1,11 +1,13 @@
 //! The launches of a network: its steps forward, and the multipliers of a tile back.
 
+use std::sync::Arc;
+
 use whylight_kernels::contributions::TEAM;
 use whylight_kernels::products::Shape;
 use whylight_kernels::{contributions, gather, products, scale};
 
+use super::resident::{Examples, Resident};
 use super::steps::{Constants, Map, OnLists};
-use super::{Examples, GpuNetwork};
 use crate::error::Result;
 use crate::gpu::{Batch, Buffer};
 use crate::kernel::{self, Kernel, WORKGROUP};
@@ -23,8 +25,8 @@ pub(super) struct Lanes {
     pub(super) first_row: usize,
     pub(super) first_other: usize,
     pub(super) first_output: usize,
-    /// The weight of the first background row.
-    pub(super) first_weight: usize,
+    /// Whether a pair is an example and itself, and not a row and a background row.
+    pub(super) is_alone: bool,
 }
 
 impl Lanes {
@@ -41,7 +43,7 @@ impl Lanes {
 /// A batch of launches.
 #[derive(Debug)]
 pub(super) struct Launches<'a> {
-    pub(super) network: &'a GpuNetwork,
+    pub(super) network: &'a Resident,
     pub(super) batch: Batch,
 }
 
@@ -52,11 +54,24 @@ pub(super) struct Tile<'a> {
     pub(super) rows: &'a Examples,
     pub(super) others: &'a Examples,
     /// The multipliers of the tensors on the way.
-    pub(super) slots: &'a [Buffer],
+    pub(super) slots: &'a [Arc<Buffer>],
+}
+
+/// Where contributions go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct To<'a> {
+    /// By background row; and that of the first of a tile.
+    pub(super) weights: &'a Buffer,
+    pub(super) first_weight: usize,
+    /// (row, part, target cell, output): rounded, and what that lost.
+    pub(super) sums: &'a [Buffer; 2],
+    /// Parts that a row has sums of, and the one of these that is meant.
+    pub(super) parts: usize,
+    pub(super) part: usize,
 }
 
 impl<'a> Launches<'a> {
-    pub(super) fn new(network: &'a GpuNetwork) -> Self {
+    pub(super) fn new(network: &'a Resident) -> Self {
         Self {
             batch: network.gpu.batch(),
             network,
@@ -77,12 +92,12 @@ impl<'a> Launches<'a> {
         Ok(())
     }
 
-    /// Adds what the targets contribute to sums, (row, target cell, output): rounded, and what that lost.
-    pub(super) fn contribute(&mut self, tile: Tile<'_>, sums: &[Buffer; 2]) -> Result<()> {
+    /// Adds what the targets contribute to sums.
+    pub(super) fn contribute(&mut self, tile: Tile<'_>, to: To<'_>) -> Result<()> {
         let network = self.network;
         let lanes = tile.lanes;
         let all_cells = network.graph.target_cells();
-        let mut first_cell = 0;
+        let mut first_cell = to.part * all_cells;
         let slots = network.graph.targets.iter().zip(&network.backward.targets);
         for (&target, &slot) in slots {
             let cells = network.graph.cells[target];
@@ -97,8 +112,8 @@ impl<'a> Launches<'a> {
                     row_stride: tile.rows.stride as u32,
                     other_stride: tile.others.stride as u32,
                     stride: lanes.stride() as u32,
-                    first_weight: lanes.first_weight as u32,
-                    all_cells: all_cells as u32,
+                    first_weight: to.first_weight as u32,
+                    all_cells: (to.parts * all_cells) as u32,
                     first_cell: first_cell as u32,
                     all_outputs: network.graph.cells[network.graph.output] as u32,
                     first_output: lanes.first_output as u32,
@@ -111,10 +126,10 @@ impl<'a> Launches<'a> {
                     &[
                         tile.rows.tensor(target),
                         tile.others.tensor(target),
-                        &network.weights,
+                        to.weights,
                         &tile.slots[slot],
-                        &sums[0],
-                        &sums[1],
+                        &to.sums[0],
+                        &to.sums[1],
                     ],
                     owners * TEAM as usize,
                     4 * owners * lanes.others,
@@ -144,7 +159,7 @@ impl<'a> Launches<'a> {
             adds: u32::from(adds),
             in_place: u32::from(x.is_none()),
         };
-        let none = &self.network.nothing;
+        let none: &Buffer = &self.network.nothing;
         let shifts = shifts.map_or(none, |shifts| &shifts.values);
         let buffers = [&factors.values, shifts, x.unwrap_or(none), y];
         let all = cells * stride;
