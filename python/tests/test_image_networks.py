@@ -141,6 +141,33 @@ def test_images_that_do_not_fit_are_named(given, said):
         ImageExplainer(network(), fill=0)(given)
 
 
+def test_a_network_of_images_of_any_size():
+    onnx = pytest.importorskip("onnx")
+    tensor, node = onnx.helper.make_tensor_value_info, onnx.helper.make_node
+    graph = onnx.helper.make_graph(
+        [
+            node("Relu", ["x"], ["h"]),
+            node("ReduceMean", ["h"], ["m"], axes=[2, 3], keepdims=0),
+            node("Softmax", ["m"], ["y"]),
+        ],
+        "open",
+        [tensor("x", onnx.TensorProto.FLOAT, ["n", 3, "h", "w"])],
+        [tensor("y", onnx.TensorProto.FLOAT, ["n", 3])],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)]).SerializeToString()
+    with pytest.raises(whylight.ParameterError, match="layout"):
+        whylight.ImageExplainer(model)
+    explainer = whylight.ImageExplainer(model, layout="NCHW", fill=0)
+    for shape in [(4, 6), (5, 3)]:
+        images = np.random.default_rng(0).normal(size=(2, 3, *shape)).astype(np.float32)
+        e = explainer(images)
+        assert e.values.shape == (2, *shape, 3, 3)
+        answers = np.exp(np.maximum(images, 0).mean((2, 3), dtype=np.float64))
+        np.testing.assert_allclose(e.sums, answers / answers.sum(1, keepdims=True), atol=1e-6)
+    e = whylight.ImageExplainer(model, layout="NCHW", fill=0, method="kernel", n_segments=6)(images)
+    np.testing.assert_allclose(e.sums, answers / answers.sum(1, keepdims=True), atol=1e-6)
+
+
 def test_a_layout_that_nothing_tells_is_asked_for():
     model = network(shape=(2, 16, 24))
     with pytest.raises(ParameterError, match="layout"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable
 
@@ -81,15 +82,25 @@ def _file(model, output_name):
     else:
         content = bytes(model) if isinstance(model, (bytes, bytearray)) else model.SerializeToString()
         name, source = "<ONNX model>", (content, "<ONNX model>")
-    made = Model.network(*source, output=output_name)
-    inputs = made.inputs()
+
+    @functools.cache
+    def made(shape):
+        return Model.network(*source, output=output_name, cells=int(np.prod(shape)), examples=[shape])
+
+    def ask(x):
+        x = np.asarray(held(x))
+        return made(x.shape[1:]).answers(np.ascontiguousarray(networks.flat([x]), np.float64), False)
+
+    try:
+        inputs = Model.network(*source, output=output_name).inputs()
+    except ParameterError as error:
+        if "the file leaves the size" not in str(error):
+            raise
+        # Images of any size: the first ones tell.
+        return Asked(name, True, ask, None, None)
     form = tuple(inputs[0][1]) if len(inputs) == 1 else None
     # Of one example.
     form = form[1:] if form is not None and len(form) > 1 and form[0] == 1 else form
-
-    def ask(x):
-        return made.answers(np.ascontiguousarray(networks.flat([np.asarray(held(x))]), np.float64), False)
-
     return Asked(name, True, ask, _first(form), form)
 
 
