@@ -15,6 +15,7 @@ pub mod gpu_games;
 pub mod gpu_rows;
 #[cfg(feature = "gpu")]
 pub mod gpu_trees;
+pub mod han;
 #[cfg(feature = "gpu")]
 pub mod kernel;
 pub mod model;

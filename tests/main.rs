@@ -15,6 +15,7 @@ mod deep;
 mod device;
 #[cfg(feature = "http")]
 mod endpoint;
+mod han;
 mod iteration;
 mod kernels;
 mod lightgbm;

@@ -27,7 +27,13 @@
 //! too), [`gather`], [`scale`], [`rescale`] of the functions in [`curve`], [`products`], [`pooling`], [`softmax`] and
 //! [`embedding`]; [`contributions`] has what their multipliers make of the differences. [`lines`] has the points where
 //! gradients are taken.
+//! [`embedding`]; [`contributions`] has what their multipliers make of the differences.
+//!
+//! The network of texts reads its numbers in rows ([`matrix`]), word by word: [`vectors`], [`matmul`], [`gru`] and
+//! [`attention`], forward and back, [`loss`] and [`adam`].
 
+pub mod adam;
+pub mod attention;
 pub mod binding;
 pub mod block;
 pub mod coalition_sums;
@@ -39,6 +45,7 @@ pub mod decision;
 pub mod embedding;
 pub mod forest;
 pub mod gather;
+pub mod gru;
 pub mod kernel_machine;
 pub mod kmeans_assign;
 pub mod lanes;
@@ -47,7 +54,10 @@ pub mod least_squares;
 pub mod legendre;
 pub mod linear;
 pub mod lines;
+pub mod loss;
 pub mod machine;
+pub mod matmul;
+pub mod matrix;
 pub mod mlp;
 pub mod neighbours;
 pub mod normalised_units;
@@ -57,6 +67,7 @@ pub mod product_games;
 pub mod products;
 pub mod rescale;
 pub mod response;
+mod saturation;
 pub mod scale;
 pub mod seeds;
 mod simd;
@@ -72,6 +83,7 @@ pub mod tree_patterns;
 pub mod tree_quadrature;
 pub mod tree_quadrature_interactions;
 pub mod tree_tables;
+pub mod vectors;
 pub mod words;
 
 pub use block::{Block, ROWS};
