@@ -17,6 +17,8 @@ mod table;
 mod view;
 mod write;
 
+#[cfg(all(feature = "arrow", feature = "text"))]
+pub(crate) use arrow::guarded;
 pub(crate) use encode::city_hash;
 pub use encode::{Batch, Encoder};
 pub use reader::{Header, LabelColumn, ReadOptions, Reader, head, read};

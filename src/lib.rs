@@ -22,6 +22,8 @@ pub mod model;
 mod random;
 pub mod report;
 pub mod summarise;
+#[cfg(feature = "text")]
+pub mod text;
 
 pub use data::Table;
 pub use device::Device;

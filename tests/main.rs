@@ -31,6 +31,8 @@ mod report;
 mod shaders;
 mod summarise;
 mod support;
+#[cfg(feature = "text")]
+mod text;
 mod treelite;
 #[cfg(feature = "gpu")]
 mod twins;

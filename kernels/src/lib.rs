@@ -27,7 +27,6 @@
 //! too), [`gather`], [`scale`], [`rescale`] of the functions in [`curve`], [`products`], [`pooling`], [`softmax`] and
 //! [`embedding`]; [`contributions`] has what their multipliers make of the differences. [`lines`] has the points where
 //! gradients are taken.
-//! [`embedding`]; [`contributions`] has what their multipliers make of the differences.
 //!
 //! The network of texts reads its numbers in rows ([`matrix`]), word by word: [`vectors`], [`matmul`], [`gru`] and
 //! [`attention`], forward and back, [`loss`] and [`adam`].

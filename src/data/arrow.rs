@@ -32,7 +32,7 @@ pub(super) fn fault(path: &Path, at: &str, reason: String) -> Error {
 
 /// Runs a decoder on bytes that somebody else wrote. The decoders of Arrow and Parquet check most
 /// of what they read, but some damaged files still make them panic where they should fail.
-pub(super) fn guarded<T>(path: &Path, at: &str, decode: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(crate) fn guarded<T>(path: &Path, at: &str, decode: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| {
         Err(fault(
             path,
@@ -59,10 +59,7 @@ impl Columns {
             .map(|field| field.name().clone())
             .collect();
         name::check_unique(path, "its schema", &all)?;
-        let mut keep = vec![true; all.len()];
-        for wanted in &options.drop {
-            keep[name::position(path, Some(&all), all.len(), wanted)?] = false;
-        }
+        let keep = options.kept(path, Some(&all), all.len())?;
         let kept: Vec<usize> = (0..all.len()).filter(|&column| keep[column]).collect();
         for &column in &kept {
             column::check(schema.field(column))?;

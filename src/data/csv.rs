@@ -162,10 +162,9 @@ impl Csv {
 
     fn plan(&mut self, width: usize, options: &ReadOptions) -> Result<()> {
         let header = self.header.as_deref();
-        self.plans = vec![Plan::Number; width];
-        for wanted in &options.drop {
-            self.plans[name::position(&self.path, header, width, wanted)?] = Plan::Drop;
-        }
+        let keep = options.kept(&self.path, header, width)?;
+        let plan = |keep| if keep { Plan::Number } else { Plan::Drop };
+        self.plans = keep.into_iter().map(plan).collect();
         let kept: Vec<usize> = (0..width)
             .filter(|&column| !matches!(self.plans[column], Plan::Drop))
             .collect();

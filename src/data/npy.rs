@@ -12,7 +12,7 @@ use ndarray::{Array2, ShapeBuilder};
 
 use self::header::{Header, Kind};
 use super::reader::{ReadOptions, Source, io};
-use super::{Cells, Table, name};
+use super::{Cells, Table};
 use crate::error::Result;
 
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
@@ -43,10 +43,7 @@ impl Npy {
         let mut file = BufReader::with_capacity(CHUNK, file);
         let header = Header::read(path, &mut file, length)?;
         let (rows, columns) = header.matrix(path, length)?;
-        let mut keep = vec![true; columns];
-        for wanted in &options.drop {
-            keep[name::position(path, None, columns, wanted)?] = false;
-        }
+        let keep = options.kept(path, None, columns)?;
         let kept: Vec<usize> = (0..columns).filter(|&column| keep[column]).collect();
         if kept.is_empty() {
             return Err(header::fault(

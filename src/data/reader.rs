@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
-use super::{Table, csv, encode, npy};
+use super::{Table, csv, encode, name, npy};
 use crate::error::{Error, Result};
 use crate::model::Feature;
 
@@ -46,6 +46,9 @@ pub struct ReadOptions {
     pub labels: Vec<LabelColumn>,
     /// Columns to leave out, by name, or by position from 1 where the file has no names.
     pub drop: Vec<String>,
+    /// The columns to read, named as those of [`ReadOptions::drop`], in the order of the file; empty for all that are
+    /// not left out.
+    pub only: Vec<String>,
 }
 
 impl Default for ReadOptions {
@@ -57,11 +60,28 @@ impl Default for ReadOptions {
             missing: marks.map(str::to_owned).to_vec(),
             labels: Vec::new(),
             drop: Vec::new(),
+            only: Vec::new(),
         }
     }
 }
 
 impl ReadOptions {
+    /// By column of a file, whether it is read.
+    pub(super) fn kept(
+        &self,
+        path: &Path,
+        names: Option<&[String]>,
+        columns: usize,
+    ) -> Result<Vec<bool>> {
+        let mut keep = vec![self.only.is_empty(); columns];
+        for (wanted, is_kept) in (self.only.iter().map(|only| (only, true)))
+            .chain(self.drop.iter().map(|drop| (drop, false)))
+        {
+            keep[name::position(path, names, columns, wanted)?] = is_kept;
+        }
+        Ok(keep)
+    }
+
     /// Options for a table that a model with these features reads: every feature with category
     /// labels is a label column, matched as [`Encoder`](super::Encoder) matches it.
     pub fn for_features(features: &[Feature]) -> Self {

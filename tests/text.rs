@@ -1,0 +1,4 @@
+//! Texts: words and sentences with their places, vocabularies, vectors, teachers, and explanations.
+
+mod documents;
+mod vectors;
