@@ -14,6 +14,8 @@ mod output;
 mod pace;
 mod players;
 mod run;
+#[cfg(feature = "text")]
+pub mod text;
 mod threads;
 mod tree_shap;
 mod value_function;

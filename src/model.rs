@@ -31,9 +31,13 @@ use crate::error::{Error, Result};
 
 #[cfg(feature = "onnxruntime")]
 pub use black_box::OnnxRuntime;
-pub use black_box::{BlackBox, Exchange, Predict, Process, ProcessOptions};
+#[cfg(feature = "text")]
+pub(crate) use black_box::checked;
+pub use black_box::{BlackBox, Exchange, Predict, PredictText, Process, ProcessOptions};
 #[cfg(feature = "http")]
 pub use black_box::{Http, HttpOptions};
+#[cfg(all(feature = "onnxruntime", feature = "text"))]
+pub use black_box::{OnnxText, OnnxTextOptions};
 pub use decision::Decision;
 pub(crate) use encoded::whole;
 pub use encoded::{Column, Encoded, Lookup, Norm, Part};

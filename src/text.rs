@@ -8,12 +8,17 @@
 mod corpus;
 mod document;
 mod segment;
+mod teacher;
 mod tokenizer;
 mod vectors;
 mod vocabulary;
 
 pub use corpus::{Corpus, read_corpus};
 pub use document::{Document, Sentence, Span};
-pub use tokenizer::Tokenizer;
+pub use teacher::{Function, Recorded, Teacher};
+#[cfg(feature = "onnxruntime")]
+pub(crate) use tokenizer::load as load_tokenizer;
+pub use tokenizer::{Tokenizer, TokenizerFile};
 pub use vectors::{Coverage, Vectors};
+pub(crate) use vocabulary::fnv;
 pub use vocabulary::{Vocabulary, VocabularyOptions, WordCounts};

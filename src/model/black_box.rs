@@ -17,6 +17,8 @@ use ndarray::Array2;
 pub use self::http::{Http, HttpOptions};
 #[cfg(feature = "onnxruntime")]
 pub use self::onnx_runtime::OnnxRuntime;
+#[cfg(all(feature = "onnxruntime", feature = "text"))]
+pub use self::onnx_runtime::{OnnxText, OnnxTextOptions};
 pub use self::process::{Exchange, Process, ProcessOptions};
 use super::trees::Feature;
 use crate::error::{Error, MEMORY, Result};
@@ -34,6 +36,22 @@ pub trait Predict: Debug + Send + Sync {
 
     /// Where the model is, as results and errors name it: an address, a command, a file. `None` for one that
     /// is known to the caller alone.
+    fn place(&self) -> Option<String> {
+        None
+    }
+}
+
+/// What a model of text does.
+///
+/// It is asked from one thread at a time. The answer for a text should not depend on the texts beside it.
+pub trait PredictText: Debug + Send + Sync {
+    /// The outputs (texts, outputs) of texts, at least one.
+    ///
+    /// # Errors
+    /// [`Error::Predict`] with what the model says.
+    fn predict_text(&self, texts: &[&str]) -> Result<Array2<f64>>;
+
+    /// Where the model is, as [`Predict::place`].
     fn place(&self) -> Option<String> {
         None
     }
@@ -129,25 +147,36 @@ impl BlackBox {
         let answer = self.predict.predict(rows)?;
         let wrong =
             |reason: String| self.wrong(&format!("its answer to {} rows", expected.0), reason);
-        if answer.dim() != expected {
-            let (rows, outputs) = answer.dim();
-            return Err(wrong(format!(
-                "{rows} rows of {outputs} outputs; expected one row for each, of {} outputs, as it \
-                 answered first",
-                expected.1
-            )));
-        }
-        // As sums of what is 0 unless it is not finite: no branch for each.
-        let sum = |cells: &[f64]| cells.iter().map(|cell| cell * 0.0).sum::<f64>();
-        if answer.as_slice().is_some_and(|cells| sum(cells) == 0.0) {
-            return Ok(answer);
-        }
-        match answer.indexed_iter().find(|(_, value)| !value.is_finite()) {
-            None => Ok(answer),
-            Some(((row, output), value)) => Err(wrong(format!(
-                "output {output} of row {row} is {value}, and cannot be shared among features; \
-                 expected a finite number"
-            ))),
-        }
+        checked(answer, expected, "row").map_err(wrong)
+    }
+}
+
+/// An answer of the shape (rows, outputs) that is expected, of finite numbers; else what is wrong with it. `one` is what
+/// a row stands for.
+pub(crate) fn checked(
+    answer: Array2<f64>,
+    expected: (usize, usize),
+    one: &str,
+) -> Result<Array2<f64>, String> {
+    if answer.dim() != expected {
+        let (rows, outputs) = answer.dim();
+        return Err(format!(
+            "{rows} rows of {outputs} outputs; expected one row for each, of {} outputs, as it \
+             answered first",
+            expected.1
+        ));
+    }
+    // As sums of what is 0 unless it is not finite: no branch for each.
+    let sum = |cells: &[f64]| cells.iter().map(|cell| cell * 0.0).sum::<f64>();
+    if answer.as_slice().is_some_and(|cells| sum(cells) == 0.0) {
+        return Ok(answer);
+    }
+    match answer.indexed_iter().find(|(_, value)| !value.is_finite()) {
+        None => Ok(answer),
+        Some(((row, output), value)) => Err(format!(
+            "output {output} of {one} {row} is {value}, and cannot be shared among {}; \
+             expected a finite number",
+            if one == "row" { "features" } else { "words" }
+        )),
     }
 }

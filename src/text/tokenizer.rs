@@ -32,11 +32,7 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Io`], or [`Error::Data`] for a file that is none.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|source| Error::Io {
-            path: path.to_owned(),
-            source,
-        })?;
-        let mut inner = load(path, &bytes)?;
+        let mut inner = load(path)?;
         // Taking both away cannot fail.
         let _ = inner.with_truncation(None);
         inner.with_padding(None);
@@ -104,9 +100,13 @@ impl Tokenizer {
     }
 }
 
-/// Reads the bytes of a `tokenizer.json`.
-pub(super) fn load(path: &Path, bytes: &[u8]) -> Result<tokenizers::Tokenizer> {
-    tokenizers::Tokenizer::from_bytes(bytes).map_err(|error| Error::Data {
+/// Reads a `tokenizer.json`.
+pub(crate) fn load(path: &Path) -> Result<tokenizers::Tokenizer> {
+    let bytes = std::fs::read(path).map_err(|source| Error::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    tokenizers::Tokenizer::from_bytes(&bytes).map_err(|error| Error::Data {
         path: path.to_owned(),
         at: "its JSON".to_owned(),
         reason: format!(

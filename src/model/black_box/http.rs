@@ -1,7 +1,7 @@
 //! A model behind an HTTP endpoint.
 //!
 //! Rows go out as `{"instances": [[1.5, null, …], …]}`, a list of cells for each row with `null` where a cell
-//! is missing, in one `POST` request for every so many rows. What comes back is `{"predictions": [0.7, …]}`,
+//! is missing, in one `POST` request for every so many rows, and texts as `{"instances": ["…", …]}`. What comes back is `{"predictions": [0.7, …]}`,
 //! with a number, or a list of numbers, for each row. That is version 1 of the inference protocol that
 //! KServe, TensorFlow Serving and MLflow speak (addresses that end in `:predict`, and `/invocations`),
 //! and easily written by hand.
@@ -12,12 +12,12 @@ use std::fmt::{self, Write};
 use std::thread;
 use std::time::Duration;
 
-use ndarray::{Array2, ArrayView2, Axis, concatenate};
+use ndarray::{Array2, Axis, concatenate};
 use serde::Serialize;
 use ureq::http::{Response, Uri};
 use ureq::{Agent, Body};
 
-use super::{BlackBox, Predict};
+use super::{BlackBox, Predict, PredictText};
 use crate::error::{Error, Result};
 
 /// Bytes of an answer at most.
@@ -85,8 +85,8 @@ pub struct Http {
 
 /// The body of a request; a cell that is no number is `null`.
 #[derive(Debug, Serialize)]
-struct Question<'a> {
-    instances: Vec<&'a [f64]>,
+struct Question<'a, T> {
+    instances: &'a [T],
 }
 
 /// Why a try failed.
@@ -176,15 +176,26 @@ impl Http {
         })
     }
 
-    /// The answer to the rows of one request, after as many tries as it takes.
-    fn request(&self, rows: &ArrayView2<'_, f64>) -> Result<Array2<f64>> {
-        let standard = rows.as_standard_layout();
-        let instances = standard.rows().into_iter();
-        let question = Question {
-            instances: instances.filter_map(|row| row.to_slice()).collect(),
-        };
-        let body =
-            serde_json::to_vec(&question).map_err(|error| self.failed(&error.to_string()))?;
+    /// The answers to as many requests as it takes.
+    fn requests<T: Serialize>(&self, instances: &[T]) -> Result<Array2<f64>> {
+        let parts = instances.chunks(self.options.rows);
+        let answers: Vec<Array2<f64>> = parts
+            .map(|part| self.request(part))
+            .collect::<Result<_>>()?;
+        let views: Vec<_> = answers.iter().map(|answer| answer.view()).collect();
+        concatenate(Axis(0), &views).map_err(|_| Error::Model {
+            path: place(&self.address).into(),
+            format: BlackBox::FORMAT,
+            at: format!("its answers to {} requests", views.len()),
+            reason: "they have different numbers of outputs; expected the same for every row"
+                .to_owned(),
+        })
+    }
+
+    /// The answer to one request, after as many tries as it takes.
+    fn request<T: Serialize>(&self, instances: &[T]) -> Result<Array2<f64>> {
+        let body = serde_json::to_vec(&Question { instances })
+            .map_err(|error| self.failed(&error.to_string()))?;
         let mut tries = 0;
         loop {
             tries += 1;
@@ -194,10 +205,10 @@ impl Http {
                 wait,
             } = match self.send(&body) {
                 Ok(bytes) => {
-                    return answer::read(&bytes, rows.nrows()).map_err(|reason| Error::Model {
+                    return answer::read(&bytes, instances.len()).map_err(|reason| Error::Model {
                         path: place(&self.address).into(),
                         format: BlackBox::FORMAT,
-                        at: format!("its answer to {} rows", rows.nrows()),
+                        at: format!("its answer to {} rows", instances.len()),
                         reason,
                     });
                 }
@@ -301,22 +312,24 @@ impl Predict for Http {
                 "an infinite cell, which JSON cannot say; write it as a missing cell, or as a number",
             ));
         }
-        let parts = rows.axis_chunks_iter(Axis(0), self.options.rows);
-        let answers: Vec<Array2<f64>> = parts
-            .map(|part| self.request(&part))
-            .collect::<Result<_>>()?;
-        let views: Vec<ArrayView2<'_, f64>> = answers.iter().map(|answer| answer.view()).collect();
-        concatenate(Axis(0), &views).map_err(|_| Error::Model {
-            path: place(&self.address).into(),
-            format: BlackBox::FORMAT,
-            at: format!("its answers to {} requests", views.len()),
-            reason: "they have different numbers of outputs; expected the same for every row"
-                .to_owned(),
-        })
+        let standard = rows.as_standard_layout();
+        let instances = standard.rows().into_iter();
+        let instances: Vec<&[f64]> = instances.filter_map(|row| row.to_slice()).collect();
+        self.requests(&instances)
     }
 
     fn place(&self) -> Option<String> {
         Some(place(&self.address))
+    }
+}
+
+impl PredictText for Http {
+    fn predict_text(&self, texts: &[&str]) -> Result<Array2<f64>> {
+        self.requests(texts)
+    }
+
+    fn place(&self) -> Option<String> {
+        Predict::place(self)
     }
 }
 

@@ -2,6 +2,8 @@
 //! needed, and nothing of it is in the build.
 
 mod shape;
+#[cfg(feature = "text")]
+mod text;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -12,6 +14,8 @@ use ort::session::{Session, SessionInputValue};
 use ort::value::Tensor;
 
 use self::shape::{Element, Input, Shape};
+#[cfg(feature = "text")]
+pub use self::text::{OnnxText, OnnxTextOptions};
 use super::{BlackBox, Predict};
 use crate::error::{Error, Result};
 use crate::model::Feature;

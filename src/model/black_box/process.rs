@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use ndarray::{Array2, Axis, concatenate};
 
-use self::talk::{Fault, Talk};
-use super::{BlackBox, Predict};
+use self::talk::{Fault, Question, Talk};
+use super::{BlackBox, Predict, PredictText};
 use crate::error::{Error, Result};
 
 /// How rows go to a program, and answers come back.
@@ -82,12 +82,36 @@ impl Default for ProcessOptions {
 ///     writer.write_batch(answer)
 ///     sys.stdout.buffer.flush()
 /// ```
+///
+/// A program that answers texts reads one column of them: as CSV each text in quotes, which may span lines, so that a
+/// reader of CSV has to read them; as Arrow a column of strings.
+///
+/// ```python
+/// import csv, sys
+/// csv.field_size_limit(sys.maxsize)
+/// rows = csv.reader(sys.stdin)
+/// next(rows)
+/// for count, in rows:
+///     texts = [next(rows)[0] for _ in range(int(count))]
+///     print(len(texts))
+///     for outputs in model.predict_proba(texts):
+///         print(*outputs, sep=",")
+///     sys.stdout.flush()
+/// ```
 #[derive(Debug)]
 pub struct Process {
     /// As errors and results name it.
     line: String,
     options: ProcessOptions,
+    takes: Takes,
     talk: Mutex<Talk>,
+}
+
+/// What a program was told that it gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    Rows,
+    Texts,
 }
 
 impl Process {
@@ -100,6 +124,35 @@ impl Process {
         arguments: &[String],
         columns: &[String],
         options: ProcessOptions,
+    ) -> Result<Self> {
+        Self::begin(program, arguments, columns, options, Takes::Rows)
+    }
+
+    /// Starts a program that answers texts, which is told the name of their column.
+    ///
+    /// # Errors
+    /// As [`Process::start`].
+    pub fn start_for_texts(
+        program: &str,
+        arguments: &[String],
+        column: &str,
+        options: ProcessOptions,
+    ) -> Result<Self> {
+        Self::begin(
+            program,
+            arguments,
+            &[column.to_owned()],
+            options,
+            Takes::Texts,
+        )
+    }
+
+    fn begin(
+        program: &str,
+        arguments: &[String],
+        columns: &[String],
+        options: ProcessOptions,
+        takes: Takes,
     ) -> Result<Self> {
         if options.rows == 0 {
             return Err(Error::Parameter {
@@ -122,7 +175,8 @@ impl Process {
                 source: format!("{line}: it cannot be started: {error}").into(),
             })?;
         Ok(Self {
-            talk: Mutex::new(Talk::new(child, columns.to_vec(), options.exchange)),
+            talk: Mutex::new(Talk::new(child, columns.to_vec(), options.exchange, takes)),
+            takes,
             line,
             options,
         })
@@ -141,26 +195,63 @@ impl Process {
             },
         }
     }
-}
 
-impl Predict for Process {
-    fn predict(&self, rows: Array2<f64>) -> Result<Array2<f64>> {
+    /// The answers to questions, one after the other.
+    fn ask(&self, takes: Takes, questions: impl Iterator<Item = Question>) -> Result<Array2<f64>> {
+        if takes != self.takes {
+            let name = |takes| {
+                if takes == Takes::Rows {
+                    "rows"
+                } else {
+                    "texts"
+                }
+            };
+            return Err(Error::Unsupported {
+                what: format!("a question for {}", name(takes)),
+                by: format!("{}, which was started for {}", self.line, name(self.takes)),
+                instead: "start a program for each".to_owned(),
+            });
+        }
         let mut talk = self.talk.lock().unwrap_or_else(PoisonError::into_inner);
         let mut answers: Vec<Array2<f64>> = Vec::new();
-        for part in rows.axis_chunks_iter(Axis(0), self.options.rows) {
-            let count = part.nrows();
-            let answer = talk.ask(part.to_owned(), self.options.timeout);
+        let mut rows = 0;
+        for question in questions {
+            let count = question.len();
+            rows += count;
+            let answer = talk.ask(question, self.options.timeout);
             answers.push(answer.map_err(|fault| self.fault(fault, count))?);
         }
         let views: Vec<_> = answers.iter().map(|answer| answer.view()).collect();
         concatenate(Axis(0), &views).map_err(|_| {
             let reason =
                 "batches have different numbers of outputs; expected the same for every row";
-            self.fault(Fault::Wrong(reason.to_owned()), rows.nrows())
+            self.fault(Fault::Wrong(reason.to_owned()), rows)
         })
+    }
+}
+
+impl Predict for Process {
+    fn predict(&self, rows: Array2<f64>) -> Result<Array2<f64>> {
+        let parts = rows.axis_chunks_iter(Axis(0), self.options.rows);
+        self.ask(
+            Takes::Rows,
+            parts.map(|part| Question::Rows(part.to_owned())),
+        )
     }
 
     fn place(&self) -> Option<String> {
         Some(self.line.clone())
+    }
+}
+
+impl PredictText for Process {
+    fn predict_text(&self, texts: &[&str]) -> Result<Array2<f64>> {
+        let owned =
+            |part: &[&str]| Question::Texts(part.iter().map(|text| (*text).to_owned()).collect());
+        self.ask(Takes::Texts, texts.chunks(self.options.rows).map(owned))
+    }
+
+    fn place(&self) -> Option<String> {
+        Predict::place(self)
     }
 }

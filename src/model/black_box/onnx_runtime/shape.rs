@@ -113,7 +113,7 @@ fn input(inputs: &[Outlet]) -> Result<(Input, Option<usize>), String> {
 
 /// The output to explain, and whether it is of float64: probabilities where there are some, else the first of
 /// numbers.
-fn output(outputs: &[Outlet]) -> Result<(String, bool), String> {
+pub(super) fn output(outputs: &[Outlet]) -> Result<(String, bool), String> {
     let numbers: Vec<(&str, bool)> = (outputs.iter())
         .filter_map(|outlet| match outlet.dtype() {
             ValueType::Tensor {

@@ -5,7 +5,7 @@ use std::process::{ChildStdin, ChildStdout};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float64Type, Schema};
 use arrow::error::ArrowError;
@@ -13,31 +13,48 @@ use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use ndarray::Array2;
 
+use super::Takes;
 use super::csv::shown;
-use super::talk::Heard;
+use super::talk::{Heard, Question};
 
 /// Writes batches, until there are no more or nobody reads.
-pub(super) fn write(stdin: ChildStdin, columns: &[String], batches: &Receiver<Array2<f64>>) {
+pub(super) fn write(
+    stdin: ChildStdin,
+    columns: &[String],
+    takes: Takes,
+    batches: &Receiver<Question>,
+) {
     // Nobody reads; the thread that reads finds the end.
-    let _ = stream(stdin, columns, batches);
+    let _ = stream(stdin, columns, takes, batches);
 }
 
 fn stream(
     stdin: ChildStdin,
     columns: &[String],
-    batches: &Receiver<Array2<f64>>,
+    takes: Takes,
+    batches: &Receiver<Question>,
 ) -> Result<(), ArrowError> {
+    let kind = match takes {
+        Takes::Rows => DataType::Float64,
+        Takes::Texts => DataType::Utf8,
+    };
     let fields: Vec<Field> = (columns.iter())
-        .map(|name| Field::new(name, DataType::Float64, false))
+        .map(|name| Field::new(name, kind.clone(), false))
         .collect();
     let schema = Arc::new(Schema::new(fields));
     let mut writer = StreamWriter::try_new(BufWriter::new(stdin), &schema)?;
     writer.get_mut().flush()?;
-    for rows in batches {
-        let column = |cells: ndarray::ArrayView1<'_, f64>| -> ArrayRef {
-            Arc::new(Float64Array::from_iter_values(cells.iter().copied()))
+    let column = |cells: ndarray::ArrayView1<'_, f64>| -> ArrayRef {
+        Arc::new(Float64Array::from_iter_values(cells.iter().copied()))
+    };
+    for question in batches {
+        let columns = match question {
+            Question::Rows(rows) => rows.columns().into_iter().map(column).collect(),
+            Question::Texts(texts) => {
+                let texts: ArrayRef = Arc::new(StringArray::from_iter_values(texts));
+                vec![texts]
+            }
         };
-        let columns = rows.columns().into_iter().map(column).collect();
         writer.write(&RecordBatch::try_new(Arc::clone(&schema), columns)?)?;
         writer.get_mut().flush()?;
     }

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 
 use ndarray::Array2;
 
-use super::talk::Heard;
+use super::talk::{Heard, Question};
 
 /// Bytes of a line at most.
 const LINE: u64 = 16 << 20;
@@ -16,17 +16,27 @@ const LINE: u64 = 16 << 20;
 const SHOWN: usize = 80;
 
 /// Writes the names of the columns and then batches, until there are no more or nobody reads.
-pub(super) fn write(mut stdin: ChildStdin, columns: &[String], batches: &Receiver<Array2<f64>>) {
+pub(super) fn write(mut stdin: ChildStdin, columns: &[String], batches: &Receiver<Question>) {
     let names: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
     let mut text = names.join(",") + "\n";
-    for rows in batches {
-        let _ = writeln!(text, "{}", rows.nrows());
-        for row in rows.rows() {
-            for (column, cell) in row.iter().enumerate() {
-                let comma = if column == 0 { "" } else { "," };
-                let _ = write!(text, "{comma}{cell:?}");
+    for question in batches {
+        let _ = writeln!(text, "{}", question.len());
+        match question {
+            Question::Rows(rows) => {
+                for row in rows.rows() {
+                    for (column, cell) in row.iter().enumerate() {
+                        let comma = if column == 0 { "" } else { "," };
+                        let _ = write!(text, "{comma}{cell:?}");
+                    }
+                    text.push('\n');
+                }
             }
-            text.push('\n');
+            // An empty text has its quotes, too, so that its line is no empty one.
+            Question::Texts(texts) => {
+                for cell in texts {
+                    let _ = writeln!(text, "\"{}\"", cell.replace('"', "\"\""));
+                }
+            }
         }
         if stdin
             .write_all(text.as_bytes())

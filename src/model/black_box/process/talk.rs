@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use ndarray::Array2;
 
-use super::{Exchange, csv};
+use super::{Exchange, Takes, csv};
 
 /// Bytes that are kept of what a program says on its standard error.
 const LAST_WORDS: usize = 1000;
@@ -21,6 +21,25 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// Between two looks whether it has ended.
 const LOOK: Duration = Duration::from_millis(2);
+
+/// A batch, on its way to a program.
+#[derive(Debug)]
+pub(super) enum Question {
+    /// Rows of cells.
+    Rows(Array2<f64>),
+    /// Rows of one text each.
+    Texts(Vec<String>),
+}
+
+impl Question {
+    /// Rows.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Rows(rows) => rows.nrows(),
+            Self::Texts(texts) => texts.len(),
+        }
+    }
+}
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -44,7 +63,7 @@ pub(super) enum Heard {
 #[derive(Debug)]
 pub(super) struct Talk {
     child: Child,
-    questions: Option<SyncSender<Array2<f64>>>,
+    questions: Option<SyncSender<Question>>,
     /// The numbers of rows of the answers to read.
     expected: Option<SyncSender<usize>>,
     answers: Receiver<Heard>,
@@ -52,8 +71,13 @@ pub(super) struct Talk {
 }
 
 impl Talk {
-    pub(super) fn new(mut child: Child, columns: Vec<String>, exchange: Exchange) -> Self {
-        let (questions, to_write) = mpsc::sync_channel::<Array2<f64>>(1);
+    pub(super) fn new(
+        mut child: Child,
+        columns: Vec<String>,
+        exchange: Exchange,
+        takes: Takes,
+    ) -> Self {
+        let (questions, to_write) = mpsc::sync_channel::<Question>(1);
         let (expected, to_read) = mpsc::sync_channel::<usize>(1);
         let (answer, answers) = mpsc::sync_channel(1);
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
@@ -62,7 +86,7 @@ impl Talk {
             thread::spawn(move || match exchange {
                 Exchange::Csv => csv::write(stdin, &columns, &to_write),
                 #[cfg(feature = "arrow")]
-                Exchange::Arrow => super::arrow::write(stdin, &columns, &to_write),
+                Exchange::Arrow => super::arrow::write(stdin, &columns, takes, &to_write),
             });
         }
         if let Some(stdout) = stdout {
@@ -81,17 +105,17 @@ impl Talk {
         }
     }
 
-    /// The answer to rows. After a fault the program has been ended.
+    /// The answer to a question. After a fault the program has been ended.
     pub(super) fn ask(
         &mut self,
-        rows: Array2<f64>,
+        question: Question,
         timeout: Duration,
     ) -> Result<Array2<f64>, Fault> {
-        let count = rows.nrows();
+        let count = question.len();
         let sent =
             |to: &Option<SyncSender<usize>>| to.as_ref().is_some_and(|to| to.send(count).is_ok());
         let is_sent = sent(&self.expected)
-            && (self.questions.as_ref()).is_some_and(|questions| questions.send(rows).is_ok());
+            && (self.questions.as_ref()).is_some_and(|questions| questions.send(question).is_ok());
         let answer = if is_sent {
             self.answers.recv_timeout(timeout)
         } else {
