@@ -54,7 +54,9 @@ fn targets(random: &mut Random, loss: Loss, rows: usize, outputs: usize) -> Vec<
         let mut row: Vec<f64> = (0..outputs).map(|_| random.unit() + 0.01).collect();
         if loss == Loss::CrossEntropy {
             let sum: f64 = row.iter().sum();
-            row.iter_mut().for_each(|p| *p /= sum);
+            for p in &mut row {
+                *p /= sum;
+            }
         }
         targets.extend(row.into_iter().map(|x| x as f32));
     }

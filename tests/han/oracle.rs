@@ -1,6 +1,6 @@
-//! The network in candle, whose gradients are candle's own.
+//! The network in candle, in float64, whose gradients are candle's own.
 
-use candle_core::{D, Device, Result, Tensor, Var};
+use candle_core::{D, DType, Device, Result, Shape, Tensor, Var};
 use candle_nn::ops;
 use whylight::han::{Config, Encoded, Han, Loss};
 
@@ -11,16 +11,20 @@ pub(super) struct Oracle {
     tensors: Vec<Var>,
 }
 
+/// Numbers in float64.
+fn wide(numbers: &[f32], shape: impl Into<Shape>) -> Result<Tensor> {
+    Tensor::from_slice(numbers, shape.into(), &Device::Cpu)?.to_dtype(DType::F64)
+}
+
 impl Oracle {
     pub(super) fn new(han: &Han) -> Self {
         let weights = han.weights();
-        let device = Device::Cpu;
         let shape = (weights.words(), han.config().embedding);
-        let table = Tensor::from_slice(weights.table(), shape, &device).unwrap();
+        let table = wide(weights.table(), shape).unwrap();
         let tensors = han.config().tensors();
         let of = |tensor: &whylight::han::Tensor| {
             let numbers = &weights.dense()[tensor.range()];
-            let tensor = Tensor::from_slice(numbers, &tensor.shape[..], &device).unwrap();
+            let tensor = wide(numbers, &tensor.shape[..]).unwrap();
             Var::from_tensor(&tensor).unwrap()
         };
         Self {
@@ -107,7 +111,7 @@ impl Oracle {
             let vectors = self.vectors(document)?;
             let y = self.outputs(document, vectors.as_ref())?;
             let target = &targets[i * outputs..][..outputs];
-            let target = Tensor::from_slice(target, (1, outputs), &Device::Cpu)?;
+            let target = wide(target, (1, outputs))?;
             let loss = match self.config.loss {
                 Loss::CrossEntropy => (ops::log_softmax(&y, 1)? * target)?.sum_all()?.neg()?,
                 Loss::Squares => (y - target)?.sqr()?.mean_all()?,
@@ -122,14 +126,11 @@ impl Oracle {
                 .get(variable)
                 .expect("every variable has a gradient")
                 .flatten_all()?
+                .to_dtype(DType::F32)?
                 .to_vec1()
         };
         let tensors = self.tensors.iter().map(of).collect::<Result<_>>()?;
-        Ok((
-            f64::from(loss.to_scalar::<f32>()?),
-            tensors,
-            of(&self.table)?,
-        ))
+        Ok((loss.to_scalar::<f64>()?, tensors, of(&self.table)?))
     }
 
     /// Vectors times gradients of an output's probability or number, where the vectors are `scale` times the table's.
@@ -148,6 +149,9 @@ impl Oracle {
         };
         let gradients = y.narrow(1, output, 1)?.sum_all()?.backward()?;
         let gradient = gradients.get(&scaled).unwrap();
-        (gradient * vectors)?.sum(1)?.to_vec1()
+        (gradient * vectors)?
+            .sum(1)?
+            .to_dtype(DType::F32)?
+            .to_vec1()
     }
 }
