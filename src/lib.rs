@@ -23,6 +23,8 @@ mod random;
 pub mod report;
 pub mod summarise;
 #[cfg(feature = "text")]
+pub mod surrogate;
+#[cfg(feature = "text")]
 pub mod text;
 
 pub use data::Table;

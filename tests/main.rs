@@ -32,6 +32,8 @@ mod shaders;
 mod summarise;
 mod support;
 #[cfg(feature = "text")]
+mod surrogate;
+#[cfg(feature = "text")]
 mod text;
 mod treelite;
 #[cfg(feature = "gpu")]

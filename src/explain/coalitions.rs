@@ -13,3 +13,4 @@ pub(super) use design::{Design, MOST_PAIRS, Sampling};
 pub(super) use draw::Pair;
 pub(super) use exact::Exact;
 pub(super) use pairs::interactions;
+pub(super) use solve::Factor;

@@ -10,6 +10,8 @@
 //! - Hierarchical ([`TextMethod::Hierarchical`]): for long documents; see [`hierarchical`].
 //! - LIME ([`TextMethod::Lime`]): the local linear model of Ribeiro, Singh & Guestrin 2016; see [`lime`].
 //! - Leave one out: what the answer loses without a player.
+//! - Han: what a surrogate of the model says, trained on a corpus, and corrected by the model's answers to parts of the
+//!   document ([`explain_texts_by`]).
 //! - Random: numbers that know nothing of the model, for comparison.
 
 mod ask;
@@ -19,6 +21,8 @@ mod kernel;
 mod lime;
 mod options;
 mod result;
+mod surrogate;
+mod tuned;
 
 use std::time::Instant;
 
@@ -28,6 +32,7 @@ use self::ask::{Masks, Plan, ask};
 pub use self::compose::Composer;
 pub use self::options::{TextMethod, TextOptions, TextPlayers};
 pub use self::result::{TextExplanation, TextValues};
+pub use self::surrogate::{SurrogatePlan, explain_texts_by};
 use crate::error::{Error, Result};
 use crate::random::{SplitMix64, mix};
 use crate::text::{Document, Teacher, fnv};
@@ -48,6 +53,13 @@ pub fn explain_texts(
     go_on: &mut dyn FnMut(u64) -> bool,
 ) -> Result<Option<TextExplanation>> {
     options.check()?;
+    if options.method == TextMethod::Han {
+        return Err(Error::Unsupported {
+            what: "the method han without a surrogate".to_owned(),
+            by: "explain_texts".to_owned(),
+            instead: "train a surrogate on a corpus, and take explain_texts_by".to_owned(),
+        });
+    }
     if documents.is_empty() {
         return Err(Error::Parameter {
             name: "documents",
@@ -189,7 +201,7 @@ impl<'a> Game<'a> {
                 let masks = ends(players.len());
                 (Plan::new(composer, players, masks), Kind::Random)
             }
-            TextMethod::Kernel | TextMethod::Auto => {
+            TextMethod::Kernel | TextMethod::Auto | TextMethod::Han => {
                 let coalitions = designs.of(players.len(), options.pairs())?;
                 let masks = coalitions.masks();
                 (

@@ -2,14 +2,14 @@
 
 /// The Cholesky factor of a symmetric positive definite matrix, row by row.
 #[derive(Debug)]
-pub(super) struct Factor {
+pub(in crate::explain) struct Factor {
     size: usize,
     cells: Vec<f64>,
 }
 
 impl Factor {
     /// `None` if the matrix is not positive definite, up to rounding.
-    pub(super) fn new(size: usize, mut cells: Vec<f64>) -> Option<Self> {
+    pub(in crate::explain) fn new(size: usize, mut cells: Vec<f64>) -> Option<Self> {
         let largest = (0..size).map(|i| cells[i * size + i]).fold(0.0, f64::max);
         for i in 0..size {
             let (above, row) = cells.split_at_mut(i * size);
@@ -34,7 +34,7 @@ impl Factor {
     }
 
     /// Replaces the right side by the solution.
-    pub(super) fn solve(&self, x: &mut [f64]) {
+    pub(in crate::explain) fn solve(&self, x: &mut [f64]) {
         let size = self.size;
         for i in 0..size {
             let row = &self.cells[i * size..][..=i];
@@ -51,7 +51,7 @@ impl Factor {
     }
 
     /// The inverse of the matrix (row, column).
-    pub(super) fn inverse(&self) -> Vec<f64> {
+    pub(in crate::explain) fn inverse(&self) -> Vec<f64> {
         let mut inverse = vec![0.0; self.size * self.size];
         for (i, row) in inverse.chunks_exact_mut(self.size.max(1)).enumerate() {
             // Symmetric: the solution of a column is a row.

@@ -23,17 +23,20 @@ pub enum TextMethod {
     Lime,
     /// What the answer loses without a player.
     LeaveOneOut,
+    /// A surrogate, trained on a corpus: [`super::explain_texts_by`].
+    Han,
     /// Random numbers between −1 and 1.
     Random,
 }
 
 impl TextMethod {
-    const NAMES: [(&'static str, Self); 6] = [
+    const NAMES: [(&'static str, Self); 7] = [
         ("auto", Self::Auto),
         ("kernel", Self::Kernel),
         ("hierarchical", Self::Hierarchical),
         ("lime", Self::Lime),
         ("leave-one-out", Self::LeaveOneOut),
+        ("han", Self::Han),
         ("random", Self::Random),
     ];
 
@@ -54,7 +57,8 @@ impl FromStr for TextMethod {
             .ok_or_else(|| Error::Parameter {
                 name: "method",
                 got: format!("\"{text}\""),
-                allowed: "auto, kernel, hierarchical, lime, leave-one-out or random".to_owned(),
+                allowed: "auto, kernel, hierarchical, lime, leave-one-out, han or random"
+                    .to_owned(),
             })
     }
 }

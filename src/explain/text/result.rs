@@ -3,6 +3,7 @@
 use ndarray::Array2;
 
 use super::{Solved, TextMethod};
+use crate::han::Attention;
 use crate::text::Document;
 
 /// What explaining documents gives.
@@ -46,6 +47,10 @@ pub struct TextValues {
     pub answers: Vec<f64>,
     /// By output, the weighted R² of LIME's model; `None` of other methods.
     pub local_fit: Option<Vec<f64>>,
+    /// Of a surrogate, the attention that words and sentences get, and what it answers itself.
+    pub attention: Option<Attention>,
+    /// By output, the surrogate's own answer to the text.
+    pub surrogate_answers: Option<Vec<f64>>,
     /// Whether the values are exact, up to rounding.
     pub exact: bool,
     /// Texts that were asked for, those that are there twice counted as often.
@@ -68,6 +73,8 @@ impl TextValues {
             base_values: solved.base_values,
             answers: solved.answers,
             local_fit: solved.fit,
+            attention: None,
+            surrogate_answers: None,
             exact: solved.exact,
             texts,
         }
