@@ -12,7 +12,14 @@
 mod attribution;
 mod batches;
 mod checkpoint;
+mod corpus;
+mod cpu;
 mod encoder;
+#[cfg(feature = "gpu")]
+mod gpu;
+#[cfg(not(feature = "gpu"))]
+#[path = "han/no_gpu.rs"]
+mod gpu;
 mod network;
 mod shard;
 mod training;
@@ -26,9 +33,10 @@ use serde::{Deserialize, Serialize};
 use whylight_kernels::loss;
 
 pub use self::attribution::Quantity;
+pub use self::corpus::Corpus;
 use self::network::Network;
 use self::shard::Shard;
-pub use self::training::{Corpus, Outcome, Progress, Training, Until};
+pub use self::training::{Outcome, Progress, Training, Until};
 pub use self::weights::{Tensor, Weights};
 use crate::error::{Error, Result};
 

@@ -76,6 +76,12 @@ kernels! {
     embedding: work pairs;
     contributions: work sum;
     lines: work;
+    vectors: work;
+    matmul: work;
+    gru: work functions;
+    attention: work functions;
+    loss: work functions;
+    adam: work functions;
 }
 
 impl Kernel {

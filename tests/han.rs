@@ -1,7 +1,7 @@
 //! The network of texts: its gradients against candle's, and what its training promises.
 
 mod gradients;
-mod oracle;
+pub(crate) mod oracle;
 mod training;
 
 use whylight::han::{Config, Encoded, Han, Loss};
@@ -9,7 +9,7 @@ use whylight::han::{Config, Encoded, Han, Loss};
 use crate::support::random::Random;
 
 /// A network of sizes that fill no line.
-fn network(outputs: usize, loss: Loss, words: usize) -> Han {
+pub(crate) fn network(outputs: usize, loss: Loss, words: usize) -> Han {
     let config = Config {
         embedding: 9,
         hidden: 18,
@@ -33,7 +33,7 @@ fn document(random: &mut Random, words: usize, sentences: usize, most: usize) ->
 }
 
 /// Documents of all kinds: ragged ones, of one word, and without words.
-fn documents(random: &mut Random, words: usize, count: usize) -> Vec<Encoded> {
+pub(crate) fn documents(random: &mut Random, words: usize, count: usize) -> Vec<Encoded> {
     (0..count)
         .map(|i| match i % 7 {
             1 => document(random, words, 1, 1),
@@ -48,7 +48,7 @@ fn documents(random: &mut Random, words: usize, count: usize) -> Vec<Encoded> {
 }
 
 /// What a teacher answers: probabilities, or numbers.
-fn targets(random: &mut Random, loss: Loss, rows: usize, outputs: usize) -> Vec<f32> {
+pub(crate) fn targets(random: &mut Random, loss: Loss, rows: usize, outputs: usize) -> Vec<f32> {
     let mut targets = Vec::new();
     for _ in 0..rows {
         let mut row: Vec<f64> = (0..outputs).map(|_| random.unit() + 0.01).collect();

@@ -3,6 +3,7 @@
 
 mod coalitions;
 mod games;
+mod han;
 mod interactions;
 mod least_squares;
 mod leaves;

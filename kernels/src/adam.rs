@@ -1,6 +1,42 @@
 //! Adam (Kingma & Ba 2015): steps that each weight's own gradients scale.
+//! Twin: `shaders/adam.wgsl`
 
+use crate::binding::{bindings, params};
 use crate::simd::{Simd, instances};
+
+bindings! {
+    gradients: Read,
+    places: Read,
+    weights: Write,
+    first: Write,
+    second: Write,
+    norms: Write,
+}
+
+params! {
+    /// Parameters of the shader.
+    {
+        /// 0 to square runs of gradients, 1 to add the squares up to a scale, 2 to take a step.
+        part,
+        /// Gradients.
+        count,
+        /// Where the first is.
+        start,
+        /// Numbers of a word's vector, or 0.
+        width,
+        /// Where the words begin.
+        words,
+        /// The norm that all gradients have at most, as bits.
+        clip,
+        /// The rate, as bits.
+        rate,
+        /// What is added to roots, as bits.
+        epsilon,
+    }
+}
+
+/// Gradients that one invocation of the shader squares.
+pub const NORM_RUN: u32 = 256;
 
 /// What a step does.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,13 +1,53 @@
 //! Attention that pools the rows of a sequence: scores by a context vector, their softmax, and the mean that it weighs
 //! (Yang et al. 2016), forward and back.
+//! Twin: `shaders/attention.wgsl`
 #![allow(
     clippy::needless_range_loop,
     reason = "lanes by their number: what the compiler vectorises"
 )]
 
+use crate::binding::{bindings, params};
 use crate::matrix::{LINE, Line, Matrix, read, write};
 use crate::saturation::tanh;
 use crate::simd::{Simd, instances};
+
+bindings! {
+    sequences: Read,
+    dense: Read,
+    hidden: Write,
+    states: Read,
+    weights: Write,
+    pooled: Write,
+    asked_hidden: Write,
+    asked_states: Write,
+}
+
+params! {
+    /// Parameters of the shader.
+    {
+        /// Sequences.
+        count,
+        /// Rows of all of them.
+        rows,
+        /// Numbers that are compared with the context vector.
+        attention,
+        /// Numbers of a state.
+        width,
+        /// Where the context vector begins.
+        context,
+        /// 1 to go back.
+        back,
+        /// The seed of what is dropped.
+        seed,
+        /// The hashes that are dropped.
+        below,
+        /// The factor of the others, as bits.
+        scale,
+    }
+}
+
+/// Numbers of a state that the shader can hold.
+pub const MOST_WIDTH: u32 = 1024;
 
 /// Which numbers of pooled rows are dropped (Srivastava et al. 2014); what is left grows, so that means stay.
 #[derive(Debug, Clone, Copy)]

@@ -1,4 +1,5 @@
 //! Gated recurrent units over sequences, forward and back (Cho et al. 2014, in the form of cuDNN, which `PyTorch` has).
+//! Twin: `shaders/gru.wgsl`
 //!
 //! With the inputs' part a of the three gates and the state's part c of them,
 //! `r = σ(aᵣ + cᵣ)`, `z = σ(a_z + c_z)`, `n = tanh(aₙ + r·cₙ)` and `h = (1 − z)·n + z·h₋₁`. Both directions of a
@@ -8,10 +9,48 @@
     reason = "lanes by their number: what the compiler vectorises"
 )]
 
+use crate::binding::{bindings, params};
 use crate::matmul::{Panels, multiply};
 use crate::matrix::{LINE, Matrix, read, write};
 use crate::saturation::{logistic, tanh};
 use crate::simd::{Level, Simd, instances};
+
+bindings! {
+    sequences: Read,
+    dense: Read,
+    asked: Read,
+    gates: Write,
+    states: Write,
+    before: Write,
+    carry: Write,
+}
+
+params! {
+    /// Parameters of the shader.
+    {
+        /// Units.
+        hidden,
+        /// Sequences.
+        count,
+        /// The first time.
+        begin,
+        /// The end of the times.
+        end,
+        /// 1 to go back.
+        back,
+        /// Where the weights of the states' parts begin, forward in the sequence.
+        weights_0,
+        /// The same, backward.
+        weights_1,
+        /// Where their biases begin, forward.
+        bias_0,
+        /// The same, backward.
+        bias_1,
+    }
+}
+
+/// Units that the shader can hold.
+pub const MOST_HIDDEN: u32 = 512;
 
 /// Sequences whose rows follow one another, taken longest first: those that last are the first ones at any time.
 #[derive(Debug, Clone, Default)]

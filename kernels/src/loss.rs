@@ -1,6 +1,33 @@
 //! Losses of a surrogate against its teacher, and what they ask of its outputs.
+//! Twin: `shaders/loss.wgsl`
 
+use crate::binding::{bindings, params};
 use crate::matrix::Matrix;
+
+bindings! {
+    targets: Read,
+    outputs: Write,
+    losses: Write,
+    sums: Write,
+}
+
+params! {
+    /// Parameters of the shader.
+    {
+        /// Documents.
+        documents,
+        /// Outputs.
+        outputs,
+        /// 1 for squares.
+        squares,
+        /// 1 to add up the losses.
+        adds_up,
+        /// Where their sum goes.
+        place,
+        /// Where the shares begin.
+        shares,
+    }
+}
 
 /// A loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,13 +1,62 @@
 //! Products of matrices in the three transpositions that a layer needs: of its inputs, of what is asked of its inputs,
 //! and of what is asked of its weights.
+//! Twin: `shaders/matmul.wgsl`
 #![allow(
     clippy::needless_range_loop,
     reason = "registers by their number: what the compiler unrolls"
 )]
 
+use crate::binding::{bindings, params};
 use crate::matrix::{LINE, Line, Rows};
 use crate::simd::wide::{Wide, wide_instances};
 use crate::simd::{Simd, instances};
+
+bindings! {
+    a: Read,
+    b: Read,
+    biases: Read,
+    c: Write,
+}
+
+params! {
+    /// Parameters of the shader.
+    {
+        /// Rows of c.
+        rows,
+        /// Columns of c.
+        columns,
+        /// Products of each of its sums.
+        products,
+        /// Products of a part.
+        part,
+        /// Parts.
+        parts,
+        /// Where a begins.
+        a_start,
+        /// From one row of a to the next.
+        a_row,
+        /// From one column of a to the next.
+        a_column,
+        /// Where b begins.
+        b_start,
+        /// From one row of b to the next.
+        b_row,
+        /// From one column of b to the next.
+        b_column,
+        /// Where c begins.
+        c_start,
+        /// From one row of c to the next.
+        c_row,
+        /// From one part of c to the next.
+        c_part,
+        /// 1 to add the biases of the columns.
+        biased,
+        /// Where they begin.
+        bias_start,
+        /// 1 to add to what is there.
+        adds,
+    }
+}
 
 /// The weights of a layer, or sums for each of them: in panels of [`LINE`] outputs, input by input.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +67,12 @@ pub struct Panels {
     biases: Vec<Line>,
     inputs: usize,
 }
+
+/// Rows and columns that a workgroup of the shader owns.
+pub const SIDE: u32 = 32;
+
+/// Products that it reads at a time.
+pub const DEPTH: u32 = 16;
 
 /// Rows of a tile, at most.
 const TALL: usize = 6;
@@ -285,89 +340,4 @@ fn run_sum_rows<S: Simd>(panels: &mut Panels, y: Rows<'_>, rows: usize) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Panels, multiply, outer, sum_rows};
-    use crate::Level;
-    use crate::matrix::Matrix;
-
-    /// A number between −1 and 1.
-    fn number(i: usize) -> f32 {
-        ((i * 7919 + 13) % 2003) as f32 / 1001.5 - 1.0
-    }
-
-    fn filled(rows: usize, width: usize, seed: usize) -> Matrix {
-        let mut matrix = Matrix::default();
-        matrix.reset(rows, width);
-        for row in 0..rows {
-            for column in 0..width {
-                matrix.row_mut(row)[column] = number(seed + row * width + column);
-            }
-        }
-        matrix
-    }
-
-    #[test]
-    fn products_are_those_of_their_definition() {
-        for level in Level::available() {
-            for (rows, inputs, outputs) in [
-                (1, 1, 1),
-                (7, 50, 150),
-                (13, 3, 17),
-                (6, 20, 100),
-                (3, 5, 64),
-            ] {
-                let x = filled(rows, inputs, 1);
-                let mut panels = Panels::zeros(inputs, outputs);
-                for output in 0..outputs {
-                    *panels.bias(output) = number(output + 5);
-                    for input in 0..inputs {
-                        *panels.weight(input, output) = number(input * outputs + output);
-                    }
-                }
-                let mut y = filled(rows, outputs, 3);
-                let before = y.clone();
-                let stride = y.stride();
-                for adds in [false, true] {
-                    multiply(
-                        level,
-                        &panels,
-                        x.from(0),
-                        rows,
-                        y.numbers_mut(),
-                        stride,
-                        adds,
-                    );
-                    for row in 0..rows {
-                        for output in 0..outputs {
-                            let mut sum = f64::from(number(output + 5));
-                            for input in 0..inputs {
-                                let weight = f64::from(number(input * outputs + output));
-                                sum += f64::from(x.row(row)[input]) * weight;
-                            }
-                            if adds {
-                                sum = 2.0 * sum - f64::from(number(output + 5));
-                            }
-                            let got = f64::from(y.row(row)[output]);
-                            assert!((got - sum).abs() < 1e-4, "{level:?} {row} {output}");
-                        }
-                    }
-                }
-                let mut sums = Panels::zeros(inputs, outputs);
-                // Each row of inputs with the row after it.
-                let pairs: Vec<[u32; 2]> = (1..rows as u32).map(|row| [row - 1, row]).collect();
-                outer(level, &mut sums, x.from(0), before.from(0), &pairs);
-                sum_rows(level, &mut sums, before.from(0), rows);
-                for output in 0..outputs {
-                    let column = |row: usize| f64::from(before.row(row)[output]);
-                    let sum: f64 = (0..rows).map(column).sum();
-                    assert!((f64::from(*sums.bias(output)) - sum).abs() < 1e-4);
-                    for input in 0..inputs {
-                        let product = |row: usize| f64::from(x.row(row - 1)[input]) * column(row);
-                        let sum: f64 = (1..rows).map(product).sum();
-                        assert!((f64::from(*sums.weight(input, output)) - sum).abs() < 1e-4);
-                    }
-                }
-            }
-        }
-    }
-}
+mod tests;

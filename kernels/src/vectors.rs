@@ -1,10 +1,36 @@
 //! Vectors of words: looked up in a table, and what is asked of them summed word by word.
+//! Twin: `shaders/vectors.wgsl`
 #![allow(
     clippy::needless_range_loop,
     reason = "lanes by their number: what the compiler vectorises"
 )]
 
+use crate::binding::{bindings, params};
 use crate::matrix::{Matrix, Rows};
+
+bindings! {
+    places: Read,
+    x: Read,
+    y: Write,
+}
+
+params! {
+    /// Parameters of the shader.
+    {
+        /// Rows, or words.
+        count,
+        /// Numbers of a vector.
+        width,
+        /// 1 to sum what is asked, by word.
+        sums,
+        /// Where the words' offsets begin.
+        offsets,
+        /// Where their rows begin.
+        rows,
+        /// Where what is written begins.
+        start,
+    }
+}
 
 /// A word that is left out: its vector is 0, and nothing is asked of it.
 pub const NONE: u32 = u32::MAX;

@@ -6,32 +6,15 @@
 
 use std::time::Instant;
 
-use ndarray::ArrayView2;
-use rayon::prelude::*;
-use whylight_kernels::Level;
-use whylight_kernels::adam::{Step, squares, update};
 use whylight_kernels::attention::Dropout;
-use whylight_kernels::loss;
-use whylight_kernels::matrix::Matrix;
-use whylight_kernels::vectors::{NONE, Places, sum_places};
+use whylight_kernels::vectors::NONE;
 
 use super::batches::batches;
-use super::network::Asked;
-use super::shard::{self, Dropouts, Shard};
-use super::{Config, Encoded, Han, Loss, Tensor, parameter, shape};
+use super::shard::Dropouts;
+use super::{Config, Corpus, Han, Tensor, gpu, parameter, shape};
+use crate::device::Device;
 use crate::error::Result;
 use crate::random::mix;
-
-/// What a network learns from.
-#[derive(Debug, Clone, Copy)]
-pub struct Corpus<'a> {
-    /// The documents.
-    pub documents: &'a [Encoded],
-    /// What the teacher answers, (document, output).
-    pub targets: ArrayView2<'a, f32>,
-    /// How much each document counts; all the same without it.
-    pub weights: Option<&'a [f32]>,
-}
 
 /// How far a training has come.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,7 +25,7 @@ pub struct Progress {
     pub done: usize,
     /// Documents of an epoch.
     pub documents: usize,
-    /// The mean loss of the epoch so far.
+    /// The mean loss of the epoch so far; of a GPU NaN until the epoch is complete, as nothing comes back before.
     pub loss: f64,
     /// The mean loss of the documents that are held out, where the epoch is complete and there are any.
     pub held_out: Option<f64>,
@@ -75,7 +58,17 @@ pub struct Training {
     pub(super) han: Han,
     pub(super) state: State,
     pub(super) moments: Moments,
-    tensors: Vec<Tensor>,
+    pub(super) tensors: Vec<Tensor>,
+    device: Device,
+}
+
+/// What takes the steps of a training, on one device.
+pub(super) trait Steps {
+    /// Takes a step. What it changes, and its loss, may be known later.
+    fn step(&mut self, training: &mut Training, corpus: Corpus<'_>, batch: &[u32]) -> Result<()>;
+
+    /// Brings all that steps have changed, and their losses, to the training.
+    fn settle(&mut self, training: &mut Training) -> Result<()>;
 }
 
 /// Where a training is.
@@ -100,16 +93,6 @@ pub(super) struct Moments {
     pub(super) dense: [Vec<f32>; 2],
 }
 
-/// What the batches of a training reuse.
-struct Room {
-    level: Level,
-    shards: Vec<Shard>,
-    asked: Asked,
-    dense: Vec<f32>,
-    words: Matrix,
-    sums: Vec<f32>,
-}
-
 impl Training {
     /// Of a network that has learned nothing yet, or begins anew.
     pub fn new(han: Han) -> Self {
@@ -128,7 +111,20 @@ impl Training {
             han,
             state: State::default(),
             moments,
+            device: Device::cpu(),
         }
+    }
+
+    /// The same training on a device. What a GPU cannot hold trains on the CPU, and [`Training::device`] says why.
+    #[must_use]
+    pub fn on(mut self, device: &Device) -> Self {
+        self.device = gpu::able(&self.han.config, device);
+        self
+    }
+
+    /// Where it trains.
+    pub fn device(&self) -> &Device {
+        &self.device
     }
 
     /// The network as it is.
@@ -191,7 +187,7 @@ impl Training {
             ));
         }
         self.state.documents = documents as u64;
-        let mut room = self.room();
+        let mut steps = self.steps(corpus);
         let mut outcome = Outcome {
             epochs: Vec::new(),
             is_stopped: false,
@@ -204,20 +200,22 @@ impl Training {
             let first = self.state.batches as usize;
             let mut done: usize = batches.iter().take(first).map(Vec::len).sum();
             for (number, batch) in batches.iter().enumerate().skip(first) {
-                let [loss, share] = self.step(&mut room, corpus, batch)?;
-                self.state.loss[0] += loss;
-                self.state.loss[1] += share;
+                steps.step(self, corpus, batch)?;
                 self.state.batches += 1;
+                let is_last = number + 1 == batches.len();
+                if is_last {
+                    steps.settle(self)?;
+                }
                 (done, passed) = (done + batch.len(), passed + batch.len());
                 let mut progress = Progress {
                     epoch: self.state.epochs,
                     done,
                     documents,
-                    loss: self.state.loss[0] / self.state.loss[1].max(f64::MIN_POSITIVE),
+                    loss: self.state.loss[0] / self.state.loss[1],
                     held_out: None,
                     documents_per_second: passed as f64 / begun.elapsed().as_secs_f64().max(1e-9),
                 };
-                if number + 1 == batches.len() {
+                if is_last {
                     progress.held_out = held_out.map(|c| self.han.loss(c)).transpose()?;
                     self.state = State {
                         epochs: self.state.epochs + 1,
@@ -229,6 +227,7 @@ impl Training {
                 }
                 outcome.is_stopped = !go_on(&progress);
                 if outcome.is_stopped {
+                    steps.settle(self)?;
                     return Ok(outcome);
                 }
             }
@@ -250,133 +249,20 @@ impl Training {
         Ok(outcome)
     }
 
-    fn room(&self) -> Room {
-        let config = &self.han.config;
-        Room {
-            level: Level::detect(),
-            shards: Vec::new(),
-            asked: Asked::new(config),
-            dense: vec![0.0; self.han.weights.dense().len()],
-            words: Matrix::default(),
-            sums: Vec::new(),
-        }
+    fn steps(&self, corpus: Corpus<'_>) -> Box<dyn Steps> {
+        gpu::steps(self, &self.device, corpus).unwrap_or_else(|| Box::new(self.room()))
     }
 
-    fn check(&self, corpus: Corpus<'_>) -> Result<()> {
+    pub(super) fn check(&self, corpus: Corpus<'_>) -> Result<()> {
         self.han.check_corpus(corpus)
     }
 
-    /// One batch: the sum of its losses, and that of its documents' weights.
-    fn step(&mut self, room: &mut Room, corpus: Corpus<'_>, batch: &[u32]) -> Result<[f64; 2]> {
-        let [loss, weight] = self.ask(room, corpus, batch);
-        if !loss.is_finite() {
-            let allowed = "with it the loss is not finite any more; take a smaller one";
-            let rate = self.han.config.learning_rate;
-            return Err(parameter("learning_rate", rate, allowed));
-        }
-        let places = self.places(room, corpus, batch);
-        let norm = (squares(&room.dense) + squares(&room.sums)).sqrt();
-        self.state.steps += 1;
-        let config = &self.han.config;
-        let scale = if norm > config.clip {
-            config.clip / norm
-        } else {
-            1.0
-        };
-        let step = Step::new(config.learning_rate, self.state.steps, scale);
-        let (table, dense) = self.han.weights.both_mut();
-        let [first, second] = &mut self.moments.dense;
-        update(room.level, step, &room.dense, dense, first, second);
-        let size = config.embedding;
-        for (&word, sums) in places.words.iter().zip(room.sums.chunks(size)) {
-            let range = word as usize * size..(word as usize + 1) * size;
-            let [first, second] = &mut self.moments.table;
-            let (first, second) = (&mut first[range.clone()], &mut second[range.clone()]);
-            update(room.level, step, sums, &mut table[range], first, second);
-        }
-        self.han.network.pack(self.han.weights.dense());
-        Ok([loss * weight, weight])
-    }
-
-    /// What a batch asks of the weights, in `room`: the mean loss, and the sum of the documents' weights.
-    fn ask(&self, room: &mut Room, corpus: Corpus<'_>, batch: &[u32]) -> [f64; 2] {
-        let config = &self.han.config;
-        let weight_of = |document: u32| {
-            (corpus.weights).map_or(1.0, |weights| f64::from(weights[document as usize]))
-        };
-        let weight: f64 = batch.iter().map(|&document| weight_of(document)).sum();
-        let shards = batch.len().div_ceil(shard::DOCUMENTS);
-        while room.shards.len() < shards {
-            room.shards.push(Shard::new(config));
-        }
-        let mut firsts = Vec::with_capacity(shards);
-        let mut sentences = 0;
-        for part in batch.chunks(shard::DOCUMENTS) {
-            firsts.push(sentences);
-            let counts = part
-                .iter()
-                .map(|&d| corpus.documents[d as usize].sentences.len());
-            sentences += counts.sum::<usize>() as u32;
-        }
-        let parts = batch.par_chunks(shard::DOCUMENTS).enumerate();
-        let losses: Vec<f64> = (room.shards.par_iter_mut().zip(parts))
-            .map(|(shard, (number, part))| {
-                let documents: Vec<&Encoded> = part
-                    .iter()
-                    .map(|&d| &corpus.documents[d as usize])
-                    .collect();
-                let words: Vec<u32> = part.iter().flat_map(|&d| self.words(corpus, d)).collect();
-                shard.take_with(&documents, &words);
-                shard.look_up(self.han.weights.table(), 1.0);
-                let dropouts = self.dropouts([firsts[number], (number * shard::DOCUMENTS) as u32]);
-                shard.forward(&self.han.network, dropouts);
-                let mut targets = Vec::with_capacity(part.len() * config.outputs);
-                for &document in part {
-                    targets.extend(corpus.targets.row(document as usize));
-                }
-                let shares: Vec<f32> = part
-                    .iter()
-                    .map(|&d| (weight_of(d) / weight.max(f64::MIN_POSITIVE)) as f32)
-                    .collect();
-                let (kind, count) = (config.loss.kernel(), config.outputs);
-                let loss = loss::ask(kind, &mut shard.outputs, &targets, &shares, count);
-                shard.asked.clear();
-                shard.back(&self.han.network, true, config.learns_embedding, dropouts);
-                loss
-            })
-            .collect();
-        let asked = &mut room.asked;
-        asked.clear();
-        for shard in &room.shards[..shards] {
-            asked.add(&shard.asked);
-        }
-        asked.unpack(config, &self.tensors, &mut room.dense);
-        [losses.iter().sum(), weight]
-    }
-
-    /// The words of a batch, and what is asked of each, in `room.sums`.
-    fn places(&self, room: &mut Room, corpus: Corpus<'_>, batch: &[u32]) -> Places {
-        room.sums.clear();
-        let size = self.han.config.embedding;
-        if !self.han.config.learns_embedding {
-            return Places::default();
-        }
-        let words: Vec<u32> = batch.iter().flat_map(|&d| self.words(corpus, d)).collect();
-        room.words.reshape(words.len(), size);
-        let mut row = 0;
-        for shard in &room.shards[..batch.len().div_ceil(shard::DOCUMENTS)] {
-            let asked = shard.asked_words().numbers();
-            room.words.numbers_mut()[row..row + asked.len()].copy_from_slice(asked);
-            row += asked.len();
-        }
-        let places = Places::new(&words);
-        room.sums.resize(places.words.len() * size, 0.0);
-        sum_places(&places, size, room.words.from(0), &mut room.sums);
-        places
-    }
-
     /// The words of a document, without those that this epoch leaves out.
-    fn words<'a>(&self, corpus: Corpus<'a>, document: u32) -> impl Iterator<Item = u32> + use<'a> {
+    pub(super) fn words<'a>(
+        &self,
+        corpus: Corpus<'a>,
+        document: u32,
+    ) -> impl Iterator<Item = u32> + use<'a> {
         let share = self.han.config.word_dropout;
         let seed = mix(self.han.config.seed ^ mix(self.state.epochs << 32 | u64::from(document)));
         let words = corpus.documents[document as usize].words.iter();
@@ -387,7 +273,7 @@ impl Training {
     }
 
     /// What the next step drops, of sentences and documents from these numbers on.
-    fn dropouts(&self, firsts: [u32; 2]) -> Dropouts {
+    pub(super) fn dropouts(&self, firsts: [u32; 2]) -> Dropouts {
         let share = self.han.config.dropout;
         let mut level = 0;
         Dropouts(firsts.map(|first| {
@@ -401,103 +287,15 @@ impl Training {
         }))
     }
 
-    /// What a batch of documents asks of each tensor of [`Config::tensors`], side by side, then of the table; and
-    /// its loss. For those who compare gradients.
-    ///
-    /// # Errors
-    /// As [`Training::train`].
-    pub fn ask_all(&self, corpus: Corpus<'_>) -> Result<(f64, Vec<f32>, Vec<f32>)> {
-        self.check(corpus)?;
-        let batch: Vec<u32> = (0..corpus.documents.len() as u32).collect();
-        let mut room = self.room();
-        let [loss, _] = self.ask(&mut room, corpus, &batch);
-        let places = self.places(&mut room, corpus, &batch);
-        let size = self.han.config.embedding;
-        let mut table = vec![0.0; self.han.weights.table().len()];
-        for (&word, sums) in places.words.iter().zip(room.sums.chunks(size)) {
-            table[word as usize * size..][..size].copy_from_slice(sums);
+    /// Takes the loss of a batch, as a sum over its documents, and the sum of their weights.
+    pub(super) fn add_loss(&mut self, loss: f64, weight: f64) -> Result<()> {
+        if !loss.is_finite() {
+            let allowed = "with it the loss is not finite any more; take a smaller one";
+            let rate = self.han.config.learning_rate;
+            return Err(parameter("learning_rate", rate, allowed));
         }
-        Ok((loss, room.dense, table))
-    }
-}
-
-impl Han {
-    /// The mean loss of documents.
-    ///
-    /// # Errors
-    /// As [`Training::train`].
-    pub fn loss(&self, corpus: Corpus<'_>) -> Result<f64> {
-        self.check_corpus(corpus)?;
-        let answers = self.answers(corpus.documents)?;
-        let (mut sum, mut weights) = (0.0, 0.0);
-        let rows = answers.outer_iter().zip(corpus.targets.outer_iter());
-        for (document, (answers, targets)) in rows.enumerate() {
-            let pairs = answers.iter().zip(targets);
-            let wide = pairs.map(|(&answer, &target)| (f64::from(answer), f64::from(target)));
-            let loss: f64 = match self.config.loss {
-                Loss::CrossEntropy => wide
-                    .map(|(p, t)| {
-                        if t == 0.0 {
-                            0.0
-                        } else {
-                            -t * p.max(LEAST).ln()
-                        }
-                    })
-                    .sum(),
-                Loss::Squares => {
-                    wide.map(|(y, t)| (y - t) * (y - t)).sum::<f64>() / answers.len() as f64
-                }
-            };
-            let weight = corpus
-                .weights
-                .map_or(1.0, |weights| f64::from(weights[document]));
-            sum += weight * loss;
-            weights += weight;
-        }
-        Ok(sum / weights.max(f64::MIN_POSITIVE))
-    }
-
-    fn check_corpus(&self, corpus: Corpus<'_>) -> Result<()> {
-        self.check(corpus.documents)?;
-        let expected = (corpus.documents.len(), self.config.outputs);
-        if corpus.targets.dim() != expected {
-            let expected = format!("{} rows of {} numbers", expected.0, expected.1);
-            let got = format!("{:?}", corpus.targets.dim());
-            return Err(shape("the teacher's answers", expected, got));
-        }
-        if corpus.documents.is_empty() {
-            return Err(shape("the corpus", "a document at least", "none"));
-        }
-        for (document, row) in corpus.targets.outer_iter().enumerate() {
-            let what = || format!("the teacher's answer to document {document}");
-            if let Some(number) = row.iter().find(|number| !number.is_finite()) {
-                return Err(shape(what(), "finite numbers", number.to_string()));
-            }
-            let sum: f64 = row.iter().map(|&p| f64::from(p)).sum();
-            let is_distribution = row.iter().all(|&p| p >= 0.0) && (sum - 1.0).abs() < 1e-3;
-            if self.config.loss == Loss::CrossEntropy && !is_distribution {
-                let expected = "probabilities that add up to 1";
-                return Err(shape(what(), expected, format!("{row}")));
-            }
-        }
-        if let Some(weights) = corpus.weights {
-            if weights.len() != corpus.documents.len() {
-                let expected = format!("{}, one a document", corpus.documents.len());
-                return Err(shape(
-                    "the documents' weights",
-                    expected,
-                    weights.len().to_string(),
-                ));
-            }
-            let sum: f64 = weights.iter().map(|&w| f64::from(w)).sum();
-            if weights.iter().any(|&w| !w.is_finite() || w < 0.0) || sum <= 0.0 {
-                let expected = "finite numbers from 0 on, one above it at least";
-                return Err(shape("the documents' weights", expected, "others"));
-            }
-        }
+        self.state.loss[0] += loss;
+        self.state.loss[1] += weight;
         Ok(())
     }
 }
-
-/// The probability that a loss takes for 0.
-const LEAST: f64 = 1e-30;

@@ -5,7 +5,7 @@ use candle_nn::ops;
 use whylight::han::{Config, Encoded, Han, Loss};
 
 /// The variables: the table, then all tensors in their order.
-pub(super) struct Oracle {
+pub(crate) struct Oracle {
     config: Config,
     table: Var,
     tensors: Vec<Var>,
@@ -17,7 +17,7 @@ fn wide(numbers: &[f32], shape: impl Into<Shape>) -> Result<Tensor> {
 }
 
 impl Oracle {
-    pub(super) fn new(han: &Han) -> Self {
+    pub(crate) fn new(han: &Han) -> Self {
         let weights = han.weights();
         let shape = (weights.words(), han.config().embedding);
         let table = wide(weights.table(), shape).unwrap();
@@ -99,7 +99,7 @@ impl Oracle {
     }
 
     /// The mean loss by the documents' weights, and its gradients: by each tensor, and by the table.
-    pub(super) fn gradients(
+    pub(crate) fn gradients(
         &self,
         documents: &[Encoded],
         targets: &[f32],
@@ -134,7 +134,7 @@ impl Oracle {
     }
 
     /// Vectors times gradients of an output's probability or number, where the vectors are `scale` times the table's.
-    pub(super) fn attribution(
+    pub(crate) fn attribution(
         &self,
         document: &Encoded,
         output: usize,
