@@ -349,17 +349,4 @@ fn run_step_back<S: Simd>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Sequences;
-
-    #[test]
-    fn sequences_that_last_come_first() {
-        let sequences = Sequences::new([2, 0, 5, 3]);
-        assert_eq!(sequences.sorted(), [[2, 5], [7, 3], [0, 2], [2, 0]]);
-        assert_eq!(sequences.active, [3, 3, 2, 1, 1]);
-        assert_eq!((sequences.rows(), sequences.longest()), (10, 5));
-        assert_eq!(sequences.links(false)[0], [0, 1]);
-        assert_eq!(sequences.links(true)[1..3], [[3, 2], [4, 3]]);
-        assert_eq!(Sequences::new([]).longest(), 0);
-    }
-}
+mod tests;

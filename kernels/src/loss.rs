@@ -83,3 +83,40 @@ pub fn ask(loss: Loss, outputs: &mut Matrix, targets: &[f32], shares: &[f32], co
     }
     sum
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Loss, ask, softmax};
+    use crate::matrix::Matrix;
+
+    fn outputs() -> Matrix {
+        let mut outputs = Matrix::default();
+        outputs.reset(2, 2);
+        outputs.row_mut(0)[..2].copy_from_slice(&[1.0, -1.0]);
+        outputs.row_mut(1)[..2].copy_from_slice(&[500.0, -500.0]);
+        outputs
+    }
+
+    #[test]
+    fn losses_and_what_they_ask_follow_their_definitions() {
+        let targets = [0.25, 0.75, 0.0, 1.0];
+        let mut cross = outputs();
+        let loss = ask(Loss::CrossEntropy, &mut cross, &targets, &[0.5, 2.0], 2);
+        let log_sum = (1.0_f64 + (-2.0_f64).exp()).ln();
+        let first = 0.25 * log_sum + 0.75 * (2.0 + log_sum);
+        // A certain answer that is wrong: its loss is finite.
+        assert!((loss - (0.5 * first + 2.0 * 1000.0)).abs() < 1e-6, "{loss}");
+        let p = 1.0 / (1.0 + (-2.0_f64).exp());
+        assert!((f64::from(cross.row(0)[0]) - 0.5 * (p - 0.25)).abs() < 1e-7);
+        assert!((f64::from(cross.row(0)[1]) - 0.5 * (0.25 - p)).abs() < 1e-7);
+        assert_eq!(cross.row(1)[..2], [2.0, -2.0]);
+        let mut squares = outputs();
+        let loss = ask(Loss::Squares, &mut squares, &targets, &[1.0, 0.0], 2);
+        assert!((loss - f64::midpoint(0.75 * 0.75, 1.75 * 1.75)).abs() < 1e-9);
+        assert_eq!(squares.row(0)[..2], [0.75, -1.75]);
+        assert_eq!(squares.row(1)[..2], [0.0, 0.0]);
+        let mut answers = [1000.0, 1000.0, f32::MIN];
+        softmax(&mut answers);
+        assert_eq!(answers, [0.5, 0.5, 0.0]);
+    }
+}
