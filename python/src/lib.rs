@@ -13,6 +13,7 @@ mod model;
 mod native;
 mod summarise;
 mod table;
+mod text;
 
 use pyo3::prelude::*;
 
@@ -27,6 +28,8 @@ mod _engine {
     use super::model::Model;
     #[pymodule_export]
     use super::summarise::kmeans;
+    #[pymodule_export]
+    use super::text::explain_texts;
     use pyo3::prelude::*;
 
     #[pymodule_init]

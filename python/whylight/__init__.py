@@ -14,13 +14,14 @@ from .errors import (
     UnsupportedError,
     WhylightError,
 )
-from .explanation import Explanation, ImageExplanation, load_explanation, save_explanation
+from .explanation import Explanation, ImageExplanation, TextExplanation, load_explanation, save_explanation
 from .image import ImageExplainer
 from .kernel import KernelExplainer
 from .linear import LinearExplainer
 from .sample import SamplingPolicy
 from .summarise import Background, summarise
 from .tabular import TabularExplainer
+from .text import LeaveOneOutExplainer, TextExplainer, TextKernelExplainer, TextLIMEExplainer
 from .tree import TreeExplainer
 
 __all__ = [
@@ -36,12 +37,17 @@ __all__ = [
     "ImageExplainer",
     "ImageExplanation",
     "KernelExplainer",
+    "LeaveOneOutExplainer",
     "LinearExplainer",
     "ModelError",
     "ParameterError",
     "SamplingPolicy",
     "ShapeError",
     "TabularExplainer",
+    "TextExplainer",
+    "TextExplanation",
+    "TextKernelExplainer",
+    "TextLIMEExplainer",
     "TreeExplainer",
     "UnsupportedError",
     "WhylightError",

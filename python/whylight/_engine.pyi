@@ -1,13 +1,13 @@
 """The engine of whylight."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Explainer", "Model", "TableReader", "TableWriter", "__version__", "kmeans"]
+__all__ = ["Explainer", "Model", "TableReader", "TableWriter", "__version__", "explain_texts", "kmeans"]
 
 __version__: str
 
@@ -144,6 +144,15 @@ def kmeans(
     device: str = "auto",
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], list[int], str, list[str]]:
     """Centres (clusters, columns), the share of each, its rows, the device, and notes."""
+
+def explain_texts(
+    texts: Sequence[str],
+    function: Callable[[list[str]], NDArray[np.float64]],
+    outputs: Sequence[str] | None,
+    options: Mapping[str, object],
+    progress: Callable[[int], object] | None = None,
+) -> tuple[list[dict[str, Any]], list[str], int, int]:
+    """For each text its words, sentences and values; the names of the outputs, calls, and texts asked for."""
 
 @final
 class TableWriter:

@@ -121,21 +121,28 @@ impl Document {
 
     /// The places of the words in characters (Unicode code points), as Python counts them.
     pub fn character_spans(&self) -> Vec<Span> {
+        self.in_characters(self.words.iter().copied())
+    }
+
+    /// The places of the sentences in characters.
+    pub fn sentence_character_spans(&self) -> Vec<Span> {
+        self.in_characters(self.sentences.iter().map(|sentence| sentence.span))
+    }
+
+    /// Parts of the text, in order and apart, in characters.
+    fn in_characters(&self, spans: impl Iterator<Item = Span>) -> Vec<Span> {
         let (mut byte, mut character) = (0, 0);
         let mut at = |place: usize| {
-            character += self
-                .text
-                .get(byte..place)
-                .map_or(0, |part| part.chars().count());
+            let part = self.text.get(byte..place);
+            character += part.map_or(0, |part| part.chars().count());
             byte = place;
             character
         };
-        (self.words.iter())
-            .map(|word| Span {
-                start: at(word.start),
-                end: at(word.end),
-            })
-            .collect()
+        let span = |span: Span| Span {
+            start: at(span.start),
+            end: at(span.end),
+        };
+        spans.map(span).collect()
     }
 
     /// Distinct words as they are written, in the order of their first places, with the positions of each.

@@ -37,10 +37,15 @@ fn check(document: &Document) {
             .collect();
         assert_eq!(by_character, document.word(word));
     }
+    let sentences = document.sentence_character_spans();
     let mut next = (0, 0);
     for (place, sentence) in document.sentences().iter().enumerate() {
         assert_eq!((sentence.words.start, sentence.span.start), next);
         next = (sentence.words.end, sentence.span.end);
+        let by_character: String = characters[sentences[place].start..sentences[place].end]
+            .iter()
+            .collect();
+        assert_eq!(by_character, text[sentence.span.start..sentence.span.end]);
         for word in sentence.words.clone() {
             assert_eq!(document.sentence_of()[word] as usize, place);
             let span = document.words()[word];
