@@ -7,6 +7,7 @@
 
 mod answers;
 mod fidelity;
+mod files;
 mod options;
 
 use std::path::Path;
@@ -16,6 +17,7 @@ use ndarray::{Array2, Axis};
 use self::answers::Space;
 pub use self::fidelity::Fidelity;
 pub use self::options::SurrogateOptions;
+use crate::device::Device;
 use crate::error::{Error, MEMORY, Result};
 use crate::han::{Attention, Corpus, Encoded, Han, Progress, Quantity, Training, Until};
 use crate::random::SplitMix64;
@@ -25,12 +27,13 @@ use crate::text::{Coverage, Document, Vectors, Vocabulary, WordCounts};
 #[derive(Debug, Clone)]
 pub struct Surrogate {
     vocabulary: Vocabulary,
-    han: Han,
+    training: Training,
     space: Space,
     output_names: Vec<String>,
     fidelity: Fidelity,
     coverage: Option<Coverage>,
     epochs: Vec<(f64, Option<f64>)>,
+    is_stopped: bool,
 }
 
 /// What the surrogate makes of a document.
@@ -64,59 +67,68 @@ impl Surrogate {
         options.check()?;
         check(documents, answers, &output_names)?;
         let space = Space::of(answers);
-        let targets = space.targets(answers);
         let counts = WordCounts::of(documents);
         let vocabulary = Vocabulary::new(&counts, &options.vocabulary)?;
-        let encoded: Vec<Encoded> = (documents.iter())
-            .map(|document| encode(&vocabulary, document))
-            .collect();
         let han = network(&vocabulary, vectors, &space, options)?;
-        let (learned, held) = split(documents.len(), options.held_out, options.network.seed);
+        let mut made = Self {
+            vocabulary,
+            training: Training::new(han).on(&options.device),
+            space,
+            output_names,
+            fidelity: Fidelity::default(),
+            coverage: vectors.map(|vectors| vectors.coverage(&counts)),
+            epochs: Vec::new(),
+            is_stopped: false,
+        };
+        made.learn(documents, answers, options, go_on)?;
+        Ok(made)
+    }
+
+    /// Goes on training with the documents and answers that it was trained on, up to so many epochs in all as the options
+    /// say; the documents that are held out are the same. `go_on` is as in [`Surrogate::train`].
+    ///
+    /// # Errors
+    /// As [`Surrogate::train`]; [`Error::Shape`] for answers of other outputs, or another number of documents while an epoch is
+    /// under way.
+    pub fn learn(
+        &mut self,
+        documents: &[Document],
+        answers: &Array2<f64>,
+        options: &SurrogateOptions,
+        go_on: &mut dyn FnMut(&Progress) -> bool,
+    ) -> Result<()> {
+        options.check()?;
+        check(documents, answers, &self.output_names)?;
+        let targets = self.space.targets(answers);
+        let encoded: Vec<Encoded> = documents.iter().map(|d| self.encode(d)).collect();
+        let seed = self.han().config().seed;
+        let (learned, held) = split(documents.len(), options.held_out, seed);
         let part = |rows: &[usize]| -> (Vec<Encoded>, Array2<f32>) {
             let documents = rows.iter().map(|&row| encoded[row].clone()).collect();
             (documents, targets.select(Axis(0), rows))
         };
-        let (of_learned, of_held) = (part(&learned), part(&held));
-        let mut training = Training::new(han);
-        let held_corpus = (!held.is_empty()).then(|| Corpus {
-            documents: &of_held.0,
-            targets: of_held.1.view(),
+        let parts = [part(&learned), part(&held)];
+        let [of_learned, of_held] = [&parts[0], &parts[1]].map(|(documents, targets)| Corpus {
+            documents,
+            targets: targets.view(),
             weights: None,
         });
         let until = Until {
             epochs: options.epochs,
             patience: options.patience.filter(|_| !held.is_empty()),
         };
-        let outcome = training.train(
-            Corpus {
-                documents: &of_learned.0,
-                targets: of_learned.1.view(),
-                weights: None,
-            },
-            held_corpus,
-            until,
-            go_on,
-        )?;
-        let mut made = Self {
-            vocabulary,
-            han: training.into_han(),
-            space,
-            output_names,
-            fidelity: Fidelity::default(),
-            coverage: vectors.map(|vectors| vectors.coverage(&counts)),
-            epochs: outcome.epochs,
-        };
+        let of_held = (!held.is_empty()).then_some(of_held);
+        let outcome = self.training.train(of_learned, of_held, until, go_on)?;
+        self.epochs.extend(outcome.epochs);
+        self.is_stopped = outcome.is_stopped;
         // Of a corpus too small to hold some out, all that there is are the documents themselves.
-        let (rows, is_held_out) = if held.is_empty() {
-            (&learned, false)
-        } else {
-            (&held, true)
-        };
+        let rows = if held.is_empty() { &learned } else { &held };
         let documents: Vec<Encoded> = rows.iter().map(|&row| encoded[row].clone()).collect();
-        let found = made.encoded_answers(&documents)?;
+        let found = self.encoded_answers(&documents)?;
         let expected = answers.select(Axis(0), rows);
-        made.fidelity = Fidelity::of(&expected, &found, made.space.is_classes(), is_held_out);
-        Ok(made)
+        let is_classes = self.space.is_classes();
+        self.fidelity = Fidelity::of(&expected, &found, is_classes, !held.is_empty());
+        Ok(())
     }
 
     /// What it answers to documents, in the units of the model, (document, output).
@@ -124,15 +136,12 @@ impl Surrogate {
     /// # Errors
     /// As [`Han::answers`].
     pub fn answers(&self, documents: &[Document]) -> Result<Array2<f64>> {
-        let encoded: Vec<Encoded> = documents
-            .iter()
-            .map(|d| encode(&self.vocabulary, d))
-            .collect();
+        let encoded: Vec<Encoded> = documents.iter().map(|d| self.encode(d)).collect();
         self.encoded_answers(&encoded)
     }
 
     fn encoded_answers(&self, documents: &[Encoded]) -> Result<Array2<f64>> {
-        Ok(self.space.answers(&self.han.answers(documents)?))
+        Ok(self.space.answers(&self.han().answers(documents)?))
     }
 
     /// What it makes of documents: what each word adds to each output, by `points` points of the way from words without
@@ -141,15 +150,12 @@ impl Surrogate {
     /// # Errors
     /// As [`Han::gradients`].
     pub fn read(&self, documents: &[Document], points: usize) -> Result<Vec<Reading>> {
-        let encoded: Vec<Encoded> = documents
-            .iter()
-            .map(|d| encode(&self.vocabulary, d))
-            .collect();
+        let encoded: Vec<Encoded> = documents.iter().map(|d| self.encode(d)).collect();
         let outputs: Vec<usize> = self.space.outputs().collect();
         let values = self
-            .han
+            .han()
             .gradients(&encoded, &outputs, points, Quantity::Probability)?;
-        let attention = self.han.attention(&encoded)?;
+        let attention = self.han().attention(&encoded)?;
         let answers = self.encoded_answers(&encoded)?;
         let readings = values.into_iter().zip(attention).zip(answers.outer_iter());
         Ok(readings
@@ -188,19 +194,29 @@ impl Surrogate {
 
     /// The network.
     pub fn han(&self) -> &Han {
-        &self.han
+        self.training.han()
+    }
+
+    /// Where it was trained.
+    pub fn device(&self) -> &Device {
+        self.training.device()
+    }
+
+    /// Whether its training was ended before its last epoch.
+    pub fn is_stopped(&self) -> bool {
+        self.is_stopped
+    }
+
+    /// A document as the network reads it.
+    fn encode(&self, document: &Document) -> Encoded {
+        let (words, sentences) = self.vocabulary.encode(document);
+        Encoded { words, sentences }
     }
 
     /// The words that have a number of their own.
     pub fn vocabulary(&self) -> &Vocabulary {
         &self.vocabulary
     }
-}
-
-/// A document as the network reads it.
-fn encode(vocabulary: &Vocabulary, document: &Document) -> Encoded {
-    let (words, sentences) = vocabulary.encode(document);
-    Encoded { words, sentences }
 }
 
 /// A network whose words have the vectors that are given, and random ones where there is none.

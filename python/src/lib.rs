@@ -12,6 +12,7 @@ mod files;
 mod model;
 mod native;
 mod summarise;
+mod surrogate;
 mod table;
 mod text;
 
@@ -28,6 +29,8 @@ mod _engine {
     use super::model::Model;
     #[pymodule_export]
     use super::summarise::kmeans;
+    #[pymodule_export]
+    use super::surrogate::Surrogate;
     #[pymodule_export]
     use super::text::explain_texts;
     use pyo3::prelude::*;

@@ -31,7 +31,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    fn read(self) -> whylight::Result<(Tokenizer, TextOptions)> {
+    pub(crate) fn read(self) -> whylight::Result<(Tokenizer, TextOptions)> {
         let tokenizer = match &self.tokenizer {
             Some(path) => Tokenizer::read(path)?,
             None => Tokenizer::Words,
@@ -51,7 +51,7 @@ impl Options {
 }
 
 /// Asks a function that takes a list of texts and returns an array of float64 (texts, outputs).
-fn answer(function: &Py<PyAny>, texts: &[&str]) -> whylight::Result<Array2<f64>> {
+pub(crate) fn answer(function: &Py<PyAny>, texts: &[&str]) -> whylight::Result<Array2<f64>> {
     Python::attach(|py| {
         let said = function.call1(py, (PyList::new(py, texts)?,))?;
         let answer: PyReadonlyArray2<'_, f64> = said.extract(py)?;
@@ -63,7 +63,7 @@ fn answer(function: &Py<PyAny>, texts: &[&str]) -> whylight::Result<Array2<f64>>
 }
 
 /// Documents, the names of the outputs, calls, and texts that were asked for.
-type Explained<'py> = (Vec<Bound<'py, PyDict>>, Vec<String>, u64, u64);
+pub(crate) type Explained<'py> = (Vec<Bound<'py, PyDict>>, Vec<String>, u64, u64);
 
 /// For each text a dict of its words, sentences and values; the names of the outputs; how often the model was asked, and
 /// for how many texts.
@@ -98,7 +98,7 @@ pub(crate) fn explain_texts(
     ))
 }
 
-fn made(py: Python<'_>, values: TextValues) -> PyResult<Bound<'_, PyDict>> {
+pub(crate) fn made(py: Python<'_>, values: TextValues) -> PyResult<Bound<'_, PyDict>> {
     let document = &values.document;
     let spans = |spans: &[Span]| -> Bound<'_, PyArray2<i64>> {
         let cell = |(row, column): (usize, usize)| {

@@ -22,6 +22,7 @@ from .sample import SamplingPolicy
 from .summarise import Background, summarise
 from .tabular import TabularExplainer
 from .text import LeaveOneOutExplainer, TextExplainer, TextKernelExplainer, TextLIMEExplainer
+from .text.han import HANTextExplainer
 from .tree import TreeExplainer
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "FileError",
     "GpuError",
     "GradientExplainer",
+    "HANTextExplainer",
     "ImageExplainer",
     "ImageExplanation",
     "KernelExplainer",

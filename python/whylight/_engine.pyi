@@ -7,7 +7,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Explainer", "Model", "TableReader", "TableWriter", "__version__", "explain_texts", "kmeans"]
+__all__ = ["Explainer", "Model", "Surrogate", "TableReader", "TableWriter", "__version__", "explain_texts", "kmeans"]
 
 __version__: str
 
@@ -153,6 +153,50 @@ def explain_texts(
     progress: Callable[[int], object] | None = None,
 ) -> tuple[list[dict[str, Any]], list[str], int, int]:
     """For each text its words, sentences and values; the names of the outputs, calls, and texts asked for."""
+
+@final
+class Surrogate:
+    """A network that answers texts as a model does."""
+
+    @staticmethod
+    def train(
+        texts: Sequence[str],
+        answers: NDArray[np.float64],
+        names: Sequence[str],
+        training: Mapping[str, object],
+        options: Mapping[str, object],
+        progress: Callable[[int, int, float, float | None, float], object] | None = None,
+    ) -> tuple[Surrogate, BaseException | None]:
+        """Of texts and answers (texts, outputs); and what ended the training before its end."""
+    def learn(
+        self,
+        texts: Sequence[str],
+        answers: NDArray[np.float64],
+        training: Mapping[str, object],
+        options: Mapping[str, object],
+        progress: Callable[[int, int, float, float | None, float], object] | None = None,
+    ) -> BaseException | None:
+        """Goes on, up to the epochs of `training`."""
+    def explain(
+        self,
+        texts: Sequence[str],
+        function: Callable[[list[str]], NDArray[np.float64]] | None,
+        points: int,
+        samples: int,
+        options: Mapping[str, object],
+        progress: Callable[[int], object] | None = None,
+    ) -> tuple[list[dict[str, Any]], list[str], int, int]:
+        """As `explain_texts`, by the surrogate, corrected by answers to `samples` parts of each text."""
+    def answers(self, texts: Sequence[str], options: Mapping[str, object]) -> NDArray[np.float64]: ...
+    def fidelity(self) -> tuple[list[str], str]:
+        """The names of the outputs, and JSON."""
+    def coverage(self) -> tuple[int, int, int, int] | None:
+        """Distinct words, those with a vector, words, and those with a vector."""
+    def epochs(self) -> list[tuple[float, float | None]]: ...
+    def device(self) -> str: ...
+    def save(self, path: str | os.PathLike[str]) -> None: ...
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> Surrogate: ...
 
 @final
 class TableWriter:

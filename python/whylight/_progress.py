@@ -10,15 +10,20 @@ import time
 SECONDS = 1.0
 
 
+def is_shown(show=None) -> bool:
+    """Whether progress is shown: `show` is True or False, or None to find out."""
+    if show is None:
+        return sys.stderr is not None and sys.stderr.isatty() or "ipykernel" in sys.modules
+    return bool(show)
+
+
 @contextlib.contextmanager
 def bar(rows, show=None):
     """A function that is told the rows done, or None where nobody watches.
 
     `show` is True or False, or None to find out.
     """
-    if show is None:
-        show = sys.stderr is not None and sys.stderr.isatty() or "ipykernel" in sys.modules
-    if not show:
+    if not is_shown(show):
         yield None
         return
     start, line = time.monotonic(), False

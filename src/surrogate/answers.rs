@@ -49,6 +49,17 @@ impl Space {
         !matches!(self, Self::Numbers { .. })
     }
 
+    /// Whether the numbers of a file can be worked with.
+    pub(super) fn is_finite(&self) -> bool {
+        match self {
+            Self::Numbers { means, scales } => {
+                let all = means.iter().chain(scales);
+                means.len() == scales.len() && all.into_iter().all(|number| number.is_finite())
+            }
+            _ => true,
+        }
+    }
+
     pub(super) fn loss(&self) -> Loss {
         if self.is_classes() {
             Loss::CrossEntropy
@@ -95,8 +106,8 @@ impl Space {
 
     /// The network's answers in the units of the model.
     pub(super) fn answers(&self, found: &Array2<f32>) -> Array2<f64> {
-        let own = found.slice(ndarray::s![.., self.outputs()]);
-        let own = own.mapv(f64::from);
+        let outputs: Vec<usize> = self.outputs().collect();
+        let own = found.select(Axis(1), &outputs).mapv(f64::from);
         match self {
             Self::Numbers { means, scales } => own * &row(scales) + &row(means),
             _ => own,

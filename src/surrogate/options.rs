@@ -1,5 +1,6 @@
 //! How a surrogate is trained.
 
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::han::{Config, Loss};
 use crate::text::VocabularyOptions;
@@ -12,7 +13,9 @@ pub struct SurrogateOptions {
     pub network: Config,
     /// Which words have a number of their own.
     pub vocabulary: VocabularyOptions,
-    /// Epochs at most.
+    /// Where it is trained.
+    pub device: Device,
+    /// Epochs in all, at most.
     pub epochs: u64,
     /// Epochs in a row that may pass without a smaller loss of the documents that are held out; `None` for any number.
     pub patience: Option<u64>,
@@ -23,8 +26,12 @@ pub struct SurrogateOptions {
 impl Default for SurrogateOptions {
     fn default() -> Self {
         Self {
-            network: Config::new(1, Loss::Squares),
+            network: Config {
+                learning_rate: 2e-3,
+                ..Config::new(1, Loss::Squares)
+            },
             vocabulary: VocabularyOptions::default(),
+            device: Device::cpu(),
             epochs: 6,
             patience: Some(2),
             held_out: 0.1,

@@ -23,7 +23,9 @@ class TextExplanation:
       intercept; `answers`: (documents[, outputs]): the model's answers. Shapley values lead from the one to the other;
     - `standard_errors`: laid out as the values are, where they are estimated, else None;
     - `local_fit`: (documents[, outputs]): the weighted R² of LIME's model, None of other methods;
-    - `attention`, `sentence_attention`, `fidelity`: of a surrogate, None of methods without;
+    - `attention`, `sentence_attention`, `fidelity`, `surrogate_answers`: of a surrogate, None of methods without: the
+      weights of words in their sentences, and of sentences; how well it answers other texts as the model does; and its
+      own answers to these, (documents[, outputs]), beside `answers`;
     - `output_names`, `details`: a name for each output; everything that was computed and how.
 
     Slicing by documents gives the explanation of those documents. `html()` shows the texts with their words
@@ -172,6 +174,11 @@ class TextExplanation:
         """Base value and values together, (documents[, outputs]): of Shapley values, what the model answers."""
         return self._of_outputs(self._base + np.array([part.sum(axis=0) for part in self._values]))
 
+    @property
+    def surrogate_answers(self):
+        found = self.details.get("surrogate_answers")
+        return None if found is None else self._of_outputs(np.asarray(found, np.float64))
+
     def _detail(name, doc):  # noqa: N805
         return property(lambda self: self.details.get(name), doc=doc)
 
@@ -281,7 +288,7 @@ class TextExplanation:
             return None if parts is None else [parts[i] for i in chosen]
 
         details = {
-            name: of(part) if name in ("methods", "exact", "texts_of") else part for name, part in self.details.items()
+            name: of(part) if name in ("methods", "exact", "texts_of", "surrogate_answers") else part for name, part in self.details.items()
         }
         return TextExplanation(
             of(self.documents),

@@ -195,21 +195,48 @@ class LeaveOneOutExplainer(_Texts):
         super().__init__(model, **options)
 
 
-class TextExplainer(TextKernelExplainer):
-    """Explains texts by whatever suits them: Kernel SHAP of the words of short ones, by passages of long ones.
+#: Texts from which on a surrogate learns what a model answers.
+CORPUS = 500
 
-    Documents of up to 256 words are explained as by `TextKernelExplainer`; longer ones by passages first, and by words
-    in those that matter most, so that they cost no more. `explainer.reasons` says why a document was not explained word
-    by word. Parameters are those of `TextKernelExplainer`.
+
+class TextExplainer(TextKernelExplainer):
+    """Explains texts by whatever suits them: a surrogate for corpora, Kernel SHAP for a few.
+
+    With `initialization_examples`, 500 texts or more that the model is asked for once each, and for as many documents at
+    a time without them, a surrogate is trained, and corrected for each document, as by `HANTextExplainer`. Otherwise
+    documents of up to 256 words are explained as by `TextKernelExplainer`, and longer ones by passages first, so that
+    they cost no more. `explainer.reasons` says why. Parameters are those of `TextKernelExplainer`.
     """
 
-    def __init__(self, model, **options):
+    def __init__(self, model, initialization_examples=None, **options):
         if "hierarchical" in options:
             raise ParameterError("hierarchical: not allowed here: TextKernelExplainer has it")
         super().__init__(model, **options)
         self._method = "auto"
-        #: Why a method was not taken, by its name.
+        self._given = {name: value for name, value in options.items() if name != "nsamples"}
+        self._examples = None if initialization_examples is None else texts_of(initialization_examples)
+        self._han = None
+        #: Why a method was taken, or not, by its name.
         self.reasons = {}
+
+    def _explained(self, documents, classes):
+        texts = texts_of(documents)
+        corpus = texts if self._examples is None else self._examples
+        by_words = self._options["players"] in ("auto", "words")
+        if len(corpus) < CORPUS or not by_words:
+            self.reasons["HAN"] = (
+                f"{len(corpus):,} texts are too few to learn from: {CORPUS} or more, as initialization_examples"
+                if by_words
+                else f"a surrogate has values of words, and {self._options['players']} play"
+            )
+            return super()._explained(texts, classes)
+        if self._han is None or self._examples is None:
+            from .han import HANTextExplainer
+
+            options = {name: value for name, value in self._given.items() if name != "players"}
+            self._han = HANTextExplainer(self.model, corpus, **options)
+        self.reasons["Kernel SHAP"] = f"a surrogate learned from {len(corpus):,} texts, and is asked in place of the model"
+        return self._han.explain_local(texts, classes)
 
     def _notes(self, methods, calls, count):
         if "hierarchical" in methods:

@@ -6,7 +6,7 @@
 //! them. The penalty is the one that best foretells each answer from the others (Allen 1974, "The relationship between
 //! variable selection and data augmentation and a method for prediction"), so that few answers change little.
 
-use ndarray::{Array2, ArrayView1, ArrayView2};
+use ndarray::{Array2, ArrayView1};
 
 use super::ask::Masks;
 use crate::explain::coalitions::Factor;
@@ -68,7 +68,7 @@ pub(super) fn tune(masks: &Masks, values: &Array2<f64>, answers: &Array2<f64>) -
         let prior = there.dot(&values.column(output));
         let kept = Kept::new(&prior);
         let (answers, centred) = (answers.column(output), kept.rest_of_all(&there));
-        let (shifts, fit) = ridge(&centred, answers, &kept);
+        let (shifts, fit) = ridge(&centred, &answers, &kept);
         // What is left of the answers without the shifts goes to the factor and the base value.
         let left: Vec<f64> = (answers.iter().zip(there.outer_iter()))
             .map(|(answer, row)| answer - row.iter().zip(&shifts).map(|(z, s)| z * s).sum::<f64>())
@@ -153,12 +153,12 @@ impl Kept {
 }
 
 /// The shifts of players, by the penalty that foretells best, and how well it does.
-fn ridge(there: &Array2<f64>, answers: ArrayView1<'_, f64>, kept: &Kept) -> (Vec<f64>, f64) {
+fn ridge(there: &Array2<f64>, answers: &ArrayView1<'_, f64>, kept: &Kept) -> (Vec<f64>, f64) {
     let (count, players) = there.dim();
     let rest = kept.rest(&answers.to_vec());
     let mean = answers.sum() / count as f64;
     let all: f64 = answers.iter().map(|answer| (answer - mean).powi(2)).sum();
-    let products = products(there.view());
+    let products = products(there);
     let mut best: Option<(f64, Vec<f64>)> = None;
     for penalty in PENALTIES {
         let mut matrix = products.clone();
@@ -197,6 +197,6 @@ fn ridge(there: &Array2<f64>, answers: ArrayView1<'_, f64>, kept: &Kept) -> (Vec
 }
 
 /// The products of all rows with each other.
-fn products(rows: ArrayView2<'_, f64>) -> Vec<f64> {
+fn products(rows: &Array2<f64>) -> Vec<f64> {
     rows.dot(&rows.t()).into_raw_vec_and_offset().0
 }
