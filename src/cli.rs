@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod asking;
 mod bench;
 mod demo;
 mod devices;
@@ -9,6 +10,8 @@ mod input;
 mod network;
 mod output;
 mod source;
+#[cfg(feature = "text")]
+mod text;
 mod value;
 
 use std::io::{self, Write};
@@ -30,6 +33,9 @@ enum Command {
     Demo(demo::Args),
     /// Explain the rows of a table by a model, from file to file or to the screen
     Explain(Box<explain::Args>),
+    /// Explain texts, word by word, by a model that answers for them
+    #[cfg(feature = "text")]
+    Text(Box<text::Args>),
     /// List the devices, their limits, and which one `auto` takes and why
     Devices(devices::Args),
     /// Measure how fast a model is explained
@@ -40,6 +46,8 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Demo(args) => demo::run(&args),
         Command::Explain(args) => explain::run(&args),
+        #[cfg(feature = "text")]
+        Command::Text(args) => text::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Bench(args) => bench::run(&args),
     }

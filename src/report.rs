@@ -10,6 +10,8 @@ mod npy;
 mod ranking;
 mod text;
 mod waterfall;
+#[cfg(feature = "text")]
+mod words;
 
 pub use cell::Cell;
 pub use columns::{Columns, cell_names, column_names, extra_column_names};
@@ -17,3 +19,5 @@ pub use json::json;
 pub use npy::Npy;
 pub use ranking::ranking;
 pub use waterfall::{Waterfall, waterfall};
+#[cfg(feature = "text")]
+pub use words::{WordsFormat, words};

@@ -13,6 +13,8 @@ mod explain;
 mod help;
 mod kernel;
 mod memory;
+#[cfg(all(feature = "text", unix))]
+mod text;
 
 /// A folder with the example's model and table, in which the command runs.
 struct Place {

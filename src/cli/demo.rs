@@ -12,7 +12,7 @@ use whylight::{Device, Error, Explainer, Options, Result, Table, model};
 
 use super::explain::account;
 use super::input::shown;
-use super::output::JsonFile;
+use super::output::PartFile;
 use super::show;
 
 const MODEL: &[u8] = include_bytes!("../../examples/breast_cancer/model.json");
@@ -39,7 +39,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
             _ => source,
         },
     })?;
-    let file = JsonFile::create(&out)?;
+    let file = PartFile::create(&out)?;
     let model = Arc::new(model::parse(MODEL, Path::new("<demo>/model.json"))?);
     let table = table()?;
     let options = Options {

@@ -12,7 +12,7 @@ use whylight::report::{self, Waterfall};
 use whylight::{Error, Explainer, Options, Result};
 
 use super::input::{Input, shown};
-use super::output::{Format, JsonFile};
+use super::output::{Format, PartFile};
 use super::value;
 use super::{note, show, use_threads};
 
@@ -84,7 +84,7 @@ fn to_file(args: &Args, explainer: &Explainer, out: &Path, format: Format) -> Re
         start = Instant::now();
         stream(explainer, &mut reader, &mut *sink)?
     } else {
-        let file = JsonFile::create(out)?;
+        let file = PartFile::create(out)?;
         let table = data::read(&args.input.data, &options)?;
         start = Instant::now();
         let explanation = explainer.explain(&table);

@@ -46,16 +46,16 @@ impl Format {
     }
 }
 
-/// A JSON file to be. It takes its name when it is complete; until then, and after a failure,
+/// A file to be. It takes its name when it is complete; until then, and after a failure,
 /// whatever had that name is as it was.
 #[derive(Debug)]
-pub(super) struct JsonFile {
+pub(super) struct PartFile {
     path: PathBuf,
     part: PathBuf,
     file: Option<File>,
 }
 
-impl JsonFile {
+impl PartFile {
     pub(super) fn create(path: &Path) -> Result<Self> {
         let failed = |source| failed(path, source);
         if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
@@ -76,18 +76,26 @@ impl JsonFile {
         })
     }
 
-    pub(super) fn write(mut self, explanation: &Explanation) -> Result<()> {
+    pub(super) fn write(self, explanation: &Explanation) -> Result<()> {
+        self.write_with(|file| report::json(explanation, file))
+    }
+
+    /// Writes what is written to it.
+    pub(super) fn write_with(
+        mut self,
+        write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+    ) -> Result<()> {
         let Some(file) = self.file.take() else {
             return Ok(());
         };
         let mut file = BufWriter::with_capacity(1 << 20, file);
-        report::json(explanation, &mut file)
+        write(&mut file)
             .and_then(|()| fs::rename(&self.part, &self.path))
             .map_err(|source| failed(&self.path, source))
     }
 }
 
-impl Drop for JsonFile {
+impl Drop for PartFile {
     fn drop(&mut self) {
         // After the renaming there is none; after a failure there is nobody to tell.
         let _ = fs::remove_file(&self.part);

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Args;
-use whylight::model::{self, Exchange, Feature, Model, Predict, Process, ProcessOptions};
+use whylight::model::{self, Exchange, Feature, Model, Predict, Process};
 use whylight::{Error, Result};
 
+use super::asking::{self, Asking, is_address};
 use super::value;
 
 /// Who refuses, in errors, an ONNX file that whylight does not read itself.
@@ -41,23 +41,8 @@ pub(super) struct Source {
     #[arg(long, value_name = "LIBRARY", conflicts_with = "model_command")]
     onnxruntime: Option<PathBuf>,
 
-    /// Seconds that a request to a model, or a batch of a program, may take
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = value::seconds)]
-    timeout: Duration,
-
-    /// How often a request to a model is repeated, with longer and longer waits, after a connection
-    /// that failed or a server that could not answer (status 429, or 500 and above)
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    retries: u32,
-
-    /// Rows of a request to a model, or of a batch of a program, at most
-    #[arg(long, value_name = "N", default_value = "1000", value_parser = value::positive)]
-    rows_per_request: usize,
-
-    /// A header of requests to a model, such as "Authorization: Bearer …"; can be given several
-    /// times
-    #[arg(long, value_name = "NAME: VALUE")]
-    http_header: Vec<String>,
+    #[command(flatten)]
+    asking: Asking,
 }
 
 /// A model that was read, or one that is asked.
@@ -155,21 +140,8 @@ impl Source {
     }
 
     fn program(&self, line: &str) -> Result<Asked> {
-        let mut words = shlex::split(line).unwrap_or_default().into_iter();
-        let Some(program) = words.next() else {
-            return Err(Error::Parameter {
-                name: "model-command",
-                got: format!("\"{line}\""),
-                allowed: "a program and its arguments, as a shell reads them, with quotes in pairs"
-                    .to_owned(),
-            });
-        };
-        let arguments: Vec<String> = words.collect();
-        let options = ProcessOptions {
-            exchange: self.model_format,
-            rows: self.rows_per_request,
-            timeout: self.timeout,
-        };
+        let (program, arguments) = asking::program("model-command", line)?;
+        let options = self.asking.of_program(self.model_format);
         Ok(Asked {
             features: None,
             begin: Box::new(move |features| {
@@ -182,24 +154,7 @@ impl Source {
 
     #[cfg(feature = "http")]
     fn endpoint(&self, address: &str) -> Result<Asked> {
-        let options = model::HttpOptions {
-            rows: self.rows_per_request,
-            timeout: self.timeout,
-            retries: self.retries,
-            headers: (self.http_header.iter())
-                .map(|header| match header.split_once(':') {
-                    Some((name, value)) => Ok((name.trim().to_owned(), value.trim().to_owned())),
-                    // What was given may be a secret: it is not shown.
-                    None => Err(Error::Parameter {
-                        name: "http-header",
-                        got: "a text without a colon".to_owned(),
-                        allowed: "a header is NAME: VALUE".to_owned(),
-                    }),
-                })
-                .collect::<Result<_>>()?,
-            ..model::HttpOptions::default()
-        };
-        let http = model::Http::new(address, options)?;
+        let http = model::Http::new(address, self.asking.of_endpoint()?)?;
         Ok(Asked {
             features: None,
             begin: Box::new(|_| Ok(Arc::new(http))),
@@ -209,11 +164,7 @@ impl Source {
     #[cfg(not(feature = "http"))]
     #[expect(clippy::unused_self, reason = "it stands in for the one that asks")]
     fn endpoint(&self, _: &str) -> Result<Asked> {
-        Err(Error::Unsupported {
-            what: "the address of a model".to_owned(),
-            by: "this build of whylight".to_owned(),
-            instead: "build it with the feature https".to_owned(),
-        })
+        Err(asking::no_endpoint())
     }
 }
 
@@ -224,10 +175,4 @@ fn names(features: &[Feature]) -> Vec<String> {
         name.unwrap_or_else(|| format!("f{column}"))
     };
     features.iter().enumerate().map(name).collect()
-}
-
-fn is_address(model: &str) -> bool {
-    ["http://", "https://"].iter().any(|scheme| {
-        (model.get(..scheme.len())).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-    })
 }

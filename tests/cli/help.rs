@@ -12,6 +12,7 @@ Usage: whylight <COMMAND>
 Commands:
   demo     Explain a small model that is built in, to see what an explanation is
   explain  Explain the rows of a table by a model, from file to file or to the screen
+  text     Explain texts, word by word, by a model that answers for them
   devices  List the devices, their limits, and which one `auto` takes and why
   bench    Measure how fast a model is explained
   help     Print this message or the help of the given subcommand(s)
@@ -253,4 +254,67 @@ fn the_version_is_the_crates() {
         version.trim(),
         concat!("whylight ", env!("CARGO_PKG_VERSION"))
     );
+}
+
+#[cfg(feature = "text")]
+#[test]
+fn text_lists_its_options() {
+    insta::assert_snapshot!(Place::new().ok("text -h"), @r#"
+Explain texts, word by word, by a model that answers for them
+
+Usage: whylight text [OPTIONS] --corpus <FILE>
+
+Options:
+      --teacher <MODEL>            The model: its address, http://… or https://…, which answers
+                                   {"instances": ["…", …]} with {"predictions": […]}; or an ONNX
+                                   classifier of tokens, with --tokenizer
+      --teacher-command <COMMAND>  Program that is the model, with its arguments, such as "python
+                                   model.py": it is started once, reads batches of texts from its
+                                   standard input and writes what it answers to its standard output
+      --teacher-format <FORMAT>    How texts go to the program, and answers come back: csv (the name
+                                   of the column; then for each batch a line with the number of
+                                   texts, and each text in quotes, which may span lines; answered
+                                   with the number, and a line of outputs for each), or arrow (an
+                                   Arrow IPC stream each way, a record batch for each batch)
+                                   [default: csv]
+      --tokenizer <FILE>           A tokenizer.json: that of the ONNX classifier, and of --players
+                                   tokens
+      --probability                Take the softmax of what the ONNX classifier answers, or of one
+                                   output the logistic function
+      --onnxruntime <LIBRARY>      Shared library of ONNX Runtime, which runs the ONNX classifier;
+                                   else `ORT_DYLIB_PATH` or the system names it
+      --timeout <SECONDS>          Seconds that a request to a model, or a batch of a program, may
+                                   take [default: 60]
+      --retries <N>                How often a request to a model is repeated, with longer and
+                                   longer waits, after a connection that failed or a server that
+                                   could not answer (status 429, or 500 and above) [default: 4]
+      --rows-per-request <N>       Rows of a request to a model, or of a batch of a program, at most
+                                   [default: 1000]
+      --http-header <NAME: VALUE>  A header of requests to a model, such as "Authorization: Bearer
+                                   …"; can be given several times
+      --corpus <FILE>              The texts: a table (.csv, .tsv, .parquet, .arrow), or .txt with
+                                   one in each line
+      --column <COL>               The column of the texts in the table [default: text]
+      --method <METHOD>            How to explain: auto (kernel; hierarchical for texts of more than
+                                   256 words), kernel (Kernel SHAP of the players), hierarchical
+                                   (Kernel SHAP of passages, then of the words in those that matter
+                                   most), lime, leave-one-out, or random (numbers that know nothing
+                                   of the model) [default: auto]
+      --players <WHO>              Who plays: words, distinct (all places of a word as one),
+                                   sentences, tokens (of --tokenizer), or auto (distinct for lime,
+                                   else words) [default: auto]
+      --mask <TEXT>                What stands for an absent word, such as [MASK]; without it, the
+                                   word is taken out
+      --nsamples <N>               Texts that the model is asked for, of each document: a number of
+                                   at least 4; without it 2048 and twice the number of players, at
+                                   most 4096 for hierarchical, 5000 for lime
+      --seed <SEED>                The seed of estimates [default: 0]
+      --classes <NAMES>            The names of the model's outputs, in their order, between commas
+      --out <FILE>                 File to write: .parquet, .arrow, .csv or .json (a row for each
+                                   document, output and word), or .html (the texts, with their words
+                                   highlighted); without it, the ranking and the first documents are
+                                   shown
+      --threads <N>                CPU threads; all by default
+  -h, --help                       Print help
+"#);
 }
