@@ -11,6 +11,8 @@ mod network;
 mod output;
 mod source;
 #[cfg(feature = "text")]
+mod surrogate;
+#[cfg(feature = "text")]
 mod text;
 mod value;
 

@@ -62,7 +62,7 @@ impl Training {
 
 /// A network that answers texts as a model does.
 #[pyclass(frozen, module = "whylight._engine")]
-pub(crate) struct Surrogate(Mutex<Own>);
+pub(crate) struct Surrogate(Mutex<Arc<Own>>);
 
 /// Runs a training without the GIL. `progress` is told the epoch, the documents of it that are done, the loss so far, the loss
 /// of the documents that are held out, or None, and documents per second; what it raises, and Ctrl-C, end the training, and
@@ -94,7 +94,11 @@ fn watched<T: Send>(
 }
 
 impl Surrogate {
-    fn with<T>(&self, work: impl FnOnce(&mut Own) -> T) -> T {
+    fn new(own: Own) -> Self {
+        Self(Mutex::new(Arc::new(own)))
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Arc<Own>) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -138,7 +142,7 @@ impl Surrogate {
                 go_on,
             )
         })?;
-        Ok((Self(Mutex::new(own)), ended))
+        Ok((Self::new(own), ended))
     }
 
     /// Goes on training, up to the epochs of `training`; and what ended it before, or None.
@@ -157,7 +161,7 @@ impl Surrogate {
         let ((), ended) = watched(py, progress.as_ref(), |go_on| {
             let documents: Vec<Document> = tokenizer.documents(&texts)?;
             let settings = training.options()?;
-            self.with(|own| own.learn(&documents, &answers, &settings, go_on))
+            self.with(|own| Arc::make_mut(own).learn(&documents, &answers, &settings, go_on))
         })?;
         Ok(ended)
     }
@@ -179,7 +183,8 @@ impl Surrogate {
         let read = options.read();
         let (tokenizer, options) = read.map_err(|error| raised(py, &error))?;
         let plan = SurrogatePlan { points, samples };
-        let own = self.with(|own| own.clone());
+        // Without the lock: the function may ask for what the surrogate knows.
+        let own = self.with(|own| Arc::clone(own));
         let explained = crate::explainer::watched(py, progress.as_ref(), |go_on| {
             let documents: Vec<Document> = tokenizer.documents(&texts)?;
             let teacher = match function.filter(|_| samples > 0) {
@@ -266,6 +271,6 @@ impl Surrogate {
     fn load(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
         let loaded = py.detach(|| Own::load(&path));
         let loaded = loaded.map_err(|error| raised(py, &error))?;
-        Ok(Self(Mutex::new(loaded)))
+        Ok(Self::new(loaded))
     }
 }

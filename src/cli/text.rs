@@ -11,12 +11,13 @@ use whylight::explain::text::{
 };
 use whylight::model::{Exchange, PredictText, Process};
 use whylight::report::{self, WordsFormat};
-use whylight::text::{Document, Teacher, Tokenizer, read_corpus};
+use whylight::text::{Document, Recorded, Teacher, Tokenizer, read_corpus};
 use whylight::{Error, Result};
 
 use super::asking::{self, Asking, is_address};
 use super::input::shown;
 use super::output::PartFile;
+use super::surrogate::SurrogateArgs;
 use super::{note, show, use_threads, value};
 
 /// Words that are shown of the ranking, and of a document; documents that are shown.
@@ -31,7 +32,7 @@ pub(super) struct Args {
     #[arg(
         long,
         value_name = "MODEL",
-        required_unless_present = "teacher_command"
+        required_unless_present_any = ["teacher_command", "teacher_column"]
     )]
     teacher: Option<PathBuf>,
 
@@ -64,6 +65,9 @@ pub(super) struct Args {
     #[command(flatten)]
     asking: Asking,
 
+    #[command(flatten)]
+    surrogate: SurrogateArgs,
+
     /// The texts: a table (.csv, .tsv, .parquet, .arrow), or .txt with one in each line
     #[arg(long, value_name = "FILE")]
     corpus: PathBuf,
@@ -74,7 +78,8 @@ pub(super) struct Args {
 
     /// How to explain: auto (kernel; hierarchical for texts of more than 256 words), kernel (Kernel
     /// SHAP of the players), hierarchical (Kernel SHAP of passages, then of the words in those that
-    /// matter most), lime, leave-one-out, or random (numbers that know nothing of the model)
+    /// matter most), lime, leave-one-out, han (a surrogate that learns what the model answers to the
+    /// corpus; auto with --teacher-column), or random (numbers that know nothing of the model)
     #[arg(long, value_name = "METHOD", default_value = "auto", value_parser = value::text_method)]
     method: TextMethod,
 
@@ -115,21 +120,42 @@ pub(super) fn run(args: &Args) -> Result<()> {
     use_threads(args.threads)?;
     let format = args.out.as_deref().map(WordsFormat::of).transpose()?;
     let (tokenizer, players) = args.players()?;
+    let is_recorded = !args.surrogate.teacher_column.is_empty();
+    let method = match args.method {
+        TextMethod::Auto if is_recorded => TextMethod::Han,
+        method => method,
+    };
     let options = TextOptions {
-        method: args.method,
+        method,
         players,
         mask: args.mask.clone(),
         samples: args.nsamples,
         seed: args.seed,
         ..TextOptions::default()
     };
-    let corpus = read_corpus(&args.corpus, &args.column, &[])?;
+    let corpus = read_corpus(&args.corpus, &args.column, &args.surrogate.teacher_column)?;
     let documents = tokenizer.documents(&corpus.texts)?;
     let first = corpus.texts.first().map_or("", String::as_str);
-    let teacher = Teacher::new(args.model()?, args.classes.clone(), first)?;
+    let (model, names): (Arc<dyn PredictText>, _) = match is_recorded {
+        true => {
+            let columns = args.surrogate.teacher_column.clone();
+            let names = args.classes.clone().unwrap_or(columns);
+            (
+                Arc::new(Recorded::new(&corpus.texts, answers)?),
+                Some(names),
+            )
+        }
+        false => (args.model()?, args.classes.clone()),
+    };
+    let teacher = Teacher::new(model, names, first)?;
     // Before the work: what cannot be written is said at once.
     let file = args.out.as_deref().map(PartFile::create).transpose()?;
-    let explanation = explain(&teacher, documents, &options)?;
+    let explanation = if method == TextMethod::Han {
+        args.surrogate
+            .explain(&teacher, is_recorded, documents, &options)?
+    } else {
+        explain(&teacher, documents, &options)?
+    };
     match (file, format, &args.out) {
         (Some(file), Some(format), Some(out)) => {
             file.write_with(|file| report::words(&explanation, format, file))?;
