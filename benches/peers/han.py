@@ -1,14 +1,14 @@
 """The network of texts learning, beside the same network in PyTorch: documents per second on one core.
 
     pip install numpy torch
-    OMP_NUM_THREADS=1 RAYON_NUM_THREADS=1 taskset -c 0 python benches/peers/han.py [--rounds 5] [--batch 32] [--out FILE.json]
+    OMP_NUM_THREADS=1 taskset -c 0 python benches/peers/han.py [--rounds 5] [--batch 32] [--out FILE.json]
 
-Documents of about 230 words in 10 sentences, as IMDb's reviews are, of a vocabulary whose words have Zipf's frequencies;
+Documents of some 200 words in 10 sentences, as IMDb's reviews are, of a vocabulary whose words have Zipf's frequencies:
 vectors of 50 numbers that are learned, states of 50 numbers in each direction, attention of 100. PyTorch has
 `nn.Embedding`, packed `nn.GRU`s, attention that masks what is padded, gradients clipped by their norm, and Adam; with
 `--sparse` the embedding's gradients are sparse, as whylight's are, with `SparseAdam`. Both take the documents of a
-batch by length, the same ones, begin with the same weights, and learn in turn; the answers before the first step are
-compared. whylight is `cargo bench --bench han`, compiled before.
+batch by length, the same ones, begin with the same weights, and learn in turn; what is counted is processor time. The
+answers before the first step are compared. whylight is `cargo bench --bench han`, compiled before.
 """
 
 import argparse
@@ -137,9 +137,9 @@ class Torch:
                 step.step()
 
     def rate(self):
-        begun = time.perf_counter()
+        begun = time.process_time()
         self.epoch()
-        return self.count / (time.perf_counter() - begun)
+        return self.count / (time.process_time() - begun)
 
 
 def main():
@@ -147,21 +147,22 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--batches", type=int, default=32, help="at most 32: those that whylight sorts together")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--program", help="what `cargo bench --bench han --no-run` compiled, in place of asking cargo")
     parser.add_argument("--sparse", action="store_true")
     parser.add_argument("--out", help="a JSON file for the record")
     arguments = parser.parse_args()
     import torch
 
-    torch.set_num_threads(arguments.threads)
+    torch.set_num_threads(1)
     documents, targets = corpus(arguments.batch * arguments.batches)
     with tempfile.TemporaryDirectory() as folder:
         source, path = os.path.join(folder, "corpus.json"), os.path.join(folder, "network.safetensors")
         with open(source, "w") as file:
             given = {"words": WORDS, "batch": arguments.batch, "documents": documents, "targets": targets.tolist()}
             json.dump(given, file)
-        call = ["cargo", "bench", "-q", "--bench", "han", "--", source, path, "1"]
-        threads = {**os.environ, "RAYON_NUM_THREADS": str(arguments.threads)}
+        program = [arguments.program] if arguments.program else ["cargo", "bench", "-q", "--bench", "han", "--"]
+        call = [*program, source, path, "1"]
+        threads = {**os.environ, "RAYON_NUM_THREADS": "1"}
 
         def ours():
             done = subprocess.run(call, capture_output=True, text=True, check=True, env=threads)
@@ -178,7 +179,7 @@ def main():
     middle = {who: statistics.median(found) for who, found in rates.items()}
     ratios = [a / b for a, b in zip(*rates.values(), strict=True)]
     words = sum(len(sentence) for document in documents for sentence in document) / len(documents)
-    print(f"{words:.0f} words a document, batches of {arguments.batch}, {arguments.threads} thread(s), torch {torch.__version__}")
+    print(f"{words:.0f} words a document, batches of {arguments.batch}, one thread, torch {torch.__version__}")
     print("| whylight, documents/s | torch | ratio | from | to | difference of the first answers |")
     print("|---|---|---|---|---|---|")
     print(

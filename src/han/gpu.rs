@@ -1,22 +1,23 @@
 //! A training on a GPU: the weights stay there, batches go in, and losses come back when an epoch is complete.
 
 mod level;
+mod needs;
 mod products;
 mod words;
 
 use whylight_kernels::adam::{self, Step};
-use whylight_kernels::attention::MOST_WIDTH;
-use whylight_kernels::gru::{MOST_HIDDEN, Sequences};
+use whylight_kernels::gru::Sequences;
 use whylight_kernels::loss;
 use whylight_kernels::vectors;
 
 use self::level::{Level, Rows};
+use self::needs::Needs;
 use self::products::{Products, View};
 use self::words::Words;
 use super::cpu::Gradients;
 use super::encoder::TENSORS;
 use super::training::Steps;
-use super::{Config, Corpus, Loss, Training};
+use super::{Corpus, Loss, Training};
 use crate::device::Device;
 use crate::error::Result;
 use crate::gpu::{Batch, Buffer, Gpu};
@@ -25,18 +26,20 @@ use crate::kernel;
 /// Work that is submitted together, in multiplications.
 const WORK: u64 = 1 << 31;
 
-/// The device that trains a network of these sizes.
-pub(super) fn able(config: &Config, device: &Device) -> Device {
-    let most = (MOST_HIDDEN as usize).min(MOST_WIDTH as usize / 2);
-    match device {
-        Device::Gpu { .. } if config.hidden > most => Device::Cpu {
-            reason: format!(
-                "the GPU's kernels hold states of up to {most} numbers, not {}",
-                config.hidden
-            )
-            .into(),
+/// The device that trains a network of these sizes on a corpus, where that is known.
+pub(super) fn able(training: &Training, device: &Device, corpus: Option<Corpus<'_>>) -> Device {
+    let Device::Gpu { gpu, .. } = device else {
+        return device.clone();
+    };
+    let config = &training.han.config;
+    let table = training.han.weights.table().len();
+    let limits = &gpu.adapter().limits;
+    let by_corpus = || Needs::new(config, corpus?).refusal(config, table, limits);
+    match needs::too_wide(config).or_else(by_corpus) {
+        Some(reason) => Device::Cpu {
+            reason: format!("the GPU cannot hold the training: {reason}").into(),
         },
-        _ => device.clone(),
+        None => device.clone(),
     }
 }
 
@@ -107,17 +110,12 @@ impl OnGpu {
         let han = &training.han;
         let config = &han.config;
         let bytes = |count: usize| 4 * count as u64;
-        // Batches are of documents of similar length: the longest ones are the largest.
-        let mut lengths: Vec<[usize; 2]> = (corpus.documents.iter())
-            .map(|document| [document.words.len(), document.sentences.len()])
-            .collect();
-        let mut most = |which: usize| {
-            lengths.sort_unstable_by_key(|length| std::cmp::Reverse(length[which]));
-            let longest = lengths.iter().take(config.batch);
-            longest.map(|length| length[which]).sum::<usize>().max(1)
-        };
-        let (words, sentences) = (most(0), most(1));
-        let documents = config.batch.min(corpus.documents.len());
+        let Needs {
+            words,
+            sentences,
+            documents,
+            ..
+        } = Needs::new(config, corpus);
         let state = 2 * config.hidden;
         let levels = [
             Level::new(gpu, config, 0, config.embedding, words, sentences),

@@ -2,11 +2,11 @@
 
 use super::cpu::Gradients;
 use super::training::Steps;
-use super::{Config, Corpus, Training};
+use super::{Corpus, Training};
 use crate::device::Device;
 use crate::error::Result;
 
-pub(super) fn able(_: &Config, device: &Device) -> Device {
+pub(super) fn able(_: &Training, device: &Device, _: Option<Corpus<'_>>) -> Device {
     device.clone()
 }
 

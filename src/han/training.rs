@@ -118,7 +118,7 @@ impl Training {
     /// The same training on a device. What a GPU cannot hold trains on the CPU, and [`Training::device`] says why.
     #[must_use]
     pub fn on(mut self, device: &Device) -> Self {
-        self.device = gpu::able(&self.han.config, device);
+        self.device = gpu::able(&self, device, None);
         self
     }
 
@@ -187,6 +187,7 @@ impl Training {
             ));
         }
         self.state.documents = documents as u64;
+        self.device = gpu::able(self, &self.device, Some(corpus));
         let mut steps = self.steps(corpus);
         let mut outcome = Outcome {
             epochs: Vec::new(),

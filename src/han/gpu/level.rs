@@ -3,14 +3,12 @@
 use whylight_kernels::attention::{self, Dropout};
 use whylight_kernels::gru::{self, Sequences};
 
+use super::needs::times;
 use super::products::{Products, View};
 use crate::error::Result;
 use crate::gpu::{Batch, Buffer, Gpu};
 use crate::han::Config;
 use crate::kernel::{self, WORKGROUP};
-
-/// Times of a launch: more would keep a GPU longer than its driver allows.
-const TIMES: u32 = 1024;
 
 /// The buffers of a level, by row unless they say else.
 pub(super) struct Level {
@@ -28,6 +26,8 @@ pub(super) struct Level {
     /// By sequence and direction.
     carry: Buffer,
     sizes: Sizes,
+    /// Times of a sequence in a launch.
+    times: u32,
     /// Where its tensors begin.
     tensors: Vec<u32>,
 }
@@ -90,6 +90,7 @@ impl Level {
                 hidden: config.hidden as u32,
                 attention: config.attention as u32,
             },
+            times: times(config, &gpu.adapter().limits),
             tensors: tensors[first..]
                 .iter()
                 .map(|tensor| tensor.start as u32)
@@ -127,8 +128,15 @@ impl Level {
             let sizes = [rows.all, 3 * hidden, inputs];
             products.multiply(batch, x, weights, gates, sizes, bias, false)?;
         }
-        for begin in (0..rows.longest).step_by(TIMES as usize) {
-            self.step(products, batch, dense, rows, [begin, begin + TIMES], false)?;
+        for begin in (0..rows.longest).step_by(self.times as usize) {
+            self.step(
+                products,
+                batch,
+                dense,
+                rows,
+                [begin, begin + self.times],
+                false,
+            )?;
         }
         let states = View::new(&self.states, 0, 2 * hidden, 1);
         let weights = View::new(dense, self.tensors[8], 1, 2 * hidden);
@@ -184,9 +192,16 @@ impl Level {
         let compared = View::new(&self.hidden, 0, 1, attention);
         let scores = View::new(&self.weights, count, 1, 0);
         products.ask(batch, compared, scores, [attention, 1, count], tensors[10])?;
-        let chunks = rows.longest.div_ceil(TIMES);
-        for begin in (0..chunks).rev().map(|chunk| chunk * TIMES) {
-            self.step(products, batch, dense, rows, [begin, begin + TIMES], true)?;
+        let chunks = rows.longest.div_ceil(self.times);
+        for begin in (0..chunks).rev().map(|chunk| chunk * self.times) {
+            self.step(
+                products,
+                batch,
+                dense,
+                rows,
+                [begin, begin + self.times],
+                true,
+            )?;
         }
         let x = View::new(&self.inputs, 0, inputs, 1);
         for way in 0..2 {
