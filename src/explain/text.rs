@@ -6,9 +6,9 @@
 //! on the others beside it, nor on its place among them.
 //!
 //! - Kernel SHAP ([`TextMethod::Kernel`]): Shapley values, from all coalitions where these are no more than would be
-//!   sampled, else estimated with standard errors ([`super::coalitions`]).
-//! - Hierarchical ([`TextMethod::Hierarchical`]): for long documents; see [`hierarchical`].
-//! - LIME ([`TextMethod::Lime`]): the local linear model of Ribeiro, Singh & Guestrin 2016; see [`lime`].
+//!   sampled, else estimated with standard errors (as of black boxes).
+//! - Hierarchical ([`TextMethod::Hierarchical`]): for long documents.
+//! - LIME ([`TextMethod::Lime`]): the local linear model of Ribeiro, Singh & Guestrin 2016, as lime 0.2 defines it.
 //! - Leave one out: what the answer loses without a player.
 //! - Han: what a surrogate of the model says, trained on a corpus, and corrected by the model's answers to parts of the
 //!   document ([`explain_texts_by`]).

@@ -75,6 +75,10 @@ impl Talk {
         mut child: Child,
         columns: Vec<String>,
         exchange: Exchange,
+        #[cfg_attr(
+            not(feature = "arrow"),
+            expect(unused_variables, reason = "lines of CSV need no schema")
+        )]
         takes: Takes,
     ) -> Self {
         let (questions, to_write) = mpsc::sync_channel::<Question>(1);
