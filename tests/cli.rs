@@ -14,6 +14,8 @@ mod help;
 mod kernel;
 mod memory;
 #[cfg(all(feature = "text", unix))]
+mod surrogate;
+#[cfg(all(feature = "text", unix))]
 mod text;
 
 /// A folder with the example's model and table, in which the command runs.

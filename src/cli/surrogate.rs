@@ -1,5 +1,6 @@
 //! `--method han`: a surrogate is trained on the corpus, and explains it.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -23,7 +24,7 @@ pub(super) struct SurrogateArgs {
     #[arg(long, value_name = "COL")]
     pub(super) teacher_column: Vec<String>,
 
-    /// Word vectors: GloVe's or word2vec's text, .parquet, or .npy with --embedding-words; without
+    /// Word vectors: the text of `GloVe` or word2vec, .parquet, or .npy with --embedding-words; without
     /// them the surrogate learns its own (han)
     #[arg(long, value_name = "FILE")]
     embeddings: Option<PathBuf>,
@@ -143,7 +144,7 @@ fn answers(teacher: &Teacher, documents: &[Document]) -> Result<Array2<f64>> {
         bar.inc(texts.len() as u64);
     }
     bar.finish_and_clear();
-    let views: Vec<_> = parts.iter().map(Array2::view).collect();
+    let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
     Ok(
         concatenate(Axis(0), &views)
             .unwrap_or_else(|_| Array2::zeros((0, teacher.outputs().len()))),
@@ -179,12 +180,14 @@ fn said(surrogate: &Surrogate) -> String {
         r2.join(", ")
     );
     if let Some(agreement) = fidelity.agreement {
-        text += &format!(", agreement {:.1} %", 100.0 * agreement);
+        let _ = write!(text, ", agreement {:.1} %", 100.0 * agreement);
     }
     if let Some(coverage) = surrogate.coverage() {
         let share = coverage.tokens_found as f64 / coverage.tokens.max(1) as f64;
-        text += &format!(
-            "\nvectors     of {:.1} % of the corpus's words",
+        let _ = write!(
+            text,
+            "
+vectors     of {:.1} % of the corpus's words",
             100.0 * share
         );
     }

@@ -136,16 +136,15 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let corpus = read_corpus(&args.corpus, &args.column, &args.surrogate.teacher_column)?;
     let documents = tokenizer.documents(&corpus.texts)?;
     let first = corpus.texts.first().map_or("", String::as_str);
-    let (model, names): (Arc<dyn PredictText>, _) = match is_recorded {
-        true => {
-            let columns = args.surrogate.teacher_column.clone();
-            let names = args.classes.clone().unwrap_or(columns);
-            (
-                Arc::new(Recorded::new(&corpus.texts, answers)?),
-                Some(names),
-            )
-        }
-        false => (args.model()?, args.classes.clone()),
+    let (model, names): (Arc<dyn PredictText>, _) = if is_recorded {
+        let columns = args.surrogate.teacher_column.clone();
+        let names = args.classes.clone().unwrap_or(columns);
+        (
+            Arc::new(Recorded::new(&corpus.texts, corpus.numbers)?),
+            Some(names),
+        )
+    } else {
+        (args.model()?, args.classes.clone())
     };
     let teacher = Teacher::new(model, names, first)?;
     // Before the work: what cannot be written is said at once.

@@ -42,16 +42,9 @@ pub(super) fn method(text: &str) -> Result<Method, String> {
 /// `--method` of texts.
 #[cfg(feature = "text")]
 pub(super) fn text_method(text: &str) -> Result<whylight::explain::text::TextMethod, String> {
-    match text {
-        "han" => Err(
-            "this version asks the model for parts of texts (auto, kernel, hierarchical, lime, \
-             leave-one-out or random); it does not have `han`"
-                .to_owned(),
-        ),
-        _ => text.parse().map_err(|_| {
-            "expected auto, kernel, hierarchical, lime, leave-one-out or random".to_owned()
-        }),
-    }
+    text.parse().map_err(|_| {
+        "expected auto, kernel, hierarchical, lime, leave-one-out, han or random".to_owned()
+    })
 }
 
 /// `--nsamples`: pairs of coalitions; none for as many as the engine takes.

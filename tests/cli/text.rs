@@ -200,10 +200,6 @@ fn what_cannot_be_done_is_said() {
             "2: error: the following required arguments were not provided",
         ),
         (
-            &format!("{CALL} --method han"),
-            "2: error: invalid value 'han'",
-        ),
-        (
             &format!("{CALL} --method best"),
             "expected auto, kernel, hierarchical, lime",
         ),

@@ -288,7 +288,8 @@ class TextExplanation:
             return None if parts is None else [parts[i] for i in chosen]
 
         details = {
-            name: of(part) if name in ("methods", "exact", "texts_of", "surrogate_answers") else part for name, part in self.details.items()
+            name: of(part) if name in ("methods", "exact", "texts_of", "surrogate_answers") else part
+            for name, part in self.details.items()
         }
         return TextExplanation(
             of(self.documents),

@@ -202,8 +202,8 @@ CORPUS = 500
 class TextExplainer(TextKernelExplainer):
     """Explains texts by whatever suits them: a surrogate for corpora, Kernel SHAP for a few.
 
-    With `initialization_examples`, 500 texts or more that the model is asked for once each, and for as many documents at
-    a time without them, a surrogate is trained, and corrected for each document, as by `HANTextExplainer`. Otherwise
+    With `initialization_examples`, 500 texts or more that the model is asked for once each, and for as many documents
+    at a time without them, a surrogate is trained, and corrected for each document, as by `HANTextExplainer`. Otherwise
     documents of up to 256 words are explained as by `TextKernelExplainer`, and longer ones by passages first, so that
     they cost no more. `explainer.reasons` says why. Parameters are those of `TextKernelExplainer`.
     """
@@ -235,7 +235,9 @@ class TextExplainer(TextKernelExplainer):
 
             options = {name: value for name, value in self._given.items() if name != "players"}
             self._han = HANTextExplainer(self.model, corpus, **options)
-        self.reasons["Kernel SHAP"] = f"a surrogate learned from {len(corpus):,} texts, and is asked in place of the model"
+        self.reasons["Kernel SHAP"] = (
+            f"a surrogate learned from {len(corpus):,} texts, and is asked in place of the model"
+        )
         return self._han.explain_local(texts, classes)
 
     def _notes(self, methods, calls, count):

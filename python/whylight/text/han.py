@@ -25,21 +25,21 @@ class HANTextExplainer(_Texts):
     """Explains texts by a surrogate: a hierarchical attention network (Yang et al. 2016) that has learned the model's
     answers to a corpus, and reads words in their sentences, and sentences in their document.
 
-    `model` is that of `TextKernelExplainer`; `initialization_examples` are the texts that it is asked for, once each, and
-    that the surrogate learns from, a few hundred at the least. `train_model` trains it; without it, the first explanation
-    does, with its defaults. One tenth of the texts is held out: `explainer.fidelity` says how well the surrogate answers
-    them as the model does (`r2` of each output, `agreement` and `divergence` of probabilities).
+    `model` is that of `TextKernelExplainer`; `initialization_examples` are the texts that it is asked for, once each,
+    and that the surrogate learns from, a few hundred at the least. `train_model` trains it; without it, the first
+    explanation does, with its defaults. One tenth of the texts is held out: `explainer.fidelity` says how well the
+    surrogate answers them as the model does (`r2` of each output, `agreement` and `divergence` of probabilities).
 
-    Values of words are signed: their vectors times the surrogate's gradients, at `points` points of the way from vectors
-    of 0 (integrated gradients), for each output. `explain_local` corrects them with `tune_epochs` times 40 answers of the
-    model to parts of the document: a local linear model begins at the surrogate's values, and changes what the answers
-    contradict. Without any, base value and values add up to the surrogate's answer; with some, about to the model's.
-    `e.attention` and `e.sentence_attention` are the network's raw attention, `e.fidelity` its fidelity on the texts held
-    out, and `e.surrogate_answers` beside `e.answers` that on each document.
+    Values of words are signed: their vectors times the surrogate's gradients, at `points` points of the way from
+    vectors of 0 (integrated gradients), for each output. `explain_local` corrects them with `tune_epochs` times 40
+    answers of the model to parts of the document: a local linear model begins at the surrogate's values, and changes
+    what the answers contradict. Without any, base value and values add up to the surrogate's answer; with some, about
+    to the model's. `e.attention` and `e.sentence_attention` are the network's raw attention, `e.fidelity` its fidelity
+    on the texts held out, and `e.surrogate_answers` beside `e.answers` that on each document.
 
-    `hidden` numbers of a state in each direction, `attention`, `embedding` (that of the vectors, where there are some),
-    `dropout` and `word_dropout`, `learning_rate` and `batch` documents of a step are the network's; `device` is where it is
-    trained. The same seed gives the same surrogate. Nothing is written anywhere but by `save`.
+    `hidden` numbers of a state in each direction, `attention`, `embedding` (that of the vectors, where there are
+    some), `dropout` and `word_dropout`, `learning_rate` and `batch` documents of a step are the network's; `device` is
+    where it is trained. The same seed gives the same surrogate. Nothing is written anywhere but by `save`.
     """
 
     _method = "han"
@@ -99,12 +99,12 @@ class HANTextExplainer(_Texts):
     ):
         """Trains the surrogate on the texts of the constructor, and returns the explainer.
 
-        `word_embedding_path` is a file of word vectors: GloVe's or word2vec's text, Parquet, or .npy, with the words in
-        the file `word_embedding_words`; words without a vector begin at random ones. Without vectors all do. They are
-        trained, too, unless `learns_embedding=False`. `train_epochs` are the epochs at most; the training ends where
-        `patience` epochs in a row did not lower the loss of the texts that are held out, and then takes the best.
-        `answers` (texts, outputs) are the model's, where they are known. Called again, without vectors, it goes on where it
-        ended, up to `train_epochs` in all. Ctrl-C ends it, and leaves what was learned.
+        `word_embedding_path` is a file of word vectors: GloVe's or word2vec's text, Parquet, or .npy, with the words
+        in the file `word_embedding_words`; words without a vector begin at random ones. Without vectors all do. They
+        are trained, too, unless `learns_embedding=False`. `train_epochs` are the epochs at most; the training ends
+        where `patience` epochs in a row did not lower the loss of the texts that are held out, and then takes the
+        best. `answers` (texts, outputs) are the model's, where they are known. Called again, without vectors, it goes
+        on where it ended, up to `train_epochs` in all. Ctrl-C ends it, and leaves what was learned.
         """
         texts = self._corpus()
         if classes is not None:
@@ -124,8 +124,8 @@ class HANTextExplainer(_Texts):
             first = asked.answer(texts[:1])
             if answers.ndim != 2 or answers.shape[1] != first.shape[1]:
                 raise ParameterError(
-                    f"answers: shape {answers.shape} is not allowed: expected ({len(texts)}, {first.shape[1]}), one for "
-                    "each text and output of the model"
+                    f"answers: shape {answers.shape} is not allowed: expected ({len(texts)}, {first.shape[1]}), one "
+                    "for each text and output of the model"
                 )
         elif self._learned is not None:
             answers = self._learned
@@ -148,7 +148,8 @@ class HANTextExplainer(_Texts):
     def _corpus(self):
         if self._texts is None:
             raise UnsupportedError(
-                "train_model: there are no texts to learn from; give initialization_examples, a few hundred at the least"
+                "train_model: there are no texts to learn from; give initialization_examples, a few hundred at "
+                "the least"
             )
         return self._texts
 
@@ -203,7 +204,7 @@ class HANTextExplainer(_Texts):
         return self.explain_local(documents)
 
     def explain_local(self, documents, classes=None, tune_epochs=5) -> TextExplanation:
-        """The explanation of texts; the model is asked for 40 parts of each in every epoch of tuning, and for each text."""
+        """The explanation of texts; the model is asked for each, or for 40 parts of each in every epoch of tuning."""
         return self._told(documents, classes, _parameters.count("tune_epochs", tune_epochs, 0, bits=8))
 
     def explain_global(self, documents, classes=None, tune_epochs=0) -> TextExplanation:
@@ -277,7 +278,9 @@ class _Losses:
         if self._shown and (held_out is not None or now - self._last > 0.2):
             self._last = now
             rest = "" if held_out is None else f", held out {held_out:.4f}"
-            sys.stderr.write(f"\repoch {epoch + 1}: {done:,} documents, loss {loss:.4f}{rest}, {rate:,.0f} documents/s ")
+            sys.stderr.write(
+                f"\repoch {epoch + 1}: {done:,} documents, loss {loss:.4f}{rest}, {rate:,.0f} documents/s "
+            )
             sys.stderr.flush()
 
     def __exit__(self, *_):
