@@ -219,7 +219,15 @@ impl Surrogate {
     }
 }
 
-/// A network whose words have the vectors that are given, and random ones where there is none.
+/// The root of the mean of the squares, not 0.
+fn size(numbers: impl ExactSizeIterator<Item = f32>) -> f64 {
+    let count = numbers.len().max(1) as f64;
+    let squares: f64 = numbers.map(|number| f64::from(number).powi(2)).sum();
+    (squares / count).sqrt().max(1e-12)
+}
+
+/// A network whose words have the vectors that are given, scaled to the size of random ones, and random ones where there
+/// is none.
 fn network(
     vocabulary: &Vocabulary,
     vectors: Option<&Vectors>,
@@ -236,13 +244,15 @@ fn network(
         return Ok(random);
     };
     let (mut table, known) = vectors.table(vocabulary);
+    let random = random.weights().table();
+    // Long vectors drive the states of the network to their ends, where it learns slowly.
+    let scale = size(random.iter().copied()) / size(table.iter().copied());
+    let share = known.iter().filter(|&&is_known| is_known).count() as f64 / known.len() as f64;
+    let scale = (scale * share.sqrt()) as f32;
     let rows = table.outer_iter_mut().zip(known);
-    let random = random.weights().table().chunks(config.embedding);
-    for ((mut row, is_known), random) in rows.zip(random) {
-        if !is_known {
-            row.iter_mut()
-                .zip(random)
-                .for_each(|(to, from)| *to = *from);
+    for ((mut row, is_known), random) in rows.zip(random.chunks(config.embedding)) {
+        for (to, &from) in row.iter_mut().zip(random) {
+            *to = if is_known { *to * scale } else { from };
         }
     }
     Han::with_table(config, &table)

@@ -189,7 +189,9 @@ def main():
     if arguments.out:
         with open(arguments.out, "w") as file:
             record = {"words": words, "rates": rates, "difference": difference, "torch": torch.__version__}
-            json.dump(vars(arguments) | record, file, indent=1)
+            # Where things are is nobody's business.
+            said = {name: value for name, value in vars(arguments).items() if name not in ("program", "out")}
+            json.dump(said | record, file, indent=1)
 
 
 if __name__ == "__main__":

@@ -292,14 +292,29 @@ Options:
                                    [default: 1000]
       --http-header <NAME: VALUE>  A header of requests to a model, such as "Authorization: Bearer
                                    …"; can be given several times
+      --teacher-column <COL>       Column with what the model answers to each text, in place of the
+                                   model; can be given several times, for several outputs (han)
+      --embeddings <FILE>          Word vectors: the text of `GloVe` or word2vec, .parquet, or .npy
+                                   with --embedding-words; without them the surrogate learns its own
+                                   (han)
+      --embedding-words <FILE>     The words of vectors in an .npy file: a text with one in each
+                                   line, or a table (han)
+      --train-epochs <N>           Epochs of the surrogate's training at most (han) [default: 6]
+      --tune-epochs <N>            Epochs of 40 texts of each document that the model is asked for
+                                   to correct the surrogate; 0 takes it as it is (han) [default: 5]
+      --surrogate <DIR>            Folder of the surrogate: it is read where there is one, else
+                                   trained and written there (han)
+      --device <DEVICE>            Where to train: auto, cpu, gpu, or gpu:N as `whylight devices`
+                                   numbers them (han) [default: auto]
       --corpus <FILE>              The texts: a table (.csv, .tsv, .parquet, .arrow), or .txt with
                                    one in each line
       --column <COL>               The column of the texts in the table [default: text]
       --method <METHOD>            How to explain: auto (kernel; hierarchical for texts of more than
                                    256 words), kernel (Kernel SHAP of the players), hierarchical
                                    (Kernel SHAP of passages, then of the words in those that matter
-                                   most), lime, leave-one-out, or random (numbers that know nothing
-                                   of the model) [default: auto]
+                                   most), lime, leave-one-out, han (a surrogate that learns what the
+                                   model answers to the corpus; auto with --teacher-column), or
+                                   random (numbers that know nothing of the model) [default: auto]
       --players <WHO>              Who plays: words, distinct (all places of a word as one),
                                    sentences, tokens (of --tokenizer), or auto (distinct for lime,
                                    else words) [default: auto]

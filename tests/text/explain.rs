@@ -611,7 +611,7 @@ fn what_has_no_meaning_is_refused_by_name() {
     ] {
         assert!(error.contains(says), "{error}");
     }
-    assert!("han".parse::<TextMethod>().is_err() && "tokens".parse::<TextPlayers>().is_err());
+    assert!("best".parse::<TextMethod>().is_err() && "tokens".parse::<TextPlayers>().is_err());
     assert_eq!(
         "leave-one-out".parse::<TextMethod>().unwrap().name(),
         "leave-one-out"
