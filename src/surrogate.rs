@@ -19,7 +19,7 @@ pub use self::fidelity::Fidelity;
 pub use self::options::SurrogateOptions;
 use crate::device::Device;
 use crate::error::{Error, MEMORY, Result};
-use crate::han::{Attention, Corpus, Encoded, Han, Progress, Quantity, Training, Until};
+use crate::han::{Attention, Corpus, Encoded, Han, Progress, Quantity, Training};
 use crate::random::SplitMix64;
 use crate::text::{Coverage, Document, Vectors, Vocabulary, WordCounts};
 
@@ -113,10 +113,7 @@ impl Surrogate {
             targets: targets.view(),
             weights: None,
         });
-        let until = Until {
-            epochs: options.epochs,
-            patience: options.patience.filter(|_| !held.is_empty()),
-        };
+        let until = options.until(learned.len(), !held.is_empty());
         let of_held = (!held.is_empty()).then_some(of_held);
         let outcome = self.training.train(of_learned, of_held, until, go_on)?;
         self.epochs.extend(outcome.epochs);

@@ -71,7 +71,7 @@ fn names() -> Vec<String> {
 /// Of a small network.
 fn options() -> SurrogateOptions {
     let mut options = SurrogateOptions {
-        epochs: 12,
+        epochs: Some(12),
         patience: None,
         ..SurrogateOptions::default()
     };
@@ -248,7 +248,7 @@ fn a_seed_gives_the_same_surrogate_and_another_seed_another() {
     let texts = texts(120, 5);
     let answer = |seed: u64| {
         let mut options = options();
-        (options.epochs, options.network.seed) = (2, seed);
+        (options.epochs, options.network.seed) = (Some(2), seed);
         trained(&texts, &options)
             .answers(&documents(&texts))
             .unwrap()

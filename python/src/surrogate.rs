@@ -30,7 +30,7 @@ pub(crate) struct Training {
     word_dropout: f64,
     learning_rate: f64,
     batch: usize,
-    epochs: u64,
+    epochs: Option<u64>,
     patience: Option<u64>,
     held_out: f64,
     min_count: u64,

@@ -33,9 +33,9 @@ pub(super) struct SurrogateArgs {
     #[arg(long, value_name = "FILE", requires = "embeddings")]
     embedding_words: Option<PathBuf>,
 
-    /// Epochs of the surrogate's training at most (han)
-    #[arg(long, value_name = "N", default_value_t = 6)]
-    train_epochs: u32,
+    /// Epochs of the surrogate's training at most; 6 by default, more of small corpora (han)
+    #[arg(long, value_name = "N")]
+    train_epochs: Option<u32>,
 
     /// Epochs of 40 texts of each document that the model is asked for to correct the surrogate; 0
     /// takes it as it is (han)
@@ -95,7 +95,7 @@ impl SurrogateArgs {
         }
         let mut options = SurrogateOptions {
             device: self.device.parse::<Device>()?,
-            epochs: self.train_epochs.into(),
+            epochs: self.train_epochs.map(u64::from),
             ..SurrogateOptions::default()
         };
         options.network.seed = seed;

@@ -90,7 +90,7 @@ class HANTextExplainer(_Texts):
         self,
         classes=None,
         word_embedding_path=None,
-        train_epochs=6,
+        train_epochs=None,
         *,
         word_embedding_words=None,
         learns_embedding=True,
@@ -101,10 +101,11 @@ class HANTextExplainer(_Texts):
 
         `word_embedding_path` is a file of word vectors: GloVe's or word2vec's text, Parquet, or .npy, with the words
         in the file `word_embedding_words`; words without a vector begin at random ones. Without vectors all do. They
-        are trained, too, unless `learns_embedding=False`. `train_epochs` are the epochs at most; the training ends
-        where `patience` epochs in a row did not lower the loss of the texts that are held out, and then takes the
-        best. `answers` (texts, outputs) are the model's, where they are known. Called again, without vectors, it goes
-        on where it ended, up to `train_epochs` in all. Ctrl-C ends it, and leaves what was learned.
+        are trained, too, unless `learns_embedding=False`. `train_epochs` are the epochs at most, by default 6, or more
+        of small corpora; the training ends where `patience` epochs in a row did not lower the loss of the texts that
+        are held out, and then takes the best. `answers` (texts, outputs) are the model's, where they are known. Called
+        again, without vectors, it goes on where it ended, up to `train_epochs` in all. Ctrl-C ends it, and leaves what
+        was learned.
         """
         texts = self._corpus()
         if classes is not None:
@@ -115,7 +116,7 @@ class HANTextExplainer(_Texts):
             "vectors": None if word_embedding_path is None else os.fsdecode(word_embedding_path),
             "words": None if word_embedding_words is None else os.fsdecode(word_embedding_words),
             "learns_embedding": bool(learns_embedding),
-            "epochs": _parameters.count("train_epochs", train_epochs, 1, bits=32),
+            "epochs": None if train_epochs is None else _parameters.count("train_epochs", train_epochs, 1, bits=32),
             "patience": None if patience is None else _parameters.count("patience", patience, 1, bits=32),
         }
         if answers is not None:
