@@ -299,7 +299,8 @@ Options:
                                    (han)
       --embedding-words <FILE>     The words of vectors in an .npy file: a text with one in each
                                    line, or a table (han)
-      --train-epochs <N>           Epochs of the surrogate's training at most (han) [default: 6]
+      --train-epochs <N>           Epochs of the surrogate's training at most; 6 by default, more of
+                                   small corpora (han)
       --tune-epochs <N>            Epochs of 40 texts of each document that the model is asked for
                                    to correct the surrogate; 0 takes it as it is (han) [default: 5]
       --surrogate <DIR>            Folder of the surrogate: it is read where there is one, else
