@@ -13,4 +13,5 @@ pub(super) use design::{Design, MOST_PAIRS, Sampling};
 pub(super) use draw::Pair;
 pub(super) use exact::Exact;
 pub(super) use pairs::interactions;
+#[cfg(feature = "text")]
 pub(super) use solve::Factor;

@@ -27,7 +27,7 @@ impl Han {
     /// The mean loss of documents.
     ///
     /// # Errors
-    /// As [`Training::train`].
+    /// As [`super::Training::train`].
     pub fn loss(&self, corpus: Corpus<'_>) -> Result<f64> {
         self.check_corpus(corpus)?;
         let answers = self.answers(corpus.documents)?;
