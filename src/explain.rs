@@ -1,6 +1,8 @@
 //! Explainers: a model, a value function and a device, ready for rows.
 
 mod amount;
+#[allow(dead_code, reason = "the methods that need it follow")]
+mod answers;
 mod background;
 mod check;
 mod coalitions;

@@ -72,7 +72,7 @@ impl Surrogate {
         let han = network(&vocabulary, vectors, &space, options)?;
         let mut made = Self {
             vocabulary,
-            training: Training::new(han).on(&options.device),
+            training: Training::new(han),
             space,
             output_names,
             fidelity: Fidelity::default(),
@@ -84,8 +84,8 @@ impl Surrogate {
         Ok(made)
     }
 
-    /// Goes on training with the documents and answers that it was trained on, up to so many epochs in all as the options
-    /// say; the documents that are held out are the same. `go_on` is as in [`Surrogate::train`].
+    /// Goes on training with the documents and answers that it was trained on, on the device and up to as many epochs in all
+    /// as the options say; the documents that are held out are the same. `go_on` is as in [`Surrogate::train`].
     ///
     /// # Errors
     /// As [`Surrogate::train`]; [`Error::Shape`] for answers of other outputs, or another number of documents while an epoch is
@@ -99,6 +99,7 @@ impl Surrogate {
     ) -> Result<()> {
         options.check()?;
         check(documents, answers, &self.output_names)?;
+        self.training.set_device(&options.device);
         let targets = self.space.targets(answers);
         let encoded: Vec<Encoded> = documents.iter().map(|d| self.encode(d)).collect();
         let seed = self.han().config().seed;
@@ -120,8 +121,8 @@ impl Surrogate {
         self.is_stopped = outcome.is_stopped;
         // Of a corpus too small to hold some out, all that there is are the documents themselves.
         let rows = if held.is_empty() { &learned } else { &held };
-        let documents: Vec<Encoded> = rows.iter().map(|&row| encoded[row].clone()).collect();
-        let found = self.encoded_answers(&documents)?;
+        let [(of_learned, _), (of_held, _)] = &parts;
+        let found = self.encoded_answers(if held.is_empty() { of_learned } else { of_held })?;
         let expected = answers.select(Axis(0), rows);
         let is_classes = self.space.is_classes();
         self.fidelity = Fidelity::of(&expected, &found, is_classes, !held.is_empty());

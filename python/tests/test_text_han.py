@@ -180,6 +180,14 @@ class TestExplaining:
         document = texts(1, 8)
         np.testing.assert_array_equal(loaded(document).values[0], trained(document).values[0])
         assert loaded.fidelity == trained.fidelity
+        with pytest.raises(ParameterError, match="tune_epochs: 51"):
+            loaded.explain_local(document, tune_epochs=51)
+        # What was loaded goes on, and is not begun anew with another seed.
+        others = {**SMALL, "seed": 5, "classes": ["no", "yes"]}
+        loaded = HANTextExplainer.load(tmp_path / "surrogate", classes, texts(500, 1), **others)
+        epochs = trained.fidelity["epochs"]
+        loaded.train_model(train_epochs=len(epochs) + 1, patience=None)
+        assert loaded.fidelity["epochs"][:-1] == epochs and len(loaded.fidelity["epochs"]) == len(epochs) + 1
         e = trained(document)
         whylight.save_explanation(e, tmp_path / "e.npz")
         again = whylight.load_explanation(tmp_path / "e.npz")

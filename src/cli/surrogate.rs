@@ -21,7 +21,7 @@ const CALL: usize = 1024;
 pub(super) struct SurrogateArgs {
     /// Column with what the model answers to each text, in place of the model; can be given several
     /// times, for several outputs (han)
-    #[arg(long, value_name = "COL")]
+    #[arg(long, value_name = "COL", conflicts_with_all = ["teacher", "teacher_command"])]
     pub(super) teacher_column: Vec<String>,
 
     /// Word vectors: the text of `GloVe` or word2vec, .parquet, or .npy with --embedding-words; without
@@ -37,9 +37,9 @@ pub(super) struct SurrogateArgs {
     #[arg(long, value_name = "N")]
     train_epochs: Option<u32>,
 
-    /// Epochs of 40 texts of each document that the model is asked for to correct the surrogate; 0
-    /// takes it as it is (han)
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    /// Epochs of 40 texts of each document that the model is asked for to correct the surrogate, up to
+    /// 50; 0 takes it as it is (han)
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(..=50))]
     tune_epochs: u32,
 
     /// Folder of the surrogate: it is read where there is one, else trained and written there (han)

@@ -118,8 +118,13 @@ impl Training {
     /// The same training on a device. What a GPU cannot hold trains on the CPU, and [`Training::device`] says why.
     #[must_use]
     pub fn on(mut self, device: &Device) -> Self {
-        self.device = gpu::able(&self, device, None);
+        self.set_device(device);
         self
+    }
+
+    /// Goes on on a device, as [`Training::on`] says.
+    pub fn set_device(&mut self, device: &Device) {
+        self.device = gpu::able(self, device, None);
     }
 
     /// Where it trains.

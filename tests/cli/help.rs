@@ -302,7 +302,8 @@ Options:
       --train-epochs <N>           Epochs of the surrogate's training at most; 6 by default, more of
                                    small corpora (han)
       --tune-epochs <N>            Epochs of 40 texts of each document that the model is asked for
-                                   to correct the surrogate; 0 takes it as it is (han) [default: 5]
+                                   to correct the surrogate, up to 50; 0 takes it as it is (han)
+                                   [default: 5]
       --surrogate <DIR>            Folder of the surrogate: it is read where there is one, else
                                    trained and written there (han)
       --device <DEVICE>            Where to train: auto, cpu, gpu, or gpu:N as `whylight devices`

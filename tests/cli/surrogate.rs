@@ -127,6 +127,19 @@ fn columns_answer_no_parts_of_texts() {
     let place = place(30);
     let error = place.fails(&format!("{CALL} --teacher-column score --method kernel"));
     assert!(error.contains("none of the corpus"), "{error}");
+    let error = place.fails(&format!(
+        "{CALL} --teacher-column score --teacher-command cat"
+    ));
+    assert!(error.contains("cannot be used with"), "{error}");
+    for epochs in ["51", "4294967295", "-1"] {
+        let error = place.fails(&format!(
+            "{CALL} --teacher-column score --tune-epochs {epochs}"
+        ));
+        assert!(
+            error.contains("tune-epochs") || error.contains("unexpected argument"),
+            "{error}"
+        );
+    }
     let error = place.fails(&format!("{CALL} --teacher-column scores"));
     assert!(error.contains("\"scores\""), "{error}");
 }

@@ -17,8 +17,8 @@ from ..explanation import TextExplanation
 from . import _Texts
 from ._models import texts_of
 
-#: Texts of a document that the model is asked for in an epoch of tuning.
-SAMPLES = 40
+#: Texts of a document that the model is asked for in an epoch of tuning, and epochs of it at most.
+SAMPLES, MOST = 40, 50
 
 
 class HANTextExplainer(_Texts):
@@ -104,8 +104,8 @@ class HANTextExplainer(_Texts):
         are trained, too, unless `learns_embedding=False`. `train_epochs` are the epochs at most, by default 6, or more
         of small corpora; the training ends where `patience` epochs in a row did not lower the loss of the texts that
         are held out, and then takes the best. `answers` (texts, outputs) are the model's, where they are known. Called
-        again, without vectors, it goes on where it ended, up to `train_epochs` in all. Ctrl-C ends it, and leaves what
-        was learned.
+        again, or for a surrogate that was loaded, and without vectors, it goes on where it ended, up to `train_epochs`
+        in all. Ctrl-C ends it, and leaves what was learned.
         """
         texts = self._corpus()
         if classes is not None:
@@ -134,7 +134,7 @@ class HANTextExplainer(_Texts):
             answers = self._answers(asked, texts)
         options = {**self._options, "method": self._method}
         with _Losses(self._show_progress) as progress:
-            if self._surrogate is not None and word_embedding_path is None and self._learned is not None:
+            if self._surrogate is not None and word_embedding_path is None:
                 ended = self._surrogate.learn(texts, answers, training, options, progress)
             else:
                 names = asked.said.get("output_names") or [f"output {k}" for k in range(answers.shape[1])]
@@ -206,11 +206,11 @@ class HANTextExplainer(_Texts):
 
     def explain_local(self, documents, classes=None, tune_epochs=5) -> TextExplanation:
         """The explanation of texts; the model is asked for each, or for 40 parts of each in every epoch of tuning."""
-        return self._told(documents, classes, _parameters.count("tune_epochs", tune_epochs, 0, bits=8))
+        return self._told(documents, classes, _epochs(tune_epochs))
 
     def explain_global(self, documents, classes=None, tune_epochs=0) -> TextExplanation:
         """The explanation of a corpus, without tuning: its `global_importance()` ranks the words over all documents."""
-        return self._told(documents, classes, _parameters.count("tune_epochs", tune_epochs, 0, bits=8))
+        return self._told(documents, classes, _epochs(tune_epochs))
 
     def _told(self, documents, classes, epochs):
         texts, asked = texts_of(documents), self._asked(classes)
@@ -263,6 +263,13 @@ class HANTextExplainer(_Texts):
         if fidelity["agreement"] is not None:
             said = f"agreement {fidelity['agreement']:.1%}, {said}"
         return f"the surrogate answers {fidelity['documents']:,} documents {where} as the model does: {said}"
+
+
+def _epochs(tune_epochs):
+    epochs = _parameters.count("tune_epochs", tune_epochs, 0, bits=8)
+    if epochs > MOST:
+        raise ParameterError(f"tune_epochs: {epochs} is not allowed: up to {MOST}")
+    return epochs
 
 
 class _Losses:

@@ -59,10 +59,11 @@ pub struct TextValues {
 
 impl TextValues {
     pub(super) fn new(document: Document, solved: Solved, method: TextMethod, texts: u64) -> Self {
-        let shape = (solved.players.len(), solved.answers.len());
+        let (players, outputs) = (solved.players.len(), solved.answers.len());
         let made = |cells: Vec<f64>| {
-            Array2::from_shape_vec(shape, cells)
-                .expect("invariant: a cell for each player and output")
+            Array2::from_shape_fn((players, outputs), |(player, output)| {
+                cells[player * outputs + output]
+            })
         };
         Self {
             document,
