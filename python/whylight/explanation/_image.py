@@ -7,9 +7,10 @@ import uuid
 import numpy as np
 
 from ..errors import ParameterError, ShapeError
+from ._details import Details, detail
 
 
-class ImageExplanation:
+class ImageExplanation(Details):
     """Values that add up, with the base value, to what the model says of an image.
 
     - `values`: of pixels an array (images, height, width, channels[, outputs]); of superpixels, of which every image
@@ -147,21 +148,9 @@ class ImageExplanation:
             return self._base + self._values.sum(axis=(1, 2, 3), dtype=np.float64)
         return self._base + np.array([part.sum(axis=0, dtype=np.float64) for part in self._values])
 
-    def _detail(name, doc):  # noqa: N805
-        return property(lambda self: self.details.get(name), doc=doc)
-
-    device = _detail("device", "The device that computed the values.")
-    seed = _detail("seed", "The seed.")
-    version = _detail("version", "The version of whylight.")
-    estimator = _detail("estimator", "How values are computed.")
-    exact = _detail("exact", "Whether the values are exact up to rounding.")
-    additivity_error = _detail("additivity_error", "The largest |base value + Σ values − answer| that was found.")
-    notes = _detail("notes", "What is worth knowing.")
-    del _detail
-
-    @property
-    def method(self) -> str:
-        return self.details.get("method", "unknown")
+    estimator = detail("estimator", "How values are computed.")
+    exact = detail("exact", "Whether the values are exact up to rounding.")
+    additivity_error = detail("additivity_error", "The largest |base value + Σ values − answer| that was found.")
 
     # interpret's face -----------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import DataError, FileError, ShapeError
 from ._head import BROKEN, damaged, naming
+from ._pack import decode, encode
 
 ENDING = ".npz"
 
@@ -33,6 +34,63 @@ def write(path, head, arrays):
                 os.remove(part)
     except OSError as error:
         raise FileError(f"{path}: {error.strerror or error}") from None
+
+
+def packed(e, lists, arrays):
+    """The parts of an explanation that are there, as arrays.
+
+    `lists` have one for each example, `arrays` one for all; both are names → attributes.
+    """
+    found = {}
+    for name, attribute in lists.items():
+        parts = getattr(e, attribute)
+        for i, part in enumerate(parts if parts is not None else ()):
+            found[f"{name}.{i}"] = part
+    for name, attribute in arrays.items():
+        part = getattr(e, attribute)
+        if part is not None:
+            found[name] = part
+    return found
+
+
+def unpacked(found, count, lists, arrays):
+    """The parts, by name, of so many examples."""
+    parts = {name: [found[f"{name}.{i}"] for i in range(count)] for name in lists if f"{name}.0" in found}
+    return parts | {name: found[name] for name in arrays if name in found}
+
+
+def head_of(e, form, version, **more):
+    """What the head says of an explanation of texts or images."""
+    lost = []
+    return {
+        "format": form,
+        "format_version": version,
+        "explanation_id": e.id,
+        "output_names": e.output_names,
+        "classes": encode(e.classes, lost),
+        "model_task": e.model_task,
+        "model_type": encode(e.model_type, lost),
+        "details": encode(e.details, lost),
+        **more,
+    }
+
+
+def read_head(head, *texts):
+    """What `head_of` said, for the constructor; `texts` have to be texts, too."""
+    names, details = head["output_names"], decode(head["details"])
+    if not isinstance(names, list) or not isinstance(details, dict):
+        raise ValueError("names or details of the wrong type")
+    texts = [head["explanation_id"], head["model_task"], *names, *texts]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("a name, an id or a document that is no text")
+    return {
+        "output_names": names,
+        "classes": decode(head["classes"]),
+        "model_task": head["model_task"],
+        "model_type": decode(head["model_type"]),
+        "details": details,
+        "id": head["explanation_id"],
+    }
 
 
 def read(path, formats):

@@ -7,10 +7,11 @@ import uuid
 import numpy as np
 
 from ..errors import ParameterError, ShapeError
+from ._details import Details
 from ._text_global import WordImportance
 
 
-class TextExplanation:
+class TextExplanation(Details):
     """What the words of documents add to what a model says of them.
 
     - `documents`: the texts; `words` the words of each; `offsets` their places, (words, 2), in characters:
@@ -178,19 +179,6 @@ class TextExplanation:
     def surrogate_answers(self):
         found = self.details.get("surrogate_answers")
         return None if found is None else self._of_outputs(np.asarray(found, np.float64))
-
-    def _detail(name, doc):  # noqa: N805
-        return property(lambda self: self.details.get(name), doc=doc)
-
-    device = _detail("device", "The device that computed the values.")
-    seed = _detail("seed", "The seed.")
-    version = _detail("version", "The version of whylight.")
-    notes = _detail("notes", "What is worth knowing.")
-    del _detail
-
-    @property
-    def method(self) -> str:
-        return self.details.get("method", "unknown")
 
     @property
     def exact(self) -> bool:

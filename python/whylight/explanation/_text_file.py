@@ -28,47 +28,13 @@ def save(e, path):
             f"{path}: an explanation of texts is not supported by directories and tables: give a path that ends in "
             f"{_npz.ENDING}"
         )
-    lost, arrays = [], {}
-    for name, attribute in LISTS.items():
-        parts = getattr(e, attribute)
-        for i, part in enumerate(parts if parts is not None else ()):
-            arrays[f"{name}.{i}"] = part
-    for name, attribute in ARRAYS.items():
-        part = getattr(e, attribute)
-        if part is not None:
-            arrays[name] = part
-    head = {
-        "format": FORMAT,
-        "format_version": VERSION,
-        "documents": e.documents,
-        "explanation_id": e.id,
-        "output_names": e.output_names,
-        "classes": encode(e.classes, lost),
-        "model_task": e.model_task,
-        "model_type": encode(e.model_type, lost),
-        "fidelity": encode(e.fidelity, lost),
-        "details": encode(e.details, lost),
-    }
-    _npz.write(path, head, arrays)
+    more = {"documents": e.documents, "fidelity": encode(e.fidelity, [])}
+    _npz.write(path, _npz.head_of(e, FORMAT, VERSION, **more), _npz.packed(e, LISTS, ARRAYS))
 
 
 def built(head, arrays) -> TextExplanation:
-    documents, names, details = head["documents"], head["output_names"], decode(head["details"])
-    if not isinstance(names, list) or not isinstance(documents, list) or not isinstance(details, dict):
-        raise ValueError("documents, names or details of the wrong type")
-    texts = [head["explanation_id"], head["model_task"], *names, *documents]
-    if not documents or not all(isinstance(text, str) for text in texts):
-        raise ValueError("no documents, or documents, names or an id that are no text")
-    parts = {name: [arrays[f"{name}.{i}"] for i in range(len(documents))] for name in LISTS if f"{name}.0" in arrays}
-    parts |= {name: arrays[name] for name in ARRAYS if name in arrays}
-    return TextExplanation(
-        documents,
-        output_names=names,
-        classes=decode(head["classes"]),
-        model_task=head["model_task"],
-        model_type=decode(head["model_type"]),
-        fidelity=decode(head["fidelity"]),
-        details=details,
-        id=head["explanation_id"],
-        **parts,
-    )
+    documents = head["documents"]
+    if not isinstance(documents, list) or not documents:
+        raise ValueError("no documents")
+    parts = _npz.unpacked(arrays, len(documents), LISTS, ARRAYS)
+    return TextExplanation(documents, fidelity=decode(head["fidelity"]), **_npz.read_head(head, *documents), **parts)
