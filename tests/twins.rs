@@ -129,6 +129,25 @@ fn values_of_paths_over_many_features_agree() {
     eprintln!("largest difference: {worst:.1e} by quadrature over long paths");
 }
 
+/// A software adapter leaves the loops of an invocation after a number of turns, and counts the test that ends a
+/// loop: of short paths, these are many.
+#[test]
+fn more_short_paths_than_a_launch_takes_agree() {
+    let Some(gpu) = gpu() else { return };
+    let spec = Spec {
+        trees: 140,
+        depth: 6,
+        features: 12,
+        split: 1.0,
+        ..Spec::default()
+    };
+    let case = Case::random(spec, 7, 70);
+    for split in [Split::Quadrature, Split::Tables] {
+        let got = case.on_gpu(gpu, split, Limits::default());
+        agree(&case.on_cpu(split), &got, TOLERANCE).unwrap_or_else(|e| panic!("{split:?}: {e}"));
+    }
+}
+
 #[test]
 fn more_features_than_a_tile_holds_agree() {
     let Some(gpu) = gpu() else { return };

@@ -123,10 +123,12 @@ impl Paths {
         let work = |segment: u32| {
             let segment = words.segments[segment as usize];
             let leaves = &words.leaves[segment.first as usize..segment.end as usize];
-            // Two passes over the conditions per quadruple of points; then the sums of the tile.
-            let work =
-                |leaf: &tree_quadrature::words::Leaf| 2 * leaf.work() + u64::from(leaf.chunks) + 2;
-            leaves.iter().map(work).sum::<u64>() + u64::from(kernel::tile()) + 2
+            // Two passes over the conditions per quadruple of points; then the sums of the tile. A loop that ends
+            // counts once more.
+            let work = |leaf: &tree_quadrature::words::Leaf| {
+                2 * leaf.work() + 3 * u64::from(leaf.chunks) + 2
+            };
+            leaves.iter().map(work).sum::<u64>() + u64::from(kernel::tile()) + 3
         };
         Self {
             lists: words.lists.clone(),
