@@ -121,7 +121,10 @@ class TestValues:
         assert [names[0] for names in e.get_ranked_local_names(1)] == ["excellent"] * 3
         assert e.get_ranked_global_names(1) == ["excellent"]
         if kind is TextExplainer:
-            assert e.details["methods"] == ["kernel", "kernel", "hierarchical"]
+            assert e.details["methods"] == ["kernel", "kernel", "lime"]
+            # What a method does not have is no number.
+            assert [np.isnan(errors).all() for errors in e.standard_errors] == [False, False, True]
+            assert np.isnan(e.local_fit).tolist() == [True, True, False] and "LIME" in e.notes[-1]
 
     def test_what_is_explained_beside_a_text_changes_nothing(self):
         texts = [*TEXTS, "good bad not " * 20, "good " * 300]

@@ -76,9 +76,9 @@ pub(super) struct Args {
     #[arg(long, value_name = "COL", default_value = "text")]
     column: String,
 
-    /// How to explain: auto (kernel; hierarchical for texts of more than 256 words), kernel (Kernel
-    /// SHAP of the players), hierarchical (Kernel SHAP of passages, then of the words in those that
-    /// matter most), lime, leave-one-out, han (a surrogate that learns what the model answers to the
+    /// How to explain: auto (kernel; lime for texts of more than 256 words, or more than --nsamples
+    /// suffice for, and hierarchical beyond 2000), kernel (Kernel SHAP of the players), hierarchical
+    /// (Kernel SHAP of passages, then of the words in those that matter most), lime, leave-one-out, han (a surrogate that learns what the model answers to the
     /// corpus; auto with --teacher-column), or random (numbers that know nothing of the model)
     #[arg(long, value_name = "METHOD", default_value = "auto", value_parser = value::text_method)]
     method: TextMethod,

@@ -311,8 +311,9 @@ Options:
       --corpus <FILE>              The texts: a table (.csv, .tsv, .parquet, .arrow), or .txt with
                                    one in each line
       --column <COL>               The column of the texts in the table [default: text]
-      --method <METHOD>            How to explain: auto (kernel; hierarchical for texts of more than
-                                   256 words), kernel (Kernel SHAP of the players), hierarchical
+      --method <METHOD>            How to explain: auto (kernel; lime for texts of more than 256
+                                   words, or more than --nsamples suffice for, and hierarchical
+                                   beyond 2000), kernel (Kernel SHAP of the players), hierarchical
                                    (Kernel SHAP of passages, then of the words in those that matter
                                    most), lime, leave-one-out, han (a surrogate that learns what the
                                    model answers to the corpus; auto with --teacher-column), or

@@ -509,6 +509,7 @@ fn long_documents_are_explained_by_passages_and_words() {
             };
         }
         let options = TextOptions {
+            method: TextMethod::Kernel,
             samples: Some(3000),
             ..TextOptions::default()
         };
@@ -532,6 +533,29 @@ fn long_documents_are_explained_by_passages_and_words() {
                 "{sentence} {at}: {found}"
             );
         }
+    }
+}
+
+#[test]
+fn the_method_is_what_suits_the_words_and_the_answers() {
+    let teacher = teacher(|text| [text.len() as f64]);
+    let text =
+        |words: usize| (0..words).fold(String::new(), |text, word| text + &format!("w{word} "));
+    for (words, samples, expected) in [
+        (256, None, TextMethod::Kernel),
+        (257, None, TextMethod::Lime),
+        (2001, None, TextMethod::Hierarchical),
+        (40, Some(300), TextMethod::Kernel),
+        (60, Some(300), TextMethod::Lime),
+        (60, Some(19), TextMethod::Hierarchical),
+        (3, Some(8), TextMethod::Kernel),
+    ] {
+        let options = TextOptions {
+            samples,
+            ..TextOptions::default()
+        };
+        let found = explain(&teacher, &[&text(words)], &options);
+        assert_eq!(found.documents[0].method, expected, "{words} {samples:?}");
     }
 }
 

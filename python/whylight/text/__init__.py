@@ -16,7 +16,7 @@ from ._models import Asked, texts_of
 
 PLAYERS = '"auto", "words", "distinct" or "sentences"'
 
-#: Words of a document that Kernel SHAP explains at once; longer ones are explained by passages first.
+#: Words of a document that Kernel SHAP explains at once where nobody says how.
 FLAT = 256
 
 
@@ -98,8 +98,7 @@ class _Texts:
         parts = {name: [part[name] for part in found] for name in found[0]}
         methods, exact, texts_of_each = (parts.pop(name) for name in ("method", "exact", "texts"))
         for name in ("standard_errors", "local_fit"):
-            if any(part is None for part in parts[name]):
-                parts[name] = None
+            parts[name] = _filled(parts[name], parts["values"] if name == "standard_errors" else parts["base_values"])
         details = {
             "method": self._name(methods),
             "methods": methods,
@@ -121,7 +120,7 @@ class _Texts:
 
     def _name(self, methods):
         names = {"kernel": "text_kernel_shap", "hierarchical": "text_kernel_shap", "leave-one-out": "leave_one_out"}
-        return names.get(methods[0], f"text_{methods[0]}")
+        return " and ".join(dict.fromkeys(names.get(method, f"text_{method}") for method in methods))
 
     def _notes(self, methods, calls, count):
         notes = [f"the model was asked {calls:,} time{'s' if calls > 1 else ''}, for {count:,} texts"]
@@ -132,6 +131,13 @@ class _Texts:
                 "that matter most; the words of the others share the value of their passage evenly"
             )
         return notes
+
+
+def _filled(parts, like):
+    """Numbers that some documents have, NaN for the others; None where none has."""
+    if all(part is None for part in parts):
+        return None
+    return [np.full(np.shape(one), np.nan) if part is None else part for part, one in zip(parts, like, strict=True)]
 
 
 class TextKernelExplainer(_Texts):
@@ -200,12 +206,14 @@ CORPUS = 500
 
 
 class TextExplainer(TextKernelExplainer):
-    """Explains texts by whatever suits them: a surrogate for corpora, Kernel SHAP for a few.
+    """Explains texts by whatever suits them: a surrogate for corpora, Kernel SHAP or LIME for a few.
 
     With `initialization_examples`, 500 texts or more that the model is asked for once each, and for as many documents
     at a time without them, a surrogate is trained, and corrected for each document, as by `HANTextExplainer`. Otherwise
-    documents of up to 256 words are explained as by `TextKernelExplainer`, and longer ones by passages first, so that
-    they cost no more. `explainer.reasons` says why. Parameters are those of `TextKernelExplainer`.
+    documents of up to 256 words are explained as by `TextKernelExplainer`, if `nsamples` are six or more for each word;
+    others as by `TextLIMEExplainer`, which orders words better from as many answers, and beyond 2000 words, or three for
+    each of the `nsamples`, by passages first. `explainer.reasons` says why. Parameters are those of
+    `TextKernelExplainer`.
     """
 
     def __init__(self, model, initialization_examples=None, **options):
@@ -241,9 +249,15 @@ class TextExplainer(TextKernelExplainer):
         return self._han.explain_local(texts, classes)
 
     def _notes(self, methods, calls, count):
-        if "hierarchical" in methods:
+        notes = super()._notes(methods, calls, count)
+        others = len(methods) - methods.count("kernel")
+        if others:
             self.reasons["Kernel SHAP of all words"] = (
-                f"{methods.count('hierarchical'):,} of {len(methods):,} documents have more than {FLAT} words, or more "
-                "than nsamples allow"
+                f"{others:,} of {len(methods):,} documents have more than {FLAT} words, or more than nsamples allow"
             )
-        return super()._notes(methods, calls, count)
+        if "lime" in methods:
+            notes.append(
+                f"{methods.count('lime'):,} of {len(methods):,} documents were explained by LIME, whose values do not "
+                "add up to the answer"
+            )
+        return notes

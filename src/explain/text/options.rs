@@ -5,14 +5,19 @@ use std::str::FromStr;
 use crate::error::{Error, Result};
 use crate::text::Document;
 
-/// Words of a document that flat Kernel SHAP explains where nobody says how.
+/// Words of a document that flat Kernel SHAP explains where nobody says how, and those that LIME does beyond.
 const FLAT: usize = 256;
+const OF_LIME: usize = 2000;
+
+/// Words for each text that the model is asked for, beyond which LIME says little of a word.
+const WORDS_OF_SAMPLE: usize = 3;
 
 /// How words are given values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum TextMethod {
-    /// Kernel SHAP of up to 256 players, hierarchical beyond.
+    /// Kernel SHAP of up to 256 players, for whom the texts suffice; LIME of up to 2000 words, which orders them better
+    /// from as many answers; hierarchical beyond.
     #[default]
     Auto,
     /// Kernel SHAP.
@@ -191,12 +196,15 @@ impl TextOptions {
             // All coalitions of a few players need no estimate.
             6 * players + 2 <= samples as usize || players < 20 && 1 << players <= samples as usize
         });
+        let is_too_much = is_of_words && (players > most || !affords);
         match self.method {
-            TextMethod::Auto | TextMethod::Kernel
-                if is_of_words && (players > most || !affords) =>
+            TextMethod::Auto
+                if is_too_much
+                    && players <= OF_LIME.min(WORDS_OF_SAMPLE * self.samples_of_lime()) =>
             {
-                TextMethod::Hierarchical
+                TextMethod::Lime
             }
+            TextMethod::Auto | TextMethod::Kernel if is_too_much => TextMethod::Hierarchical,
             TextMethod::Auto => TextMethod::Kernel,
             method => method,
         }
