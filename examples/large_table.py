@@ -1,4 +1,4 @@
-"""A table that is too large for other tools: the importance of every feature over all rows, and the values of each row in a
+"""A table that is too large for other tools: the importance of every feature over all rows, and the values of some in a
 file, in a bounded memory, on a GPU where there is one.
 
     pip install ./python lightgbm

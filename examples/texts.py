@@ -4,7 +4,6 @@ pip install ./python scikit-learn
 python examples/texts.py
 """
 
-import itertools
 import random
 
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -26,7 +25,8 @@ def review(kind):
     return ". ".join(part.capitalize() for part in parts) + "."
 
 
-texts, labels = zip(*((review([bad, good][label]), label) for label in itertools.islice(itertools.cycle([0, 1]), 800)))
+labels = [0, 1] * 400
+texts = [review([bad, good][label]) for label in labels]
 model = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, labels)
 classes = ["bad", "good"]
 
@@ -45,5 +45,5 @@ explainer = whylight.HANTextExplainer(model, texts, classes=classes)
 explainer.train_model()
 print(f"the surrogate answers {explainer.fidelity['agreement']:.1%} of the texts that it did not see as the model does")
 e = explainer.explain_global(texts)
-for name, value in list(e.get_feature_importance_dict(8).items()):
+for name, value in e.get_feature_importance_dict(8).items():
     print(f"  {name:<12}{value:.3f}")
