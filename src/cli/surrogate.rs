@@ -1,7 +1,9 @@
 //! `--method han`: a surrogate is trained on the corpus, and explains it.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::{Array2, Axis, concatenate};
@@ -89,6 +91,11 @@ impl SurrogateArgs {
         })
     }
 
+    /// Whether something is asked for that a surrogate alone has.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.embeddings.is_some() || self.surrogate.is_some() || self.train_epochs.is_some()
+    }
+
     fn trained(&self, teacher: &Teacher, documents: &[Document], seed: u64) -> Result<Surrogate> {
         if let Some(folder) = self.surrogate.as_deref().filter(|folder| folder.exists()) {
             return Surrogate::load(folder);
@@ -112,6 +119,7 @@ impl SurrogateArgs {
         };
         let answers = answers(teacher, documents)?;
         let bar = bar(documents.len() as u64, "documents learned");
+        let stop = stop();
         let trained = Surrogate::train(
             documents,
             &answers,
@@ -122,16 +130,55 @@ impl SurrogateArgs {
                 bar.set_length(now.documents as u64);
                 bar.set_position(now.done as u64);
                 bar.set_message(format!("epoch {}, loss {:.4}", now.epoch + 1, now.loss));
-                true
+                !stop.load(Ordering::Relaxed)
             },
         );
         bar.finish_and_clear();
+        // What follows is ended by Ctrl-C at once.
+        stop.store(true, Ordering::Relaxed);
         let trained = trained?;
         if let Some(folder) = &self.surrogate {
             trained.save(folder)?;
         }
+        if trained.is_stopped() {
+            return Err(Error::Predict {
+                source: stopped(self.surrogate.as_deref()).into(),
+            });
+        }
         Ok(trained)
     }
+}
+
+/// What Ctrl-C says, and says first, from now on: where it is said already, Ctrl-C ends the program.
+fn stop() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&stop);
+    // Where no handler can be had, Ctrl-C ends the program at once.
+    let _ = ctrlc::set_handler(move || {
+        if told.swap(true, Ordering::Relaxed) {
+            end();
+        }
+    });
+    stop
+}
+
+/// Ends the program as Ctrl-C does where nobody listens.
+#[expect(clippy::exit, reason = "there is nothing left that could be kept")]
+fn end() {
+    std::process::exit(130);
+}
+
+fn stopped(folder: Option<&Path>) -> String {
+    let kept = folder.map_or_else(
+        || "name a folder by --surrogate to keep what was learned".to_owned(),
+        |folder| {
+            format!(
+                "what was learned is in {0}, and --surrogate {0} explains by it",
+                folder.display()
+            )
+        },
+    );
+    format!("the training was stopped; {kept}")
 }
 
 /// What the model answers to all documents.

@@ -78,8 +78,9 @@ pub(super) struct Args {
 
     /// How to explain: auto (kernel; lime for texts of more than 256 words, or more than --nsamples
     /// suffice for, and hierarchical beyond 2000), kernel (Kernel SHAP of the players), hierarchical
-    /// (Kernel SHAP of passages, then of the words in those that matter most), lime, leave-one-out, han (a surrogate that learns what the model answers to the
-    /// corpus; auto with --teacher-column), or random (numbers that know nothing of the model)
+    /// (Kernel SHAP of passages, then of the words in those that matter most), lime, leave-one-out, han (a
+    /// surrogate that learns what the model answers to the corpus; auto with --teacher-column,
+    /// --embeddings or --surrogate), or random (numbers that know nothing of the model)
     #[arg(long, value_name = "METHOD", default_value = "auto", value_parser = value::text_method)]
     method: TextMethod,
 
@@ -121,8 +122,18 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let format = args.out.as_deref().map(WordsFormat::of).transpose()?;
     let (tokenizer, players) = args.players()?;
     let is_recorded = !args.surrogate.teacher_column.is_empty();
+    let is_wanted = is_recorded || args.surrogate.is_wanted();
     let method = match args.method {
-        TextMethod::Auto if is_recorded => TextMethod::Han,
+        TextMethod::Auto if is_wanted => TextMethod::Han,
+        TextMethod::Han => TextMethod::Han,
+        method if args.surrogate.is_wanted() => {
+            return Err(Error::Parameter {
+                name: "method",
+                got: method.name().to_owned(),
+                allowed: "han, or auto: vectors, a folder and epochs are those of a surrogate"
+                    .to_owned(),
+            });
+        }
         method => method,
     };
     let options = TextOptions {

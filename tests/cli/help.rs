@@ -316,8 +316,9 @@ Options:
                                    beyond 2000), kernel (Kernel SHAP of the players), hierarchical
                                    (Kernel SHAP of passages, then of the words in those that matter
                                    most), lime, leave-one-out, han (a surrogate that learns what the
-                                   model answers to the corpus; auto with --teacher-column), or
-                                   random (numbers that know nothing of the model) [default: auto]
+                                   model answers to the corpus; auto with --teacher-column,
+                                   --embeddings or --surrogate), or random (numbers that know
+                                   nothing of the model) [default: auto]
       --players <WHO>              Who plays: words, distinct (all places of a word as one),
                                    sentences, tokens (of --tokenizer), or auto (distinct for lime,
                                    else words) [default: auto]

@@ -123,6 +123,55 @@ done
 }
 
 #[test]
+fn vectors_and_folders_are_those_of_a_surrogate() {
+    let place = place(60);
+    let call = format!("{CALL} --teacher-command 'sh model.sh'");
+    for options in [
+        "--method lime --embeddings glove.txt",
+        "--method kernel --surrogate learned",
+        "--method random --train-epochs 1",
+    ] {
+        let error = place.fails(&format!("{call} {options}"));
+        assert!(
+            error.starts_with("1: ") && error.contains("method"),
+            "{error}"
+        );
+    }
+    // Without a method, they ask for one: the vectors are looked for.
+    place.write("model.sh", "read name; while read -r n; do echo $n; while [ $n -gt 0 ]; do IFS= read -r l; echo 0.5; n=$((n - 1)); done; done");
+    let error = place.fails(&format!("{call} --embeddings glove.txt"));
+    assert!(error.contains("glove.txt"), "{error}");
+}
+
+#[test]
+fn a_training_that_is_stopped_leaves_what_was_learned() {
+    let place = place(2000);
+    let call = format!("{CALL} --teacher-column score --surrogate learned --train-epochs 5000");
+    let training = std::process::Command::new(assert_cmd::cargo::cargo_bin!("whylight"))
+        .args(super::words(&call))
+        .current_dir(place.path("."))
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    let interrupted = std::process::Command::new("kill")
+        .args(["-INT", &training.id().to_string()])
+        .status();
+    assert!(interrupted.unwrap().success());
+    let done = training.wait_with_output().unwrap();
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("--surrogate learned explains by it"),
+        "{said}"
+    );
+    let again = place.run(&format!(
+        "{CALL} --teacher-column score --surrogate learned"
+    ));
+    assert_eq!(again.code, 0, "{}", again.stderr);
+}
+
+#[test]
 fn columns_answer_no_parts_of_texts() {
     let place = place(30);
     let error = place.fails(&format!("{CALL} --teacher-column score --method kernel"));
