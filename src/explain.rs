@@ -1,7 +1,6 @@
 //! Explainers: a model, a value function and a device, ready for rows.
 
 mod amount;
-#[allow(dead_code, reason = "the methods that need it follow")]
 mod answers;
 mod background;
 mod check;
@@ -14,6 +13,7 @@ mod method;
 mod others;
 mod output;
 mod pace;
+pub mod permutation;
 mod players;
 mod run;
 #[cfg(feature = "text")]

@@ -18,6 +18,7 @@ pub mod gpu_trees;
 pub mod han;
 #[cfg(feature = "gpu")]
 pub mod kernel;
+pub mod metric;
 pub mod model;
 mod random;
 pub mod report;

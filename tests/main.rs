@@ -23,6 +23,7 @@ mod linear;
 mod native;
 mod network;
 mod onnx;
+mod permutation;
 #[cfg(unix)]
 mod program;
 mod reference;

@@ -20,10 +20,10 @@ use crate::reference::shapley;
 use crate::support::random::Random;
 
 /// A model, and which of its outputs is explained.
-struct Case {
-    name: String,
-    model: Model,
-    output: Output,
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) model: Model,
+    pub(crate) output: Output,
     /// The largest error beside the largest value.
     bound: f64,
 }
@@ -132,7 +132,7 @@ fn mlp(
 }
 
 /// Every kind of model, kernel, activation and decision.
-fn cases(features: usize) -> Vec<Case> {
+pub(crate) fn cases(features: usize) -> Vec<Case> {
     let mut random = Random(7);
     let gammas: Vec<f64> = (0..features).map(|j| 0.1 + 0.05 * (j % 3) as f64).collect();
     let kernels = [

@@ -80,6 +80,16 @@ impl Answers {
         &self.names
     }
 
+    /// Which answers they are.
+    pub(super) fn output(&self) -> Output {
+        self.output
+    }
+
+    /// What trees' margins are put through.
+    pub(super) fn link(&self) -> Link {
+        self.link
+    }
+
     /// Whether they are probabilities for all that is known.
     pub(super) fn is_probability(&self) -> bool {
         self.output == Output::Probability || self.link.is_probability()

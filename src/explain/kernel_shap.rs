@@ -14,7 +14,7 @@ mod asked;
 mod check;
 mod games;
 mod link;
-mod native;
+pub(super) mod native;
 mod rounds;
 mod source;
 

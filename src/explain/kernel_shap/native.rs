@@ -8,7 +8,7 @@ mod gpu;
 #[cfg(not(feature = "gpu"))]
 #[path = "native/no_gpu.rs"]
 mod gpu;
-mod lower;
+pub(in crate::explain) mod lower;
 
 use std::sync::Arc;
 

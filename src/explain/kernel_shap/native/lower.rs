@@ -22,16 +22,16 @@ use crate::model::{
 
 /// A model as its units.
 #[derive(Debug)]
-pub(super) struct Lowered {
+pub(in crate::explain) struct Lowered {
     pub(super) combine: Combine,
     /// What every sum over features begins with, by unit.
-    pub(super) start: Vec<f64>,
+    pub(in crate::explain) start: Vec<f64>,
     terms: Addend,
     /// What units are divided by, where rows are normalised: the last unit is the sum that it comes of.
     pub(super) norm: Option<Norm>,
     /// What makes the columns that terms are of, where these are not the raw ones.
     encoding: Option<Encoding>,
-    pub(super) body: Body,
+    pub(in crate::explain) body: Body,
     pub(super) decision: decision::Decision,
     /// One name per output.
     pub(super) names: Vec<String>,
@@ -52,7 +52,7 @@ enum Addend {
 
 /// What is made of units.
 #[derive(Debug)]
-pub(super) enum Body {
+pub(in crate::explain) enum Body {
     /// They are margins.
     Sums { machines: usize },
     /// They are the likenesses to support vectors.
@@ -76,7 +76,7 @@ pub(super) enum Body {
 impl Lowered {
     /// # Errors
     /// [`crate::Error::Unsupported`] for an output that the model does not have, or a model with no units.
-    pub(super) fn new(model: &Model, output: Output) -> Result<Self> {
+    pub(in crate::explain) fn new(model: &Model, output: Output) -> Result<Self> {
         let wants_probability = match output {
             Output::Raw => false,
             Output::Probability => true,
@@ -278,7 +278,7 @@ impl Lowered {
     }
 
     /// Of all terms; with a norm, one is none of the model's.
-    pub(super) fn units(&self) -> usize {
+    pub(in crate::explain) fn units(&self) -> usize {
         self.start.len()
     }
 
@@ -294,7 +294,7 @@ impl Lowered {
     }
 
     /// Adds what a cell gives to the sums of the units.
-    pub(super) fn add(&self, feature: usize, cell: f64, sums: &mut [f64]) {
+    pub(in crate::explain) fn add(&self, feature: usize, cell: f64, sums: &mut [f64]) {
         match &self.encoding {
             None => self.add_column(feature, cell, sums),
             Some(encoding) => encoding.add(self, feature, cell, sums),

@@ -1,0 +1,369 @@
+//! Permutation importance: how much worse a model's answers fit the labels once a column is shuffled (Breiman 2001,
+//! "Random forests"; of any model Fisher, Rudin & Dominici 2019, "All models are wrong, but many are useful").
+//!
+//! A row whose column j is shuffled takes its cell of column j from another row, and all others from its own. No such
+//! row is made where the structure of a model offers better: of trees, only those are walked again, from the first
+//! node that the other cell leaves by another branch; of machines, neurons and sums, one term of each unit changes.
+//! What results is what the model answers to the rows that were shuffled, summed in another order: to 1e-12 of the
+//! margin. Black boxes are asked for rows of several shuffled columns at once, as many as the memory limit lets.
+//!
+//! With strata, rows are shuffled only among those of the same stratum: conditional importance, in the sense of
+//! Strobl et al. (2008).
+
+mod asked;
+mod labels;
+mod orders;
+mod result;
+mod trees;
+mod units;
+
+use std::sync::Arc;
+
+use ndarray::Array2;
+use rayon::prelude::*;
+
+use self::asked::Asked;
+use self::orders::Strata;
+use self::trees::Walks;
+use self::units::Units;
+use super::Output;
+use super::answers::Answers;
+use super::players::{Group, Players};
+use super::threads::Threads;
+use crate::data::{Encoder, View};
+use crate::device::Device;
+use crate::error::{Error, MEMORY, Result};
+use crate::metric::Score;
+use crate::model::{Model, Precision};
+
+pub use self::labels::judge;
+pub use self::orders::{permutation, strata_of};
+pub use self::result::PermutationImportance;
+
+/// Bytes that answers may take where nobody says.
+const LIMIT: u64 = 1 << 28;
+
+/// Repeats at most.
+pub const MAX_REPEATS: usize = 100_000;
+
+/// How to compute permutation importances.
+#[derive(Debug, Clone)]
+pub struct PermutationOptions {
+    /// The device; see [`PermutationImportance::device_reason`].
+    pub device: Device,
+    /// CPU threads; 0 takes all.
+    pub threads: usize,
+    /// Bytes that shuffled rows and the answers to them may take; `None` for a quarter of a gibibyte. What one shuffled
+    /// column takes is the least.
+    pub memory_limit: Option<u64>,
+    /// Which answers of the model are scored.
+    pub output: Output,
+    /// How often each column is shuffled, up to [`MAX_REPEATS`].
+    pub n_repeats: usize,
+    /// The permutation of a column is drawn from this, its place among the model's features, and the repeat.
+    pub seed: u64,
+    /// Columns that are shuffled together.
+    pub groups: Vec<Group>,
+    /// By row a number: rows are shuffled among those of the same one. `None` shuffles among all.
+    pub strata: Option<Vec<u32>>,
+}
+
+impl PermutationOptions {
+    /// The defaults on a device: raw answers, 5 repeats, the seed 0.
+    pub fn on(device: Device) -> Self {
+        Self {
+            device,
+            threads: 0,
+            memory_limit: None,
+            output: Output::Raw,
+            n_repeats: 5,
+            seed: 0,
+            groups: Vec::new(),
+            strata: None,
+        }
+    }
+}
+
+/// The columns of rows as the model reads them, and who is shuffled.
+struct Rows {
+    /// (feature, row).
+    cells: Vec<f64>,
+    /// Rows.
+    height: usize,
+    players: Players,
+    /// By player its columns.
+    members: Vec<Vec<usize>>,
+}
+
+impl Rows {
+    fn column(&self, feature: usize) -> &[f64] {
+        &self.cells[feature * self.height..][..self.height]
+    }
+
+    fn features(&self) -> usize {
+        self.players.of.len()
+    }
+
+    /// A row of the model.
+    fn fill(&self, row: usize, to: &mut [f64]) {
+        for (feature, to) in to.iter_mut().enumerate() {
+            *to = self.cells[feature * self.height + row];
+        }
+    }
+
+    /// Whether a column has the same cell in all rows.
+    fn is_constant(&self, feature: usize) -> bool {
+        let column = self.column(feature);
+        let first = column.first().copied().unwrap_or_default();
+        let is_same = |cell: &f64| *cell == first || (cell.is_nan() && first.is_nan());
+        column.iter().all(is_same)
+    }
+}
+
+/// Players that are shuffled at a time: for each, its number, and by repeat the permutation.
+type Shuffled = [(usize, Vec<Vec<u32>>)];
+
+/// What answers rows whose columns are shuffled.
+trait Engine: Sync {
+    /// Its name in results.
+    fn name(&self) -> &'static str;
+
+    /// The answers to rows as they are, (rows, outputs).
+    fn base(&self, rows: &Rows) -> Result<Array2<f64>>;
+
+    /// The answers (rows, outputs) for each player and repeat, one after the other, as [`Engine::base`] would give them
+    /// of the shuffled rows.
+    fn answers(&self, rows: &Rows, shuffled: &Shuffled) -> Result<Vec<Array2<f64>>>;
+
+    /// Whether an answer can depend on a column.
+    fn reads(&self, _feature: usize) -> bool {
+        true
+    }
+}
+
+/// How much worse the answers of a model to rows are scored with each column, or group of columns, shuffled. `go_on` is
+/// told how many of the features are done and says whether to go on; `None` if it says no.
+///
+/// # Errors
+/// [`Error::Shape`] if the rows are not of the model's columns, or labels or strata not of the rows; [`Error::Data`]
+/// for no rows, a score that is not finite, and a category that the model does not take; [`Error::Parameter`] for no
+/// repeats or groups that overlap; [`Error::Unsupported`] for an output that the model does not have; and what a black
+/// box, or the metric, says.
+pub fn explain_permutation(
+    model: &Arc<Model>,
+    rows: &View<'_>,
+    score: &dyn Score,
+    options: &PermutationOptions,
+    go_on: &mut (dyn FnMut(u64) -> bool + Send),
+) -> Result<Option<PermutationImportance>> {
+    if options.n_repeats == 0 || options.n_repeats > MAX_REPEATS {
+        return Err(Error::Parameter {
+            name: "n_repeats",
+            got: options.n_repeats.to_string(),
+            allowed: format!("a whole number from 1 to {MAX_REPEATS}"),
+        });
+    }
+    let threads = Threads::new(options.threads)?;
+    threads.run(|| run(model, rows, score, options, go_on))
+}
+
+fn run(
+    model: &Arc<Model>,
+    view: &View<'_>,
+    score: &dyn Score,
+    options: &PermutationOptions,
+    go_on: &mut (dyn FnMut(u64) -> bool + Send),
+) -> Result<Option<PermutationImportance>> {
+    let players = Players::new(model.features(), &options.groups)?;
+    let rows = read(model, view, players)?;
+    if let Some(labels) = score.rows().filter(|&labels| labels != rows.height) {
+        return Err(Error::Shape {
+            what: "the labels".to_owned(),
+            expected: format!("one for each of {} rows", rows.height),
+            got: labels.to_string(),
+        });
+    }
+    let strata = Strata::new(rows.height, options.strata.as_deref())?;
+    let answers = Answers::new(model, options.output)?;
+    let outputs = answers.names().len();
+    let limit = options.memory_limit.unwrap_or(LIMIT);
+    let engine = engine(model, &rows, answers, limit)?;
+    let mut notes = Vec::new();
+    let base = engine.base(&rows)?;
+    let base_score = finite(score.score(base.view())?, score, "of the rows as they are")?;
+    let count = rows.players.len();
+    let mut importances = Array2::zeros((count, options.n_repeats));
+    let changes = |player: &usize| {
+        let members = &rows.members[*player];
+        (members.iter()).any(|&feature| engine.reads(feature) && !rows.is_constant(feature))
+    };
+    let (active, still): (Vec<usize>, Vec<usize>) = (0..count).partition(changes);
+    let is_constant = |player: &&usize| rows.members[**player].iter().all(|&f| rows.is_constant(f));
+    let constant: Vec<&str> = (still.iter().filter(is_constant))
+        .map(|&player| rows.players.names[player].as_str())
+        .collect();
+    if !constant.is_empty() {
+        notes.push(format!(
+            "{} of {count} features are constant, and of importance 0: {}",
+            constant.len(),
+            listed(&constant)
+        ));
+    }
+    let sign = if score.is_error() { 1.0 } else { -1.0 };
+    // As many repeats of as many players at a time as the answers to them may take.
+    let one = (8 * rows.height * outputs + 4 * rows.height).max(1) as u64;
+    let at_once = (limit / one).max(1) as usize;
+    let repeats_at_once = options.n_repeats.min(at_once);
+    let players_at_once = (at_once / repeats_at_once).max(1);
+    let mut done = still.len() as u64;
+    for players in active.chunks(players_at_once) {
+        for first in (0..options.n_repeats).step_by(repeats_at_once) {
+            let repeats = first..options.n_repeats.min(first + repeats_at_once);
+            let draw = |&player: &usize| {
+                let place = rows.members[player][0];
+                let permutations = repeats.clone();
+                let permutations =
+                    permutations.map(|repeat| strata.permutation(options.seed, place, repeat));
+                (player, permutations.collect())
+            };
+            let shuffled: Vec<(usize, Vec<Vec<u32>>)> = players.par_iter().map(draw).collect();
+            let answers = engine.answers(&rows, &shuffled)?;
+            let scores: Vec<f64> = (answers.par_iter())
+                .map(|answers| score.score(answers.view()))
+                .collect::<Result<_>>()?;
+            for (at, found) in scores.into_iter().enumerate() {
+                let player = players[at / repeats.len()];
+                let name = &rows.players.names[player];
+                let found = finite(found, score, &format!("with {name} shuffled"))?;
+                importances[[player, first + at % repeats.len()]] = sign * (found - base_score);
+            }
+        }
+        done += players.len() as u64;
+        if !go_on(done) {
+            return Ok(None);
+        }
+    }
+    let mut result = PermutationImportance::new(
+        rows.players.names,
+        importances,
+        base_score,
+        score,
+        model,
+        options,
+    );
+    result.groups = rows.players.groups;
+    engine.name().clone_into(&mut result.engine);
+    result.rows = rows.height as u64;
+    result.strata = options.strata.as_ref().map(|_| strata.count() as u64);
+    result.notes = notes;
+    Ok(Some(result))
+}
+
+/// The engine for a model.
+fn engine<'a>(
+    model: &'a Model,
+    rows: &Rows,
+    answers: Answers,
+    limit: u64,
+) -> Result<Box<dyn Engine + 'a>> {
+    if let Model::Trees(trees) = model
+        && !trees.has_linear_leaves()
+    {
+        return Ok(Box::new(Walks::new(trees, rows, answers)));
+    }
+    if let Some(units) = Units::new(model, answers.output(), rows.players.len())? {
+        return Ok(Box::new(units));
+    }
+    Ok(Box::new(Asked::new(answers, limit)))
+}
+
+/// The cells of rows, checked.
+fn read(model: &Model, view: &View<'_>, players: Players) -> Result<Rows> {
+    let encoder = Encoder::new(model.features(), view.names(), view.columns())?;
+    let batch = encoder.batch(view)?;
+    let (rows, features) = (view.rows(), encoder.features());
+    if rows == 0 {
+        return Err(Error::Data {
+            path: MEMORY.into(),
+            at: "the rows".to_owned(),
+            reason: "none; expected rows to shuffle, with their labels".to_owned(),
+        });
+    }
+    if i32::try_from(rows).is_err() {
+        return Err(Error::Unsupported {
+            what: format!("{rows} rows"),
+            by: "permutation importance".to_owned(),
+            instead: "take a sample of the rows".to_owned(),
+        });
+    }
+    let mut cells = vec![0.0; rows * features];
+    batch.fill(0..rows, &mut cells)?;
+    let mut members = vec![Vec::new(); players.len()];
+    for (feature, &player) in players.of.iter().enumerate() {
+        members[player as usize].push(feature);
+    }
+    let rows = Rows {
+        cells,
+        height: rows,
+        players,
+        members,
+    };
+    if let Model::Encoded(_) = model {
+        let mut row = vec![0.0; features];
+        for number in 0..rows.height {
+            rows.fill(number, &mut row);
+            if let Some(column) = model.unknown_category(&row) {
+                return Err(Error::Data {
+                    path: MEMORY.into(),
+                    at: format!("row {}, {}", number + 1, batch.title(column)),
+                    reason: format!(
+                        "the category {}, which the model was not trained on and refuses",
+                        row[column]
+                    ),
+                });
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// A score, or whose it is that is none.
+fn finite(found: f64, score: &dyn Score, what: &str) -> Result<f64> {
+    if found.is_finite() {
+        return Ok(found);
+    }
+    Err(Error::Data {
+        path: MEMORY.into(),
+        at: format!("the metric {}", score.name()),
+        reason: format!("{found} {what}; expected a finite number"),
+    })
+}
+
+/// Some names for a message.
+fn listed(names: &[&str]) -> String {
+    let more = if names.len() > 8 { ", …" } else { "" };
+    format!("{}{more}", names[..names.len().min(8)].join(", "))
+}
+
+/// How many distinct cells come before each cell of a column, as it is read; a missing one comes after all.
+fn ranks(column: &[f64], precision: Precision) -> (Vec<i32>, Vec<f64>) {
+    let cells: Vec<f64> = column
+        .iter()
+        .map(|&cell| precision.read(cell) + 0.0)
+        .collect();
+    let mut values: Vec<f64> = cells
+        .iter()
+        .copied()
+        .filter(|cell| !cell.is_nan())
+        .collect();
+    values.sort_unstable_by(f64::total_cmp);
+    values.dedup();
+    let rank = |cell: &f64| {
+        if cell.is_nan() {
+            trees::MISSING
+        } else {
+            values.partition_point(|value| value < cell) as i32
+        }
+    };
+    (cells.par_iter().map(rank).collect(), values)
+}
