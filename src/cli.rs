@@ -9,6 +9,7 @@ mod groups;
 mod input;
 mod network;
 mod output;
+mod permutation;
 mod source;
 #[cfg(feature = "text")]
 mod surrogate;

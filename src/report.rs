@@ -5,6 +5,7 @@
 
 mod cell;
 mod columns;
+mod importance;
 mod json;
 mod npy;
 mod ranking;
@@ -15,6 +16,7 @@ mod words;
 
 pub use cell::Cell;
 pub use columns::{Columns, cell_names, column_names, extra_column_names};
+pub use importance::{importance_csv, importance_json, importance_ranking};
 pub use json::json;
 pub use npy::Npy;
 pub use ranking::ranking;

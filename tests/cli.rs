@@ -13,6 +13,7 @@ mod explain;
 mod help;
 mod kernel;
 mod memory;
+mod permutation;
 #[cfg(all(feature = "text", unix))]
 mod surrogate;
 #[cfg(all(feature = "text", unix))]

@@ -80,6 +80,13 @@ fn as_object<S: Serializer>(engines: &[(String, usize)], serializer: S) -> Resul
 
 pub(super) fn run(args: &Args) -> Result<()> {
     use_threads(args.threads)?;
+    if args.input.is_permutation() {
+        return Err(Error::Unsupported {
+            what: "the method permutation".to_owned(),
+            by: "bench".to_owned(),
+            instead: "take tree, deep or kernel; explain says how long permutation took".to_owned(),
+        });
+    }
     let (model, background) = args.input.load()?;
     let chosen = match args.device.as_str() {
         "all" => devices::all(),

@@ -13,6 +13,7 @@ use whylight::{Error, Explainer, Options, Result};
 
 use super::input::{Input, shown};
 use super::output::{Format, PartFile};
+use super::permutation::{self, PermutationArgs};
 use super::value;
 use super::{note, show, use_threads};
 
@@ -26,16 +27,20 @@ const STEPS: usize = 8;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
-    input: Input,
+    pub(super) input: Input,
+
+    #[command(flatten)]
+    pub(super) permutation: PermutationArgs,
 
     /// Where to compute: auto, cpu, gpu, or gpu:N as `whylight devices` numbers them
     #[arg(long, default_value = "auto")]
-    device: String,
+    pub(super) device: String,
 
     /// File to write: .json (the whole result), .npy (the values), .parquet, .arrow or .csv (a row
-    /// per explained row); without it, the ranking and the first rows are shown
+    /// per explained row, of permutation .csv with a row per feature); without it, the ranking and the first rows are
+    /// shown
     #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    pub(super) out: Option<PathBuf>,
 
     /// CPU threads; all by default
     #[arg(long, value_name = "N", value_parser = value::threads)]
@@ -43,15 +48,19 @@ pub(super) struct Args {
 
     /// Memory that rows and their values may take, such as 512MiB
     #[arg(long, value_name = "SIZE", value_parser = value::bytes)]
-    memory_limit: Option<u64>,
+    pub(super) memory_limit: Option<u64>,
 
     /// Rows whose values are held against the model's float64 margin: a number, or all
     #[arg(long, value_name = "N", value_parser = value::rows)]
-    additivity_rows: Option<u64>,
+    pub(super) additivity_rows: Option<u64>,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
     use_threads(args.threads)?;
+    if args.input.is_permutation() {
+        return permutation::run(args);
+    }
+    args.permutation.check_unused()?;
     let format = args.out.as_deref().map(Format::of).transpose()?;
     if format == Some(Format::Json) && args.memory_limit.is_some() {
         return Err(Error::Parameter {

@@ -34,7 +34,8 @@ pub(super) struct Input {
 
     /// How to explain: auto (tree for trees, deep for an ONNX network that kernel would have to ask, kernel for
     /// any other model), tree (exact Tree SHAP), deep (Deep SHAP on the graph of an ONNX network, against a
-    /// background), or kernel (Kernel SHAP of what the model answers, against a background)
+    /// background), kernel (Kernel SHAP of what the model answers, against a background), or permutation (how much
+    /// worse the answers are once a column is shuffled; see --labels)
     #[arg(long, value_name = "METHOD", default_value = "auto", value_parser = value::method)]
     method: Method,
 
@@ -112,10 +113,18 @@ pub(super) struct Input {
 }
 
 impl Input {
-    /// Reads the model, cut to the iterations that are asked for, or asks it a first time; and reads
-    /// its background.
-    pub(super) fn load(&self) -> Result<(Arc<Model>, Option<Table>)> {
-        let network = |path: &Path| self.network.load(path, self.columns());
+    /// Whether the method is permutation importance.
+    pub(super) fn is_permutation(&self) -> bool {
+        self.method == Method::Permutation
+    }
+
+    /// As [`Input::load`], of a table that has some columns beside the model's.
+    pub(super) fn load_beside(&self, apart: &[String]) -> Result<(Arc<Model>, Option<Table>)> {
+        let network = |path: &Path| {
+            let columns = self.columns();
+            let columns = columns.map(|columns| columns.saturating_sub(apart.len()));
+            self.network.load(path, columns)
+        };
         let found = match (self.method, self.source.path()) {
             (Method::Deep, Some(path)) => Found::Model(Box::new(network(path)?)),
             (Method::Deep, None) => return Err(no_network()),
@@ -123,7 +132,7 @@ impl Input {
         };
         let (mut model, background) = match found {
             Found::Asked(asked) => {
-                let (black_box, background) = self.ask(asked)?;
+                let (black_box, background) = self.ask(asked, apart)?;
                 (Model::BlackBox(black_box), Some(background))
             }
             Found::Model(model) => (*model, None),
@@ -148,12 +157,27 @@ impl Input {
         Ok((Arc::new(model), background))
     }
 
-    /// A model that is asked has the columns of its background where it does not name them, and as
+    /// Reads the model, cut to the iterations that are asked for, or asks it a first time; and reads
+    /// its background.
+    pub(super) fn load(&self) -> Result<(Arc<Model>, Option<Table>)> {
+        self.load_beside(&[])
+    }
+
+    /// A model that is asked has the columns of its background (or of the rows, where it needs none) where it does not name them, and as
     /// many outputs as it answers for the first row of it.
-    fn ask(&self, asked: Asked) -> Result<(BlackBox, Table)> {
+    fn ask(&self, asked: Asked, apart: &[String]) -> Result<(BlackBox, Table)> {
         let Asked { features, begin } = asked;
-        let (Some(table), Some(path)) = (self.background(features.as_deref())?, &self.background)
-        else {
+        let (table, path) = if self.is_permutation() {
+            let mut options =
+                (features.as_deref()).map_or_else(ReadOptions::default, ReadOptions::for_features);
+            options = self.reading(options);
+            options.drop.extend_from_slice(apart);
+            (Some(data::head(&self.data, &options, 1)?), Some(&self.data))
+        } else {
+            let table = self.background(features.as_deref())?;
+            (table, self.background.as_ref())
+        };
+        let (Some(table), Some(path)) = (table, path) else {
             return Err(Error::Parameter {
                 name: "background",
                 got: "none".to_owned(),

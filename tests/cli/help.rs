@@ -64,8 +64,10 @@ Options:
       --method <METHOD>            How to explain: auto (tree for trees, deep for an ONNX network
                                    that kernel would have to ask, kernel for any other model), tree
                                    (exact Tree SHAP), deep (Deep SHAP on the graph of an ONNX
-                                   network, against a background), or kernel (Kernel SHAP of what
-                                   the model answers, against a background) [default: auto]
+                                   network, against a background), kernel (Kernel SHAP of what the
+                                   model answers, against a background), or permutation (how much
+                                   worse the answers are once a column is shuffled; see --labels)
+                                   [default: auto]
       --nsamples <N>               Coalitions of an estimate, of each row: a number, or auto (2048
                                    and twice the number of features, or groups) [default: auto]
       --link <LINK>                What a coalition is worth, of the mean of what a model answers
@@ -116,11 +118,21 @@ Options:
       --iterations <WHICH>         The boosting iterations to explain: all, best (up to the one that
                                    early stopping chose), or A..B, counted from 0, without B
                                    [default: all]
+      --labels <COL>               Column of the rows that holds the true labels: numbers, or the
+                                   names or numbers of classes (permutation)
+      --metric <NAME>              How answers are scored, by the name that scikit-learn has for it,
+                                   such as accuracy, `f1_macro`, `roc_auc`, `log_loss`,
+                                   `mean_squared_error` or r2; by default `f1_micro` of classifiers,
+                                   `mean_absolute_error` of others (permutation)
+      --repeats <N>                How often each column is shuffled; 5 by default (permutation)
+      --strata <COL>               A column within whose values rows are shuffled, so that they keep
+                                   what goes with it; can be given several times (permutation)
       --device <DEVICE>            Where to compute: auto, cpu, gpu, or gpu:N as `whylight devices`
                                    numbers them [default: auto]
       --out <FILE>                 File to write: .json (the whole result), .npy (the values),
-                                   .parquet, .arrow or .csv (a row per explained row); without it,
-                                   the ranking and the first rows are shown
+                                   .parquet, .arrow or .csv (a row per explained row, of permutation
+                                   .csv with a row per feature); without it, the ranking and the
+                                   first rows are shown
       --threads <N>                CPU threads; all by default
       --memory-limit <SIZE>        Memory that rows and their values may take, such as 512MiB
       --additivity-rows <N>        Rows whose values are held against the model's float64 margin: a
@@ -170,8 +182,10 @@ Options:
       --method <METHOD>            How to explain: auto (tree for trees, deep for an ONNX network
                                    that kernel would have to ask, kernel for any other model), tree
                                    (exact Tree SHAP), deep (Deep SHAP on the graph of an ONNX
-                                   network, against a background), or kernel (Kernel SHAP of what
-                                   the model answers, against a background) [default: auto]
+                                   network, against a background), kernel (Kernel SHAP of what the
+                                   model answers, against a background), or permutation (how much
+                                   worse the answers are once a column is shuffled; see --labels)
+                                   [default: auto]
       --nsamples <N>               Coalitions of an estimate, of each row: a number, or auto (2048
                                    and twice the number of features, or groups) [default: auto]
       --link <LINK>                What a coalition is worth, of the mean of what a model answers
