@@ -7,6 +7,7 @@ mod devices;
 mod explain;
 mod groups;
 mod input;
+mod lime;
 mod network;
 mod output;
 mod permutation;

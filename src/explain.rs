@@ -8,6 +8,7 @@ mod coalitions;
 mod deep_shap;
 mod index;
 mod kernel_shap;
+pub mod lime;
 mod linear_shap;
 mod method;
 mod others;
@@ -31,6 +32,7 @@ use crate::explanation::{Explanation, Header, Sink, Trailer};
 use crate::model::Model;
 use deep_shap::DeepShap;
 use kernel_shap::KernelShap;
+use lime::{Lime, LimeOptions, LocalSamples};
 use linear_shap::LinearShap;
 use method::Method;
 use run::Runner;
@@ -98,6 +100,8 @@ pub struct Options {
     pub layer: Option<String>,
     /// Whether a black box may answer differently for the same row: else that is an error.
     pub allow_noise: bool,
+    /// To explain any model by LIME, whose values are the coefficients of linear models.
+    pub lime: Option<Box<LimeOptions>>,
 }
 
 impl Options {
@@ -122,6 +126,7 @@ impl Options {
             fallback: None,
             layer: None,
             allow_noise: false,
+            lime: None,
         }
     }
 }
@@ -186,6 +191,9 @@ impl Explainer {
         background: Option<Background<'_>>,
         options: Options,
     ) -> Result<Self> {
+        if let Some(lime) = &options.lime {
+            return Self::by_lime(model, background.as_ref(), &options, lime);
+        }
         let takes_links = !matches!(&*model, Model::Trees(_) | Model::Linear(_));
         if options.link != Link::Identity && !takes_links {
             return Err(Error::Unsupported {
@@ -252,6 +260,76 @@ impl Explainer {
                 options,
             },
         })
+    }
+
+    fn by_lime(
+        model: Arc<Model>,
+        background: Option<&Background<'_>>,
+        options: &Options,
+        lime: &LimeOptions,
+    ) -> Result<Self> {
+        let threads = Threads::new(options.threads)?;
+        let method = threads.run(|| Lime::new(model, background, options, lime))?;
+        Ok(Self {
+            runner: Runner {
+                method: Box::new(method),
+                threads,
+                options: options.clone(),
+            },
+        })
+    }
+
+    /// The samples of one row, for a linear model of the caller's; `None` of a method that is not LIME.
+    ///
+    /// # Errors
+    /// As [`Explainer::explain`].
+    pub fn local_samples(&self, row: &View<'_>) -> Result<Option<LocalSamples>> {
+        self.runner
+            .ask(row, |method, rows| method.local_samples(rows))
+    }
+
+    /// SP-LIME: at most so many of the explained rows, those that cover the most of what the model does, in the order of
+    /// the choice; see [`lime::pick`]. `rows` are those of the explanation.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for other rows than the explanation has; as [`Explainer::explain`].
+    pub fn pick(
+        &self,
+        explanation: &Explanation,
+        rows: &View<'_>,
+        budget: usize,
+    ) -> Result<Vec<usize>> {
+        if rows.rows() != explanation.values.dim().0 {
+            return Err(Error::Shape {
+                what: "the rows of an explanation".to_owned(),
+                expected: explanation.values.dim().0.to_string(),
+                got: rows.rows().to_string(),
+            });
+        }
+        let components = self.components(rows)?;
+        Ok(lime::pick(explanation.values.view(), &components, budget))
+    }
+
+    /// By row, what is true of the cells of each feature and of the samples that are like it, such as `age <= 28.0`. Empty
+    /// of a method that is not LIME.
+    ///
+    /// # Errors
+    /// As [`Explainer::explain`].
+    pub fn rules(&self, rows: &View<'_>) -> Result<Vec<Vec<String>>> {
+        let rules = self.runner.ask(rows, |method, rows| method.rules(rows))?;
+        Ok(rules.unwrap_or_default())
+    }
+
+    /// By row and feature, a number of what the cell is like: the components of [`lime::pick`]. Empty of a method that is
+    /// not LIME.
+    ///
+    /// # Errors
+    /// As [`Explainer::explain`].
+    pub fn components(&self, rows: &View<'_>) -> Result<Vec<usize>> {
+        let components = self
+            .runner
+            .ask(rows, |method, rows| method.components(rows))?;
+        Ok(components.unwrap_or_default())
     }
 
     /// How a reader has to read the columns of this model.

@@ -2,11 +2,12 @@
 
 mod summary;
 
-use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 use serde::Serialize;
 
 use crate::data::Table;
 use crate::error::Result;
+use crate::explain::lime::Locality;
 
 pub use summary::Summary;
 
@@ -25,7 +26,8 @@ pub struct Header {
     pub estimator: String,
     /// Whether the values are exact up to rounding.
     pub exact: bool,
-    /// Expected output, per output: what the values of a row are added to.
+    /// Expected output, per output: what the values of a row are added to. Of LIME the mean answer to the samples: its
+    /// rows have base values of their own.
     pub base_values: Vec<f64>,
     /// How a value weighs what a feature adds to each coalition: `shapley`, or `banzhaf`, whose values
     /// do not add up.
@@ -63,6 +65,9 @@ pub struct Header {
     pub device: String,
     /// Why this device.
     pub device_reason: String,
+    /// Of LIME, its samples, and what is alike in a column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lime: Option<Box<Locality>>,
     /// The seed; exact methods draw no random numbers and ignore it.
     pub seed: u64,
     /// The version of whylight.
@@ -70,6 +75,11 @@ pub struct Header {
 }
 
 impl Header {
+    /// Whether each row has base values of its own, and says how well its model fits.
+    pub fn has_intercepts(&self) -> bool {
+        self.lime.is_some()
+    }
+
     /// Whether each row says what its values miss the answer by.
     pub fn has_completeness_delta(&self) -> bool {
         self.method == "deep_shap"
@@ -142,6 +152,13 @@ pub struct Explanation {
     pub completeness_delta: Option<Array2<f32>>,
     /// By row, whether the values are the fallback's; of a method that has one.
     pub recomputed: Option<Vec<bool>>,
+    /// What the values of each row are added to, (rows, outputs), where rows have base values of their own: the
+    /// intercepts of LIME.
+    pub intercepts: Option<Array2<f64>>,
+    /// How well the linear model of each row fits, (rows, outputs), of LIME: the weighted R² of its samples.
+    pub local_fit: Option<Array2<f32>>,
+    /// By row, its place in the table that was explained (counted from 0), where rows were picked.
+    pub picked: Option<Vec<usize>>,
     /// The explained cells, for reports; labels and numbers as the table has them. See
     /// [`Explanation::with_data`].
     pub data: Option<Table>,
@@ -156,6 +173,10 @@ pub struct Block<'a> {
     pub completeness_delta: Option<ArrayView2<'a, f32>>,
     /// By row, as [`Explanation::recomputed`].
     pub recomputed: Option<&'a [bool]>,
+    /// (rows, outputs), as [`Explanation::intercepts`].
+    pub intercepts: Option<ArrayView2<'a, f64>>,
+    /// (rows, outputs), as [`Explanation::local_fit`].
+    pub local_fit: Option<ArrayView2<'a, f32>>,
 }
 
 impl<'a> From<ArrayView3<'a, f32>> for Block<'a> {
@@ -165,6 +186,8 @@ impl<'a> From<ArrayView3<'a, f32>> for Block<'a> {
             values,
             completeness_delta: None,
             recomputed: None,
+            intercepts: None,
+            local_fit: None,
         }
     }
 }
@@ -202,6 +225,45 @@ impl Explanation {
         )
     }
 
+    /// The explanation of some of its rows (counted from 0), which must be there, in this order.
+    #[must_use]
+    pub fn select(self, rows: &[usize]) -> Self {
+        fn of<T: Clone>(all: Option<&Array2<T>>, rows: &[usize]) -> Option<Array2<T>> {
+            all.map(|all| all.select(Axis(0), rows))
+        }
+        let rows: Vec<usize> = (rows.iter().copied())
+            .filter(|&row| row < self.values.dim().0)
+            .collect();
+        let errors = self.standard_errors.as_ref();
+        let marks = self.recomputed.as_ref();
+        Self {
+            trailer: Trailer {
+                rows: rows.len() as u64,
+                ..self.trailer.clone()
+            },
+            values: self.values.select(Axis(0), &rows),
+            standard_errors: errors.map(|errors| errors.select(Axis(0), &rows)),
+            completeness_delta: of(self.completeness_delta.as_ref(), &rows),
+            recomputed: marks.map(|marks| rows.iter().map(|&row| marks[row]).collect()),
+            intercepts: of(self.intercepts.as_ref(), &rows),
+            local_fit: of(self.local_fit.as_ref(), &rows),
+            data: self.data.and_then(|table| table.select(&rows).ok()),
+            header: self.header,
+            picked: Some(rows),
+        }
+    }
+
+    /// The rows as one block, for a sink.
+    pub fn block(&self) -> Block<'_> {
+        Block {
+            values: self.values.view(),
+            completeness_delta: self.completeness_delta.as_ref().map(|all| all.view()),
+            recomputed: self.recomputed.as_deref(),
+            intercepts: self.intercepts.as_ref().map(|all| all.view()),
+            local_fit: self.local_fit.as_ref().map(|all| all.view()),
+        }
+    }
+
     /// The explanation with the table that was explained, for reports to show its cells.
     #[must_use]
     pub fn with_data(self, table: Table) -> Self {
@@ -213,7 +275,7 @@ impl Explanation {
     /// Equal means keep the order of the features.
     pub fn ranking(&self) -> Vec<(usize, f64)> {
         let rows = self.values.dim().0.max(1) as f64;
-        let features = self.values.axis_iter(ndarray::Axis(1));
+        let features = self.values.axis_iter(Axis(1));
         rank(features.map(|values| {
             let sizes = values.iter().map(|&value| f64::from(value.abs()));
             sizes.sum::<f64>() / rows

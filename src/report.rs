@@ -4,6 +4,7 @@
 //! are sinks, because their files can be larger than the memory.
 
 mod cell;
+mod coefficients;
 mod columns;
 mod importance;
 mod json;
@@ -15,6 +16,7 @@ mod waterfall;
 mod words;
 
 pub use cell::Cell;
+pub use coefficients::{Coefficients, coefficients};
 pub use columns::{Columns, cell_names, column_names, extra_column_names};
 pub use importance::{importance_csv, importance_json, importance_ranking};
 pub use json::json;

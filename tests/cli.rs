@@ -12,6 +12,7 @@ mod error;
 mod explain;
 mod help;
 mod kernel;
+mod lime;
 mod memory;
 mod permutation;
 #[cfg(all(feature = "text", unix))]

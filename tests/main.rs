@@ -19,6 +19,7 @@ mod han;
 mod iteration;
 mod kernels;
 mod lightgbm;
+mod lime;
 mod linear;
 mod native;
 mod network;

@@ -21,6 +21,7 @@ fn explanation(outputs: &[&str], values: Array3<f32>, data: Option<Table>) -> Ex
             index: "shapley".to_owned(),
             interactions: false,
             rules: Vec::new(),
+            lime: None,
             tolerance: None,
             fallback: String::new(),
             base_values: vec![0.5; outputs.len()],
@@ -49,6 +50,9 @@ fn explanation(outputs: &[&str], values: Array3<f32>, data: Option<Table>) -> Ex
         standard_errors: None,
         completeness_delta: None,
         recomputed: None,
+        intercepts: None,
+        local_fit: None,
+        picked: None,
         data,
     }
 }

@@ -28,6 +28,8 @@
 //! [`embedding`]; [`contributions`] has what their multipliers make of the differences. [`lines`] has the points where
 //! gradients are taken.
 //!
+//! [`weighted_gram`] sums the samples about explained rows for LIME.
+//!
 //! The network of texts reads its numbers in rows ([`matrix`]), word by word: [`vectors`], [`matmul`], [`gru`] and
 //! [`attention`], forward and back, [`loss`] and [`adam`].
 
@@ -83,6 +85,7 @@ pub mod tree_quadrature;
 pub mod tree_quadrature_interactions;
 pub mod tree_tables;
 pub mod vectors;
+pub mod weighted_gram;
 pub mod words;
 
 pub use block::{Block, ROWS};

@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::Axis;
-use whylight::data::{self, Reader, Table};
-use whylight::explanation::{Header, Sink, Summary, Trailer};
-use whylight::report::{self, Waterfall};
+use whylight::data::{self, Reader, Table, View};
+use whylight::explanation::{Explanation, Header, Sink, Summary, Trailer};
+use whylight::report::{self, Coefficients, Waterfall};
 use whylight::{Error, Explainer, Options, Result};
 
 use super::input::{Input, shown};
@@ -88,7 +88,25 @@ pub(super) fn run(args: &Args) -> Result<()> {
 fn to_file(args: &Args, explainer: &Explainer, out: &Path, format: Format) -> Result<()> {
     let options = args.input.reading(explainer.read_options());
     let start;
-    let trailer = if let Some(mut sink) = format.sink(out, explainer.header())? {
+    let trailer = if let Some(budget) = args.input.lime.sp {
+        let sink = format.sink(out, explainer.header())?;
+        let part = if sink.is_none() {
+            Some(PartFile::create(out)?)
+        } else {
+            None
+        };
+        start = Instant::now();
+        let explanation = picked(args, explainer, budget)?;
+        if let Some(mut sink) = sink {
+            sink.begin(explainer.header())?;
+            sink.block(&explanation.block())?;
+            sink.end(&explanation.trailer)?;
+        }
+        if let Some(part) = part {
+            part.write(&explanation)?;
+        }
+        explanation.trailer
+    } else if let Some(mut sink) = format.sink(out, explainer.header())? {
         let mut reader = Reader::open(&args.input.data, &options)?;
         start = Instant::now();
         stream(explainer, &mut reader, &mut *sink)?
@@ -108,7 +126,99 @@ fn to_file(args: &Args, explainer: &Explainer, out: &Path, format: Format) -> Re
     Ok(())
 }
 
+/// The rows that SP-LIME picks, with their cells.
+fn picked(args: &Args, explainer: &Explainer, budget: usize) -> Result<Explanation> {
+    let options = args.input.reading(explainer.read_options());
+    let table = data::read(&args.input.data, &options)?;
+    let in_file = |error: Error| error.in_file(&args.input.data);
+    let mut explanation = explainer.explain(&table).map_err(in_file)?;
+    let rows = explainer.pick(&explanation, &View::from(&table), budget)?;
+    let places: Vec<String> = rows.iter().map(|row| (row + 1).to_string()).collect();
+    let note = format!(
+        "SP-LIME picked the rows {} of {}",
+        places.join(", "),
+        table.rows()
+    );
+    explanation.trailer.notes.push(note);
+    Ok(explanation.with_data(table).select(&rows))
+}
+
+/// The linear models of rows that are there with their cells.
+fn coefficients(explainer: &Explainer, explanation: &Explanation) -> Result<String> {
+    let mut text = String::new();
+    let (Some(table), Some(intercepts), Some(fits)) = (
+        &explanation.data,
+        &explanation.intercepts,
+        &explanation.local_fit,
+    ) else {
+        return Ok(text);
+    };
+    let names = &explanation.header.output_names;
+    let rules = explainer.rules(&View::from(table))?;
+    for (row, rules) in rules.iter().enumerate() {
+        let values = explanation.values.index_axis(Axis(0), row);
+        let said = |output: usize| {
+            let values = values.column(output);
+            intercepts[[row, output]] + values.iter().map(|&value| f64::from(value)).sum::<f64>()
+        };
+        let largest = (0..names.len()).max_by(|&a, &b| said(a).total_cmp(&said(b)));
+        let largest = largest.unwrap_or(0);
+        let place = explanation
+            .picked
+            .as_ref()
+            .map_or(row, |picked| picked[row]);
+        let _ = write!(text, "\nRow {}", place + 1);
+        if names.len() > 1 {
+            let of = names.len();
+            let _ = write!(text, ", {} (the largest of {of} outputs)", names[largest]);
+        }
+        text += "\n\n";
+        let errors = explanation.standard_errors.as_ref();
+        let errors = errors.map(|errors| errors.index_axis(Axis(0), row).column(largest).to_vec());
+        let model = Coefficients {
+            rules,
+            values: &values.column(largest).to_vec(),
+            errors: &errors.unwrap_or_default(),
+            intercept: intercepts[[row, largest]],
+            local_fit: fits[[row, largest]],
+        };
+        text += &report::coefficients(model, STEPS);
+    }
+    Ok(text)
+}
+
+/// Global and local LIME: of the picked rows where some are to be picked, else of the first ones.
+fn lime_to_screen(args: &Args, explainer: &Explainer) -> Result<()> {
+    let options = args.input.reading(explainer.read_options());
+    let (explanation, ranking, trailer);
+    if let Some(budget) = args.input.lime.sp {
+        explanation = picked(args, explainer, budget)?;
+        ranking = explanation.ranking();
+        trailer = explanation.trailer.clone();
+    } else {
+        let mut summary = Summary::new(0);
+        let mut reader = Reader::open(&args.input.data, &options)?;
+        trailer = stream(explainer, &mut reader, &mut summary)?;
+        ranking = summary.ranking();
+        let table = data::head(&args.input.data, &options, ROWS)?;
+        explanation = explainer.explain(&table)?.with_data(table);
+    }
+    let header = explainer.header();
+    let mut text = account(header, &trailer);
+    let _ = writeln!(
+        text,
+        "\nFeatures by mean |coefficient| over {} rows\n",
+        trailer.rows
+    );
+    text += &report::ranking(&header.feature_names, &ranking, RANKED);
+    text += &coefficients(explainer, &explanation)?;
+    show(&text)
+}
+
 fn to_screen(args: &Args, explainer: &Explainer) -> Result<()> {
+    if explainer.header().lime.is_some() {
+        return lime_to_screen(args, explainer);
+    }
     let options = args.input.reading(explainer.read_options());
     let mut summary = Summary::new(ROWS);
     let mut reader = Reader::open(&args.input.data, &options)?;
@@ -220,13 +330,21 @@ pub(super) fn account(header: &Header, trailer: &Trailer) -> String {
             format!("{title}       {}\n", all.join(", "))
         }
     };
-    let additivity = if trailer.additivity_error.is_nan() {
+    let additivity = if header.has_intercepts() {
+        "none: coefficients do not add up".to_owned()
+    } else if trailer.additivity_error.is_nan() {
         format!("none: {} values do not add up", header.index)
     } else {
         format!(
             "error {:.1e}, the largest of {} rows checked",
             trailer.additivity_error, trailer.additivity_rows
         )
+    };
+    // Rows have base values of their own.
+    let base_title = if header.has_intercepts() {
+        "mean answer"
+    } else {
+        "base value "
     };
     let mut text = format!(
         "model       {}{}, {} features, {} output{}\n\
@@ -236,7 +354,7 @@ pub(super) fn account(header: &Header, trailer: &Trailer) -> String {
          because     {}\n\
          {engines}\
          rows        {}\n\
-         base value  {}{more}\n\
+         {base_title} {}{more}\n\
          additivity  {additivity}\n",
         header.model_format,
         match header.objective.as_str() {

@@ -11,6 +11,7 @@ use whylight::model::{BlackBox, Feature, Model};
 use whylight::{Error, Options, Result, Table};
 
 use super::groups::Groups;
+use super::lime::LimeArgs;
 use super::network::NetworkArgs;
 use super::note;
 use super::source::{Asked, Found, Source};
@@ -34,7 +35,8 @@ pub(super) struct Input {
 
     /// How to explain: auto (tree for trees, deep for an ONNX network that kernel would have to ask, kernel for
     /// any other model), tree (exact Tree SHAP), deep (Deep SHAP on the graph of an ONNX network, against a
-    /// background), kernel (Kernel SHAP of what the model answers, against a background), or permutation (how much
+    /// background), kernel (Kernel SHAP of what the model answers, against a background), lime (the coefficients of
+    /// a linear model about each row, of samples drawn as the background is), or permutation (how much
     /// worse the answers are once a column is shuffled; see --labels)
     #[arg(long, value_name = "METHOD", default_value = "auto", value_parser = value::method)]
     method: Method,
@@ -92,6 +94,9 @@ pub(super) struct Input {
 
     #[command(flatten)]
     network: NetworkArgs,
+
+    #[command(flatten)]
+    pub(super) lime: LimeArgs,
 
     /// Leave out the features that no split of the trees tests, whose values are 0
     #[arg(long)]
@@ -216,7 +221,14 @@ impl Input {
 
     /// These options with what the user says about the game.
     pub(super) fn options(&self, model: &Model, options: Options) -> Result<Options> {
+        let lime = if self.method == Method::Lime {
+            Some(Box::new(self.lime.options(model.features())?))
+        } else {
+            self.lime.check_unused()?;
+            None
+        };
         Ok(Options {
+            lime,
             value_function: self.value_function,
             interactions: self.interactions,
             index: self.index,

@@ -20,12 +20,14 @@ pub(super) enum Method {
     Kernel,
     /// Deep SHAP, of networks.
     Deep,
+    /// LIME, of any model.
+    Lime,
     /// Permutation importance, of any model, against labels.
     Permutation,
 }
 
 /// Methods whose names are taken, so that asking for one is answered and not guessed at.
-const PLANNED: [&str; 3] = ["linear", "lime", "mimic"];
+const PLANNED: [&str; 2] = ["linear", "mimic"];
 
 pub(super) fn method(text: &str) -> Result<Method, String> {
     match text {
@@ -33,12 +35,13 @@ pub(super) fn method(text: &str) -> Result<Method, String> {
         "tree" => Ok(Method::Tree),
         "kernel" => Ok(Method::Kernel),
         "deep" => Ok(Method::Deep),
+        "lime" => Ok(Method::Lime),
         "permutation" => Ok(Method::Permutation),
         planned if PLANNED.contains(&planned) => Err(format!(
             "this version explains trees, exactly, with `tree`, networks with `deep`, and any model with \
-             `kernel` or `permutation`; it does not have `{planned}`"
+             `kernel`, `lime` or `permutation`; it does not have `{planned}`"
         )),
-        _ => Err("expected auto, tree, deep, kernel or permutation".to_owned()),
+        _ => Err("expected auto, tree, deep, kernel, lime or permutation".to_owned()),
     }
 }
 
@@ -210,11 +213,12 @@ mod tests {
         assert_eq!(method("tree"), Ok(Method::Tree));
         assert_eq!(method("kernel"), Ok(Method::Kernel));
         assert_eq!(method("deep"), Ok(Method::Deep));
+        assert_eq!(method("lime"), Ok(Method::Lime));
         assert_eq!(method("permutation"), Ok(Method::Permutation));
-        assert!(method("lime").unwrap_err().contains("`lime`"));
+        assert!(method("mimic").unwrap_err().contains("`mimic`"));
         assert_eq!(
             method("shap"),
-            Err("expected auto, tree, deep, kernel or permutation".to_owned())
+            Err("expected auto, tree, deep, kernel, lime or permutation".to_owned())
         );
     }
 

@@ -188,6 +188,7 @@ impl DeepShap {
             } else {
                 Vec::new()
             },
+            lime: None,
             tolerance: options.tolerance,
             fallback: options
                 .fallback

@@ -132,6 +132,7 @@ impl KernelShap {
                 base_values,
                 interactions: options.interactions,
                 rules: Vec::new(),
+                lime: None,
                 tolerance: None,
                 fallback: String::new(),
                 index: options.index.name().to_owned(),

@@ -161,6 +161,7 @@ impl LinearShap {
             base_values,
             interactions: false,
             rules: Vec::new(),
+            lime: None,
             tolerance: None,
             fallback: String::new(),
             index: options.index.name().to_owned(),

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use super::amount::Amount;
+use super::lime::LocalSamples;
 use crate::data::Batch;
 use crate::error::{Error, MEMORY, Result};
 use crate::explanation::Header;
@@ -56,6 +57,26 @@ pub(super) trait Method: Debug + Send + Sync {
         false
     }
 
+    /// Whether rows have base values of their own, and say how well their model fits.
+    fn has_intercepts(&self) -> bool {
+        false
+    }
+
+    /// The samples of the first of some rows, of a method that fits a model to them.
+    fn local_samples(&self, _: &Rows<'_>) -> Result<Option<LocalSamples>> {
+        Ok(None)
+    }
+
+    /// By row and feature, a number of what the cell is like, of a method whose rows SP-LIME picks from.
+    fn components(&self, _: &Rows<'_>) -> Result<Option<Vec<usize>>> {
+        Ok(None)
+    }
+
+    /// By row, what is true of the cells of each feature, of a method that compares rows by rules.
+    fn rules(&self, _: &Rows<'_>) -> Result<Option<Vec<Vec<String>>>> {
+        Ok(None)
+    }
+
     /// Whether rows that miss the tolerance are computed again in another way.
     fn has_fallback(&self) -> bool {
         false
@@ -85,6 +106,10 @@ pub(super) struct Extra<'a> {
     pub(super) errors: &'a mut [f32],
     /// What base value and values add up to more than the model's answer, (rows, outputs), if [`Method::has_deltas`].
     pub(super) deltas: &'a mut [f32],
+    /// What the values of a row are added to, (rows, outputs), if [`Method::has_intercepts`].
+    pub(super) intercepts: &'a mut [f64],
+    /// How well the model of a row fits, (rows, outputs), if [`Method::has_intercepts`].
+    pub(super) fits: &'a mut [f32],
     /// By row, whether the values are the fallback's, if [`Method::has_fallback`].
     pub(super) recomputed: &'a mut [bool],
 }
@@ -106,6 +131,8 @@ pub(super) struct Found {
     /// The largest difference of a rescaled value from a better one, and the rows that were compared.
     pub(super) approximation_error: f64,
     pub(super) compared_rows: u64,
+    /// Rows with a category that no background row has.
+    pub(super) unseen_rows: u64,
     pub(super) asked: Asked,
 }
 
@@ -157,6 +184,7 @@ impl Found {
             recomputed_rows: self.recomputed_rows + other.recomputed_rows,
             approximation_error: self.approximation_error.max(other.approximation_error),
             compared_rows: self.compared_rows + other.compared_rows,
+            unseen_rows: self.unseen_rows + other.unseen_rows,
             asked: self.asked.with(other.asked),
         }
     }
@@ -194,6 +222,12 @@ impl Found {
                 "the values are those of the margin, rescaled: approximate, and off by up to {:.1e} \
                  on the {} rows that were computed exactly, or estimated, beside them",
                 self.approximation_error, self.compared_rows
+            ));
+        }
+        if self.unseen_rows > 0 {
+            notes.push(format!(
+                "{} rows have a category that no training row has: no sample is like them in it",
+                self.unseen_rows
             ));
         }
         notes.extend(self.asked.note());

@@ -105,6 +105,22 @@ impl Runner {
         Ok(trailer)
     }
 
+    /// What a method says of the rows of a view, taken as one batch.
+    pub(super) fn ask<T: Send>(
+        &self,
+        view: &View<'_>,
+        ask: impl FnOnce(&dyn Method, &Rows<'_>) -> Result<T> + Send,
+    ) -> Result<T> {
+        let run = Run::of(self, view)?;
+        let batch = run.encoder.batch(view)?;
+        let rows = Rows {
+            batch: &batch,
+            before: 0,
+            amount: run.amount,
+        };
+        self.threads.run(|| ask(&*self.method, &rows))
+    }
+
     /// A run over rows that lie in memory, and the room for their values and what comes with these.
     fn begin(&self, view: &View<'_>) -> Result<(Run<'_>, Array3<f32>, Extra)> {
         let run = Run::of(self, view)?;
@@ -113,13 +129,14 @@ impl Runner {
         Ok((run, Array3::zeros(shape), Extra::new(self, view.rows())))
     }
 
-    /// Standard errors, completeness deltas, and marks of the fallback, of a row.
-    fn extra_widths(&self) -> [usize; 3] {
+    /// Standard errors, completeness deltas, marks of the fallback, and intercepts, of a row.
+    fn extra_widths(&self) -> [usize; 4] {
         let (_, cells, outputs) = self.shape(0);
         [
             usize::from(self.method.has_errors()) * cells * outputs,
             usize::from(self.method.has_deltas()) * outputs,
             usize::from(self.method.has_fallback()),
+            usize::from(self.method.has_intercepts()) * outputs,
         ]
     }
 
@@ -146,26 +163,35 @@ struct Extra {
     deltas: Vec<f32>,
     /// By row.
     recomputed: Vec<bool>,
+    /// (row, output).
+    intercepts: Vec<f64>,
+    /// (row, output).
+    fits: Vec<f32>,
 }
 
 impl Extra {
     /// For so many rows.
     fn new(runner: &Runner, rows: usize) -> Self {
-        let [errors, deltas, marks] = runner.extra_widths();
+        let [errors, deltas, marks, intercepts] = runner.extra_widths();
         Self {
             errors: vec![0.0; rows * errors],
             deltas: vec![0.0; rows * deltas],
             recomputed: vec![false; rows * marks],
+            intercepts: vec![0.0; rows * intercepts],
+            fits: vec![0.0; rows * intercepts],
         }
     }
 
     /// The parts of some rows.
     fn rows(&mut self, runner: &Runner, rows: Range<usize>) -> method::Extra<'_> {
-        let [errors, deltas, marks] = runner.extra_widths();
+        let [errors, deltas, marks, intercepts] = runner.extra_widths();
+        let own = rows.start * intercepts..rows.end * intercepts;
         method::Extra {
             errors: &mut self.errors[rows.start * errors..rows.end * errors],
             deltas: &mut self.deltas[rows.start * deltas..rows.end * deltas],
             recomputed: &mut self.recomputed[rows.start * marks..rows.end * marks],
+            intercepts: &mut self.intercepts[own.clone()],
+            fits: &mut self.fits[own],
         }
     }
 }
@@ -198,8 +224,10 @@ impl<'a> Run<'a> {
             encoder,
             amount: Amount::of(rows),
             check: match runner.options.index {
-                Index::Shapley => Check::new(runner.options.additivity_rows, rows),
-                Index::Banzhaf => Check::undefined(),
+                Index::Shapley if !runner.method.has_intercepts() => {
+                    Check::new(runner.options.additivity_rows, rows)
+                }
+                _ => Check::undefined(),
             },
             found: Found::default(),
             rows: 0,
@@ -278,6 +306,8 @@ impl<'a> Run<'a> {
             values: values.view(),
             completeness_delta: ArrayView2::from_shape((rows, outputs), &extra.deltas).ok(),
             recomputed: (!extra.recomputed.is_empty()).then_some(&*extra.recomputed),
+            intercepts: ArrayView2::from_shape((rows, outputs), &extra.intercepts).ok(),
+            local_fit: ArrayView2::from_shape((rows, outputs), &extra.fits).ok(),
         })
     }
 
@@ -285,6 +315,8 @@ impl<'a> Run<'a> {
         let (rows, _, outputs) = values.dim();
         let errors = Array3::from_shape_vec(values.dim(), extra.errors);
         let deltas = Array2::from_shape_vec((rows, outputs), extra.deltas);
+        let intercepts = Array2::from_shape_vec((rows, outputs), extra.intercepts);
+        let fits = Array2::from_shape_vec((rows, outputs), extra.fits);
         Ok(Explanation {
             header: self.runner.method.header().clone(),
             trailer: self.trailer()?,
@@ -293,6 +325,9 @@ impl<'a> Run<'a> {
             standard_errors: errors.ok(),
             completeness_delta: deltas.ok(),
             recomputed: (!extra.recomputed.is_empty()).then_some(extra.recomputed),
+            intercepts: intercepts.ok(),
+            local_fit: fits.ok(),
+            picked: None,
             data: None,
         })
     }

@@ -273,6 +273,7 @@ impl TreeShap {
             base_values: expected.base_values,
             interactions: options.interactions,
             rules: Vec::new(),
+            lime: None,
             tolerance: None,
             fallback: String::new(),
             index: options.index.name().to_owned(),

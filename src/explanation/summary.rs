@@ -144,6 +144,7 @@ mod tests {
             objective: String::new(),
             interactions: false,
             rules: Vec::new(),
+            lime: None,
             tolerance: None,
             fallback: String::new(),
             cover: String::new(),

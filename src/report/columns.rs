@@ -35,18 +35,22 @@ pub fn column_names(header: &Header) -> Vec<String> {
         .collect()
 }
 
-/// The columns that follow the values: of networks what each row misses the answer by, and with a tolerance whether it
+/// The columns that follow the values: of LIME the intercept of each row, and how well its model fits; of networks what each row misses the answer by, and with a tolerance whether it
 /// passes it (1 or 0), and with a fallback whether that computed the row.
 pub fn extra_column_names(header: &Header) -> Vec<String> {
     let mut names = Vec::new();
+    let mut push = |title: &str| match &*header.output_names {
+        [_] => names.push(title.to_owned()),
+        outputs => names.extend(outputs.iter().map(|output| format!("{output} · {title}"))),
+    };
+    if header.has_intercepts() {
+        push("intercept");
+        push("local_fit");
+    }
     if !header.has_completeness_delta() {
         return names;
     }
-    let title = "completeness_delta";
-    match &*header.output_names {
-        [_] => names.push(title.to_owned()),
-        outputs => names.extend(outputs.iter().map(|output| format!("{output} · {title}"))),
-    }
+    push("completeness_delta");
     if header.tolerance.is_some() {
         names.push("past_tolerance".to_owned());
     }
@@ -82,6 +86,17 @@ impl Columns {
         let mut cells = Vec::new();
         for (row, values) in block.values.axis_iter(Axis(0)).enumerate() {
             cells.extend(values);
+            if let Some(intercepts) = block.intercepts {
+                cells.extend(
+                    intercepts
+                        .row(row)
+                        .iter()
+                        .map(|&intercept| intercept as f32),
+                );
+            }
+            if let Some(fits) = block.local_fit {
+                cells.extend(fits.row(row));
+            }
             let deltas = block
                 .completeness_delta
                 .map(|deltas| deltas.row(row).to_vec());
@@ -105,7 +120,7 @@ impl Sink for Columns {
     }
 
     fn block(&mut self, block: &Block<'_>) -> Result<()> {
-        if self.header.has_completeness_delta() {
+        if self.header.has_completeness_delta() || self.header.has_intercepts() {
             let rows = self.rows(block);
             return self.file.write(&rows);
         }

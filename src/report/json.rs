@@ -50,7 +50,19 @@ pub fn json(explanation: &Explanation, out: &mut dyn Write) -> io::Result<()> {
     object.field("standard_error", &trailer.standard_error)?;
     object.field("approximation_error", &trailer.approximation_error)?;
     object.field("output_names", &header.output_names)?;
-    object.field("base_values", &header.base_values)?;
+    if let Some(lime) = &header.lime {
+        object.field("lime", lime)?;
+    }
+    if let Some(picked) = &explanation.picked {
+        object.field("picked", picked)?;
+    }
+    match &explanation.intercepts {
+        Some(own) => object.rows(
+            "base_values",
+            own.axis_iter(Axis(0)).map(|row| row.to_vec()),
+        )?,
+        None => object.field("base_values", &header.base_values)?,
+    }
     object.field("feature_names", &header.feature_names)?;
     object.field("groups", &Named(&header.groups))?;
     let rows = explanation.values.axis_iter(Axis(0));
@@ -68,6 +80,9 @@ pub fn json(explanation: &Explanation, out: &mut dyn Write) -> io::Result<()> {
             "completeness_delta",
             deltas.axis_iter(Axis(0)).map(|row| row.to_vec()),
         )?;
+    }
+    if let Some(fits) = &explanation.local_fit {
+        object.rows("local_fit", fits.axis_iter(Axis(0)).map(|row| row.to_vec()))?;
     }
     if let Some(marks) = explanation.past_tolerance() {
         object.field("past_tolerance", &marks)?;

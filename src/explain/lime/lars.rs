@@ -1,0 +1,136 @@
+//! Least angle regression with the lasso's modification (Efron, Hastie, Johnstone & Tibshirani 2004), on the normal
+//! equations.
+
+use super::square::Cholesky;
+
+/// Steps at most, as scikit-learn takes them.
+const STEPS: usize = 500;
+
+/// The share of a correlation, by sample, below which the path ends: the precision of float32.
+const ENOUGH: f64 = f32::EPSILON as f64;
+
+/// What those in the path determine of a feature that may join them, at the least.
+const DETERMINED: f64 = 1e-7;
+
+/// Which features have a coefficient at each vertex of the lasso's path, from none on, for the products of features
+/// `gram` (size, size), and of features and the target, over so many samples.
+pub(super) fn path(size: usize, gram: &[f64], products: &[f64], samples: usize) -> Vec<Vec<usize>> {
+    let mut vertices = vec![Vec::new()];
+    let mut active: Vec<usize> = Vec::new();
+    let mut beta = vec![0.0; size];
+    let mut left = products.to_vec();
+    let mut is_refused = vec![false; size];
+    // The feature that lost its coefficient in the last step.
+    let mut dropped = None;
+    let mut before = f64::INFINITY;
+    while vertices.len() <= STEPS {
+        let open = (0..size).filter(|feature| !is_refused[*feature] && !active.contains(feature));
+        let open: Vec<usize> = open.collect();
+        let largest = |best: Option<usize>, &feature: &usize| match best {
+            Some(other) if left[other].abs() >= left[feature].abs() => best,
+            _ => Some(feature),
+        };
+        let next = open.iter().fold(None, largest);
+        let most = next.map_or(0.0, |feature| left[feature].abs());
+        if most / samples as f64 <= ENOUGH || active.len() >= size {
+            break;
+        }
+        if dropped.is_none() {
+            let Some(feature) = next else { break };
+            if pivot(size, gram, &active, feature) < DETERMINED {
+                is_refused[feature] = true;
+                continue;
+            }
+            active.push(feature);
+        }
+        if most > before {
+            break;
+        }
+        before = most;
+        let signs: Vec<f64> = active.iter().map(|&f| left[f].signum()).collect();
+        let part = part(size, gram, &active);
+        let Some(factor) = Cholesky::new(active.len(), &part) else {
+            break;
+        };
+        let mut direction = signs.clone();
+        factor.solve(&mut direction);
+        let inner: f64 = direction.iter().zip(&signs).map(|(a, b)| a * b).sum();
+        let angle = 1.0 / inner.sqrt();
+        direction.iter_mut().for_each(|step| *step *= angle);
+        let slope = |feature: usize| -> f64 {
+            let row = &gram[feature * size..][..size];
+            active
+                .iter()
+                .zip(&direction)
+                .map(|(&f, d)| row[f] * d)
+                .sum()
+        };
+        let mut step = most / angle;
+        for &feature in open.iter().filter(|f| !active.contains(f)) {
+            // One that was dropped is where the others are: it is met again on the other side alone.
+            let (slope, left) = (slope(feature), left[feature]);
+            let sides = [
+                (most - left, angle - slope, left > 0.0),
+                (most + left, angle + slope, left < 0.0),
+            ];
+            for (gap, pace, is_near) in sides {
+                let at = gap / pace;
+                if at > 0.0 && at < step && !(is_near && dropped == Some(feature)) {
+                    step = at;
+                }
+            }
+        }
+        // The first coefficient that reaches 0 leaves.
+        dropped = None;
+        let mut leaves = None;
+        for (place, &feature) in active.iter().enumerate() {
+            let at = -beta[feature] / direction[place];
+            if at > 0.0 && at < step {
+                step = at;
+                leaves = Some(place);
+            }
+        }
+        for (&feature, direction) in active.iter().zip(&direction) {
+            beta[feature] += step * direction;
+        }
+        for feature in 0..size {
+            let row = &gram[feature * size..][..size];
+            let slope: f64 = active
+                .iter()
+                .zip(&direction)
+                .map(|(&f, d)| row[f] * d)
+                .sum();
+            left[feature] -= step * slope;
+        }
+        if let Some(place) = leaves {
+            let feature = active.remove(place);
+            beta[feature] = 0.0;
+            dropped = Some(feature);
+        }
+        let mut with = active.clone();
+        with.retain(|&feature| beta[feature] != 0.0);
+        with.sort_unstable();
+        vertices.push(with);
+    }
+    vertices
+}
+
+/// The root of what a feature has beside those that are active.
+fn pivot(size: usize, gram: &[f64], active: &[usize], feature: usize) -> f64 {
+    let own = gram[feature * size + feature];
+    let part = part(size, gram, active);
+    let Some(factor) = Cholesky::new(active.len(), &part) else {
+        return 0.0;
+    };
+    let with: Vec<f64> = active.iter().map(|&f| gram[feature * size + f]).collect();
+    let mut solved = with.clone();
+    factor.solve(&mut solved);
+    let shared: f64 = with.iter().zip(&solved).map(|(a, b)| a * b).sum();
+    (own - shared).max(0.0).sqrt()
+}
+
+/// The rows and columns of some features.
+pub(super) fn part(size: usize, gram: &[f64], features: &[usize]) -> Vec<f64> {
+    let row = |&i: &usize| features.iter().map(move |&j| gram[i * size + j]);
+    features.iter().flat_map(row).collect()
+}

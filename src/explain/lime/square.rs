@@ -1,0 +1,63 @@
+//! Small symmetric matrices.
+
+/// A symmetric, positive definite matrix as L Lᵀ.
+#[derive(Debug, Clone)]
+pub(super) struct Cholesky {
+    size: usize,
+    /// L, (size, size); zeros above the diagonal.
+    cells: Vec<f64>,
+}
+
+impl Cholesky {
+    /// Of a matrix (size, size), of which the lower part is read; `None` if it is not positive definite.
+    pub(super) fn new(size: usize, matrix: &[f64]) -> Option<Self> {
+        let mut cells = vec![0.0; size * size];
+        for i in 0..size {
+            let (above, row) = cells.split_at_mut(i * size);
+            for j in 0..=i {
+                let inner = |other: &[f64]| -> f64 {
+                    let pairs = row[..j].iter().zip(&other[..j]);
+                    pairs.map(|(a, b)| a * b).sum()
+                };
+                if i == j {
+                    let pivot = matrix[i * size + i] - row[..i].iter().map(|a| a * a).sum::<f64>();
+                    if pivot <= 0.0 || !pivot.is_finite() {
+                        return None;
+                    }
+                    row[i] = pivot.sqrt();
+                } else {
+                    let other = &above[j * size..][..size];
+                    row[j] = (matrix[i * size + j] - inner(other)) / other[j];
+                }
+            }
+        }
+        Some(Self { size, cells })
+    }
+
+    /// The solution of L Lᵀ x = b, in the place of b.
+    pub(super) fn solve(&self, b: &mut [f64]) {
+        let row = |i: usize| &self.cells[i * self.size..][..self.size];
+        for i in 0..self.size {
+            let known: f64 = row(i)[..i].iter().zip(&*b).map(|(l, x)| l * x).sum();
+            b[i] = (b[i] - known) / row(i)[i];
+        }
+        for i in (0..self.size).rev() {
+            b[i] /= row(i)[i];
+            let x = b[i];
+            for (b, l) in b[..i].iter_mut().zip(row(i)) {
+                *b -= l * x;
+            }
+        }
+    }
+
+    /// The inverse, (size, size).
+    pub(super) fn inverse(&self) -> Vec<f64> {
+        let size = self.size;
+        let mut cells = vec![0.0; size * size];
+        for (i, row) in cells.chunks_mut(size.max(1)).enumerate() {
+            row[i] = 1.0;
+            self.solve(row);
+        }
+        cells
+    }
+}
