@@ -35,3 +35,37 @@ def three(target):
 @pytest.fixture
 def draw():
     return np.random.default_rng(5)
+
+
+@pytest.fixture(scope="session")
+def cancer():
+    datasets, ensemble = pytest.importorskip("sklearn.datasets"), pytest.importorskip("sklearn.ensemble")
+    x, y = datasets.load_breast_cancer(return_X_y=True)
+    return x, ensemble.RandomForestClassifier(50, random_state=0).fit(x, y)
+
+
+@pytest.fixture(scope="session")
+def iris():
+    datasets, linear = pytest.importorskip("sklearn.datasets"), pytest.importorskip("sklearn.linear_model")
+    x, y = datasets.load_iris(return_X_y=True)
+    return x, linear.LogisticRegression(max_iter=1000).fit(x, y)
+
+
+@pytest.fixture(scope="session")
+def mixed():
+    """A table with text, a category of numbers, moments, and numbers; a teacher that reads the text most."""
+    pandas = pytest.importorskip("pandas")
+    from surrogates import rent
+
+    draw = np.random.default_rng(1)
+    rows = 600
+    frame = pandas.DataFrame(
+        {
+            "city": draw.choice(["Bern", "Oslo", "Rome", "Wien"], rows),
+            "floor": draw.choice([1, 2, 7], rows),
+            "when": pandas.Timestamp("2020-01-01") + pandas.to_timedelta(draw.integers(0, 900 * 86400, rows), "s"),
+            "size": draw.normal(size=rows),
+            "noise": draw.normal(size=rows),
+        }
+    )
+    return frame, rent

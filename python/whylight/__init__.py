@@ -18,6 +18,13 @@ from .explanation import Explanation, ImageExplanation, TextExplanation, load_ex
 from .image import ImageExplainer
 from .kernel import KernelExplainer
 from .linear import LinearExplainer
+from .mimic import (
+    DecisionTreeExplainableModel,
+    LGBMExplainableModel,
+    LinearExplainableModel,
+    MimicExplainer,
+    SGDExplainableModel,
+)
 from .sample import SamplingPolicy
 from .summarise import Background, summarise
 from .tabular import TabularExplainer
@@ -28,6 +35,7 @@ from .tree import TreeExplainer
 __all__ = [
     "Background",
     "DataError",
+    "DecisionTreeExplainableModel",
     "DeepExplainer",
     "DeviceError",
     "Explanation",
@@ -39,10 +47,14 @@ __all__ = [
     "ImageExplainer",
     "ImageExplanation",
     "KernelExplainer",
+    "LGBMExplainableModel",
     "LeaveOneOutExplainer",
+    "LinearExplainableModel",
     "LinearExplainer",
+    "MimicExplainer",
     "ModelError",
     "ParameterError",
+    "SGDExplainableModel",
     "SamplingPolicy",
     "ShapeError",
     "TabularExplainer",

@@ -87,13 +87,13 @@ fn what_path_dependent_values_cannot_be_is_refused_with_the_reason() {
 #[test]
 fn a_method_that_is_not_there_is_answered() {
     let place = Place::new();
-    insta::assert_snapshot!(explain(&place, "--method lime"), @r"
-2: error: invalid value 'lime' for '--method <METHOD>': this version explains trees, exactly, with `tree`, networks with `deep`, and any model with `kernel` or `permutation`; it does not have `lime`
+    insta::assert_snapshot!(explain(&place, "--method linear"), @r"
+2: error: invalid value 'linear' for '--method <METHOD>': this version explains trees, exactly, with `tree`, networks with `deep`, and any model with `kernel`, `lime` or `permutation`; it does not have `linear`
 
 For more information, try '--help'.
 ");
     insta::assert_snapshot!(explain(&place, "--method shap"), @r"
-2: error: invalid value 'shap' for '--method <METHOD>': expected auto, tree, deep, kernel or permutation
+2: error: invalid value 'shap' for '--method <METHOD>': expected auto, tree, deep, kernel, lime or permutation
 
 For more information, try '--help'.
 ");
