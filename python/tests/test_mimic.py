@@ -252,22 +252,34 @@ def test_fidelity_is_that_of_rows_the_surrogate_never_saw(cancer):
 
     class Spy(LGBMExplainableModel):
         def fit(self, dataset, labels, **more):
-            taught.append(np.asarray(dataset))
+            taught.append((np.asarray(dataset), self))
             return super().fit(dataset, labels, **more)
 
     explainer = mimic(model, x, Spy)
-    known = {row.tobytes() for row in taught[0]}
+    (learned, measured), (whole, kept) = taught
+    known = {row.tobytes() for row in learned}
     held = np.array([row for row in x if row.tobytes() not in known])
     said = explainer.fidelity
-    assert said["held_out"] == len(held) == 113 and len(taught[0]) == len(x) - 113
-    p, q = model.predict_proba(held), explainer.surrogate_model.predict_proba(held)
+    assert said["held_out"] == len(held) == 113 and len(learned) == len(x) - 113
+    p, q = model.predict_proba(held), measured.predict_proba(held)
     assert said["agreement"] == pytest.approx((p.argmax(1) == q.argmax(1)).mean())
-    left, whole = ((p - q) ** 2).sum(0), ((p - p.mean(0)) ** 2).sum(0)
-    assert said["r2"] == pytest.approx((1 - left / whole).mean())
+    left, all_of_it = ((p - q) ** 2).sum(0), ((p - p.mean(0)) ** 2).sum(0)
+    assert said["r2"] == pytest.approx((1 - left / all_of_it).mean())
     terms = [a * np.log(a / b) if a > 0 else 0.0 for a, b in zip(p.ravel(), q.ravel(), strict=True)]
     assert said["kl"] == pytest.approx(sum(terms) / len(held), abs=1e-9)
-    assert explainer(x[:3]).details["fidelity"] == said
-    assert explainer.get_surrogate_model_replication_measure(held) == pytest.approx(said["agreement"])
+    e = explainer(x[:3])
+    assert e.details["fidelity"] == said
+    # So few rows are all learned from in the end.
+    assert len(whole) == len(x) and explainer.surrogate_model is kept
+    assert any("learned from the 113 rows that were held out, too" in note for note in e.notes)
+    assert explainer.get_surrogate_model_replication_measure(held) >= said["agreement"]
+
+
+def test_of_many_rows_the_surrogate_is_the_one_that_was_measured():
+    x = np.random.default_rng(0).normal(size=(5001, 2))
+    explainer = mimic(lambda rows: rows[:, 0] * rows[:, 1], x, LGBMExplainableModel)
+    assert explainer.fidelity["held_out"] == 1000
+    assert not any("held out, too" in note for note in explainer(x[:3]).notes)
 
 
 def test_the_measure_of_a_regression_is_r2(complete, target):

@@ -85,8 +85,7 @@ def test_sparse_rows_have_the_values_of_dense_ones():
         e = explainer(x[:50])
         np.testing.assert_allclose(sums(e), explainer.surrogate_model.margins(x[:50])[:, 0], atol=1e-4)
         # One tree is too little for a sum of so many.
-        least = 0.0 if surrogate is DecisionTreeExplainableModel else 0.6
-        assert explainer.fidelity["r2"] > least, (surrogate, explainer.fidelity)
+        assert explainer.fidelity["r2"] > 0.6 or surrogate is DecisionTreeExplainableModel, explainer.fidelity
     dense = mimic(lambda rows: rows @ weights, x.toarray(), LinearExplainableModel)
     of_sparse = mimic(lambda rows: rows @ weights, x, LinearExplainableModel)
     np.testing.assert_allclose(of_sparse(x[:50]).values, dense(x[:50].toarray()).values, atol=1e-4)
@@ -159,7 +158,7 @@ def test_the_same_seed_has_the_same_bits_with_any_number_of_threads(cancer):
         mimic(model, x, LGBMExplainableModel, threads=threads, seed=seed).explain_global(x)
         for threads, seed in ((1, 0), (2, 0), (1, 1))
     )
-    assert (one.values == two.values).all() and not (one.values == other.values).all()
+    assert (one.values == two.values).all() and one.details["fidelity"] != other.details["fidelity"]
 
 
 # Raw features, names -------------------------------------------------------------------------------------------------

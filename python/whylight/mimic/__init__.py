@@ -8,17 +8,17 @@ from .. import _parameters
 from .._base import Explainer, merged, table_names
 from .._engine import __version__
 from .._table import Table, held, is_a, row_count, single, with_rows
-from ..errors import DataError, ParameterError, UnsupportedError, WhylightError
+from ..errors import DataError, ParameterError
 from ..explanation import Explanation
 from ..explanation._cells import as_array, take
 from ..transformations import Transformations
-from ._base import ExplainableModel, sample
 from ._custom import Custom
-from ._distil import Teacher, augmented, stacked
-from ._encode import Encoder, width
-from ._fidelity import fidelity, r2, told
+from ._distil import Teacher
+from ._encode import width
+from ._fidelity import r2
 from ._linear import LinearExplainableModel, SGDExplainableModel
 from ._surrogates import CANDIDATES, surrogate
+from ._train import Lesson, train
 from ._trees import DecisionTreeExplainableModel, LGBMExplainableModel
 
 __all__ = [
@@ -28,12 +28,6 @@ __all__ = [
     "MimicExplainer",
     "SGDExplainableModel",
 ]
-
-#: Of so many rows a fifth is held out.
-HOLDS_OUT = 20
-
-#: How much better than a simpler surrogate one has to be, in R², to be taken by "auto".
-BETTER = 1e-3
 
 #: Bytes of the cells and values that are worked on at a time, where nobody limits them.
 PIECE_BYTES = 1 << 27
@@ -52,7 +46,8 @@ class MimicExplainer(Explainer):
     your own, or "auto": the one that answers best on rows held out. `explainable_model_args` are parameters of it.
 
     A fifth of the rows is held out, and `fidelity` says how well the surrogate answers there; so do
-    `e.details["fidelity"]` and `e.notes` of every explanation. Read it before the values.
+    `e.details["fidelity"]` and `e.notes` of every explanation. Read it before the values. Of up to 5,000 rows, the
+    surrogate then learns from those that were held out, too.
 
     The values are those of the surrogate's margin, or with `shap_values_output="probability"` of its probability, or
     with "teacher_probability" of that, moved so that they add up to the model's own probability of each row, which is
@@ -117,7 +112,8 @@ class MimicExplainer(Explainer):
             raise DataError("initialization_examples: no rows; expected the training rows, or a sample of them")
         rows = rows if transformations is None else transformations.transform(rows)
         teacher = Teacher(model, self._for_teacher(rows), is_function, model_task)
-        self._learn(teacher, rows, candidates, explainable_model_args or {}, categorical_features, augment_data, most)
+        most = most if augment_data else 0
+        self._learn(teacher, rows, candidates, explainable_model_args or {}, categorical_features, most)
         self._model_type = str(type(model))
         self._begin(
             model,
@@ -130,89 +126,23 @@ class MimicExplainer(Explainer):
             show_progress=show_progress,
         )
 
-    # Training ---------------------------------------------------------------------------------------------------------
-
-    def _learn(self, teacher, rows, candidates, args, categorical, augment, most):
-        """Trains the candidates, and keeps the best."""
-        generator = np.random.default_rng(self._seed)
-        count = row_count(rows)
-        held_rows = np.sort(generator.permutation(count)[: count // 5 if count >= HOLDS_OUT else 0])
-        learned = np.setdiff1d(np.arange(count), held_rows)
-        answers, taught = teacher.answers, teacher.answers[learned]
-        extra = augmented(take(rows, learned), most, generator) if augment else None
-        if extra is not None:
-            extra = stacked(extra)
-            taught = np.concatenate([taught, teacher.ask(self._for_teacher(extra))])
+    def _learn(self, teacher, rows, candidates, args, categorical, most):
+        """Trains the surrogate."""
         self._teacher, self._space = teacher, teacher.space
         self._task, self._outputs, self._known_classes = teacher.task, teacher.space.outputs, teacher.classes
         names = table_names(rows)
         self._known_features = [None] * width(rows) if names is None else names
-        self._encoder = self._surrogate = self._summary = None
-        #: By surrogate that was tried: its fidelity, or why it could not be trained.
-        self.choice = {}
-        self._notes = []
-        if extra is not None:
-            self._notes.append(
-                f"{row_count(extra):,} rows were added to {len(learned):,}: their columns shuffled, each by itself"
-            )
-        encoders, tried = {}, []
-        for candidate in candidates:
-            is_own = issubclass(candidate, ExplainableModel)
-            one_hot = candidate.one_hot if is_own else True
-            if one_hot not in encoders:
-                encoder = Encoder.of(rows, categorical, one_hot)
-                encoders[one_hot] = encoder, encoder.encode(rows)[0]
-            encoder, cells = encoders[one_hot]
-            x = cells[learned]
-            if extra is not None:
-                x = stacked([x, encoder.encode(extra)[0]])
-            try:
-                made = self._fitted(candidate, args, x, taught, encoder.categorical)
-            except WhylightError as error:
-                if len(candidates) == 1:
-                    raise
-                self.choice[candidate.__name__] = {"refused": str(error)}
-                continue
-            measured = held_rows if len(held_rows) else learned
-            said = fidelity(self._space, answers[measured], made.answers(cells[measured]), len(held_rows))
-            self.choice[candidate.__name__] = said
-            tried.append((said, made, encoder, x))
-        if not tried:
-            reasons = "; ".join(said["refused"] for said in self.choice.values())
-            raise UnsupportedError(f'explainable_model: "auto" found no surrogate that could be trained. {reasons}')
-        best = max(_r2(said) for said, *_ in tried)
+        lesson = Lesson(teacher.space, args, self._seed, self._options["threads"])
+        trained = train(
+            lesson, teacher, rows, lambda more: teacher.ask(self._for_teacher(more)), candidates, categorical, most
+        )
+        self._surrogate, self._encoder, self._background = trained.surrogate, trained.encoder, trained.background
         #: How well the surrogate answers as the model does: rows, held_out, r2, and kl and agreement of classifiers.
-        self.fidelity, self._surrogate, self._encoder, x = next(
-            one for one in tried if _r2(one[0]) >= best - (BETTER if len(candidates) > 1 else 0.0)
-        )
-        self._background = sample(x, self._seed)
-        self._notes.append(told(self._surrogate._name, self.fidelity))
-        if not self.fidelity["held_out"]:
-            self._notes.append(f"too few rows to hold some out: {count} of at least {HOLDS_OUT}")
-        if len(candidates) > 1:
-            figures = ", ".join(
-                f"{name} {said['refused'] if 'refused' in said else format(_r2(said), '.4f')}"
-                for name, said in self.choice.items()
-            )
-            self._notes.append(f"the surrogate was chosen by R², of those within {BETTER} the simplest: {figures}")
+        self.fidelity = trained.fidelity
+        #: By surrogate that was tried: its fidelity, or why it could not be trained.
+        self.choice = trained.choice
+        self._notes, self._summary = trained.notes, None
         self._make()
-
-    def _fitted(self, candidate, args, x, answers, categorical):
-        """A surrogate trained on numbers, and what the model answers."""
-        multiclass = self._space.outputs > 1 and self._space.is_classes
-        known = {"multiclass": multiclass, "random_state": self._seed % 2**31, "classification": self._space.is_classes}
-        if issubclass(candidate, ExplainableModel):
-            made = candidate(**{**known, **args})
-        else:
-            made = Custom(candidate, options=args, **known)
-        return made.fit(
-            x,
-            self._space.margins(answers),
-            space=self._space,
-            probabilities=answers if self._space.is_probability else None,
-            categorical=categorical,
-            threads=self._options["threads"],
-        )
 
     def _make(self):
         """Makes the explainer of the surrogate."""
@@ -408,7 +338,3 @@ def _chosen(name, value, allowed):
 
 def _is_auto(explainable_model):
     return isinstance(explainable_model, str) and explainable_model == "auto"
-
-
-def _r2(said):
-    return -np.inf if said["r2"] is None else said["r2"]

@@ -92,7 +92,7 @@ class DecisionTreeExplainableModel(ExplainableModel):
     def _fit(self, x, margins, probabilities, categorical, threads, **more):
         from sklearn.tree import DecisionTreeRegressor
 
-        options = {"min_samples_leaf": smallest_leaf(x.shape[0]), "random_state": self._seed, **self._options, **more}
+        options = {"random_state": self._seed, **self._options, **more}
         #: The `sklearn.tree.DecisionTreeRegressor` of the margins.
         self.model = DecisionTreeRegressor(**options).fit(x, margins)
         self._arrays = tree_arrays(self.model.tree_, self.model.tree_.value[:, :, 0], None, 0)

@@ -1,0 +1,136 @@
+"""From a teacher and rows to a surrogate: what is held out, what is tried, and which one is taken."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from .._table import row_count
+from ..errors import UnsupportedError, WhylightError
+from ..explanation._cells import take
+from ._base import ExplainableModel, sample
+from ._custom import Custom
+from ._distil import augmented, stacked
+from ._encode import Encoder
+from ._fidelity import fidelity, told
+
+#: Of so many rows a fifth is held out.
+HOLDS_OUT = 20
+
+#: Up to so many rows the surrogate learns from those that were held out, too, once it was measured.
+LEARNS_ALL = 5000
+
+#: How much better than a simpler surrogate one has to be, in R², to be taken by "auto".
+BETTER = 1e-3
+
+
+@dataclasses.dataclass
+class Trained:
+    """A surrogate, and what is to be said of it."""
+
+    surrogate: ExplainableModel
+    encoder: Encoder
+    #: Of the surrogate: see `fidelity`.
+    fidelity: dict
+    #: By surrogate that was tried: its fidelity, or why it could not be trained.
+    choice: dict
+    notes: list[str]
+    #: Encoded rows that stand for those it learned from.
+    background: Any
+
+
+@dataclasses.dataclass
+class Lesson:
+    """What a surrogate learns from, beside the rows."""
+
+    space: Any
+    args: dict
+    seed: int
+    threads: int
+
+    def teach(self, candidate, x, answers, categorical):
+        """A surrogate trained on numbers, and what the model answers."""
+        space = self.space
+        known = {
+            "multiclass": space.outputs > 1 and space.is_classes,
+            "random_state": self.seed % 2**31,
+            "classification": space.is_classes,
+        }
+        if issubclass(candidate, ExplainableModel):
+            made = candidate(**{**known, **self.args})
+        else:
+            made = Custom(candidate, options=self.args, **known)
+        return made.fit(
+            x,
+            space.margins(answers),
+            space=space,
+            probabilities=answers if space.is_probability else None,
+            categorical=categorical,
+            threads=self.threads,
+        )
+
+
+def train(lesson, teacher, rows, ask, candidates, categorical, most) -> Trained:
+    """Trains the candidates, and keeps the best; `ask` asks the teacher, `most` is how often rows may be copied."""
+    generator = np.random.default_rng(lesson.seed)
+    count, answers, notes, choice = row_count(rows), teacher.answers, [], {}
+    held = np.sort(generator.permutation(count)[: count // 5 if count >= HOLDS_OUT else 0])
+    learned = np.setdiff1d(np.arange(count), held)
+    extra = augmented(take(rows, learned), most, generator)
+    more = None
+    if extra is not None:
+        extra = stacked(extra)
+        more = ask(extra)
+        notes.append(
+            f"{row_count(extra):,} rows were added to {len(learned):,}: their columns shuffled, each by itself"
+        )
+    encoders, tried = {}, []
+
+    def taught(candidate, encoder, cells, chosen):
+        x, y = cells[chosen], answers[chosen]
+        if extra is not None:
+            x, y = stacked([x, encoder.encode(extra)[0]]), np.concatenate([y, more])
+        return lesson.teach(candidate, x, y, encoder.categorical)
+
+    for candidate in candidates:
+        one_hot = candidate.one_hot if issubclass(candidate, ExplainableModel) else True
+        if one_hot not in encoders:
+            encoder = Encoder.of(rows, categorical, one_hot)
+            encoders[one_hot] = encoder, encoder.encode(rows)[0]
+        encoder, cells = encoders[one_hot]
+        try:
+            made = taught(candidate, encoder, cells, learned)
+        except WhylightError as error:
+            if len(candidates) == 1:
+                raise
+            choice[candidate.__name__] = {"refused": str(error)}
+            continue
+        measured = held if len(held) else learned
+        said = fidelity(lesson.space, answers[measured], made.answers(cells[measured]), len(held))
+        choice[candidate.__name__] = said
+        tried.append((said, made, candidate, encoder, cells))
+    if not tried:
+        reasons = "; ".join(said["refused"] for said in choice.values())
+        raise UnsupportedError(f'explainable_model: "auto" found no surrogate that could be trained. {reasons}')
+    least = max(_r2(said) for said, *_ in tried) - (BETTER if len(candidates) > 1 else 0.0)
+    said, made, candidate, encoder, cells = next(one for one in tried if _r2(one[0]) >= least)
+    notes.append(told(made._name, said))
+    if not len(held):
+        notes.append(f"too few rows to hold some out: {count} of at least {HOLDS_OUT}")
+    elif count <= LEARNS_ALL:
+        made = taught(candidate, encoder, cells, np.arange(count))
+        notes.append(f"after that it learned from the {len(held):,} rows that were held out, too")
+    if len(candidates) > 1:
+        figures = ", ".join(f"{name} {_figure(said)}" for name, said in choice.items())
+        notes.append(f"the surrogate was chosen by R², of those within {BETTER} the simplest: {figures}")
+    return Trained(made, encoder, said, choice, notes, sample(cells, lesson.seed))
+
+
+def _r2(said):
+    return -np.inf if said["r2"] is None else said["r2"]
+
+
+def _figure(said):
+    return said["refused"] if "refused" in said else f"{_r2(said):.4f}"
