@@ -82,6 +82,7 @@ kernels! {
     attention: work functions;
     loss: work functions;
     adam: work functions;
+    weighted_gram: work sum;
 }
 
 impl Kernel {
@@ -131,6 +132,9 @@ const _: () = assert!(WORKGROUP <= whylight_kernels::product_games::PAIRS_HELD);
 
 // The sums of a tile have an invocation each that adds them up.
 const _: () = assert!(tile() <= WORKGROUP);
+
+// The samples of a workgroup of `weighted_gram` have an invocation each.
+const _: () = assert!(WORKGROUP <= whylight_kernels::weighted_gram::SAMPLES_HELD);
 
 // The invocations of a sum of `contributions` are of one workgroup.
 const _: () = assert!(WORKGROUP.is_multiple_of(whylight_kernels::contributions::TEAM));

@@ -9,3 +9,4 @@ pub(crate) mod machines;
 mod margins;
 mod nearest;
 mod trees;
+pub(crate) mod weighted_gram;

@@ -4,6 +4,39 @@
 //! where the sample has another value and 0 where it has the row's; for what is a quantity, the difference of the
 //! standardised cells. In these coordinates the row itself is 0, so that sums keep their precision when its neighbours
 //! weigh next to nothing.
+//!
+//! Twin: `shaders/weighted_gram.wgsl`, which weighs the samples of many rows by itself, and adds in pairs of float32.
+
+use crate::binding::{bindings, params};
+
+bindings! {
+    cells: Read, compared: Read, answers: Read, rows: Read, own: Read, models: Read, sums: Write,
+}
+
+params! {
+    /// What one launch works on.
+    {
+        /// Rows.
+        rows,
+        /// Samples.
+        samples,
+        /// Features.
+        features,
+        /// Outputs.
+        outputs,
+        /// Numbers of a sample: 1, the differences of the features, and for the sums of answers those of the outputs.
+        numbers,
+        /// The bits of the kernel width.
+        width,
+        /// 1 and the output whose squared residuals weigh, too; 0 for none.
+        residual,
+        /// 0.
+        zero,
+    }
+}
+
+/// Samples whose weights a workgroup holds.
+pub const SAMPLES_HELD: u32 = 64;
 
 /// Samples whose bits are turned at a time.
 const BLOCK: usize = 64;

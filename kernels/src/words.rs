@@ -93,6 +93,7 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("MOST_CLASSES", crate::decision::MOST_CLASSES as u32),
     ("MOST_PLAYERS", crate::least_squares::MOST_PLAYERS),
     ("PAIRS_HELD", crate::product_games::PAIRS_HELD),
+    ("SAMPLES_HELD", crate::weighted_gram::SAMPLES_HELD),
     ("SIDE", crate::matmul::SIDE),
     ("DEPTH", crate::matmul::DEPTH),
     ("MOST_HIDDEN", crate::gru::MOST_HIDDEN),

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
-use numpy::{PyArray1, PyArray2, PyArray3, PyReadonlyArray1, PyReadonlyArray2};
+use numpy::{PyArray1, PyArray2, PyArray3, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
 use pyo3::prelude::*;
+use whylight::explain::lime::{self, LimeOptions};
 use whylight::explain::{Background, Group};
 use whylight::explanation::Summary;
 use whylight::{Device, Options};
@@ -22,17 +23,57 @@ type Deltas<'py> = Bound<'py, PyArray2<f32>>;
 /// By row.
 type Marks<'py> = Bound<'py, PyArray1<bool>>;
 
-/// Values, standard errors, deltas, marks of the fallback, and a trailer.
+/// Values, standard errors, deltas, marks of the fallback, intercepts, fits, and a trailer.
 type Explained<'py> = (
     Values<'py>,
     Option<Values<'py>>,
     Option<Deltas<'py>>,
     Option<Marks<'py>>,
+    Option<Bound<'py, PyArray2<f64>>>,
+    Option<Deltas<'py>>,
     String,
 );
 
 /// (features, outputs).
 type Means<'py> = Bound<'py, PyArray2<f64>>;
+
+/// The representations (samples, features) of a row's samples, their weights, the answers (samples, outputs), and the
+/// chosen features by output.
+type Local<'py> = (
+    Bound<'py, PyArray2<f64>>,
+    Bound<'py, PyArray1<f64>>,
+    Bound<'py, PyArray2<f64>>,
+    Vec<Vec<usize>>,
+);
+
+/// How LIME explains: a dict of `LimeOptions`.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct Lime {
+    discretizer: String,
+    labels: Option<Vec<u32>>,
+    categorical: Vec<usize>,
+    kernel_width: Option<f64>,
+    num_features: Option<usize>,
+    num_samples: usize,
+    feature_selection: String,
+    sample_around_instance: bool,
+}
+
+impl Lime {
+    fn options(self) -> whylight::Result<LimeOptions> {
+        Ok(LimeOptions {
+            discretizer: self.discretizer.parse()?,
+            labels: self.labels,
+            categorical: self.categorical,
+            kernel_width: self.kernel_width,
+            num_features: self.num_features,
+            num_samples: self.num_samples,
+            feature_selection: self.feature_selection.parse()?,
+            sample_around_instance: self.sample_around_instance,
+        })
+    }
+}
 
 /// A model made ready for a device.
 #[pyclass(frozen, module = "whylight._engine")]
@@ -41,7 +82,7 @@ pub(crate) struct Explainer(whylight::Explainer);
 #[pymethods]
 impl Explainer {
     #[new]
-    #[pyo3(signature = (model, background=None, background_names=None, *, weights=None, mean=None, covariance=None, value_function="auto", interactions=false, index="shapley", groups=None, used_only=false, output="raw", estimator="auto", link="identity", samples=None, tolerance=None, allow_noise=false, layer=None, fallback=None, device="auto", threads=0, memory_limit=None, additivity_rows=None, seed=0))]
+    #[pyo3(signature = (model, background=None, background_names=None, *, weights=None, mean=None, covariance=None, value_function="auto", interactions=false, index="shapley", groups=None, used_only=false, output="raw", estimator="auto", link="identity", samples=None, tolerance=None, allow_noise=false, layer=None, fallback=None, lime=None, device="auto", threads=0, memory_limit=None, additivity_rows=None, seed=0))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
         py: Python<'_>,
@@ -64,6 +105,7 @@ impl Explainer {
         allow_noise: bool,
         layer: Option<String>,
         fallback: Option<&str>,
+        lime: Option<Lime>,
         device: &str,
         threads: usize,
         memory_limit: Option<u64>,
@@ -108,6 +150,7 @@ impl Explainer {
                 allow_noise,
                 layer,
                 fallback: fallback.map(str::parse).transpose()?,
+                lime: lime.map(Lime::options).transpose()?.map(Box::new),
             };
             let model = Arc::clone(&model.0);
             match background {
@@ -127,7 +170,7 @@ impl Explainer {
 
     /// The values (rows, features, outputs) of a table, their standard errors where they are estimated, what each row
     /// adds up to more than the model's answer (rows, outputs) where it need not add up to it, which rows a fallback computed
-    /// where there is one, and how they were computed as JSON.
+    /// where there is one, the base values of rows (rows, outputs) and how well their models fit where they have some, and how they were computed as JSON.
     #[pyo3(signature = (data, names=None, progress=None))]
     fn explain<'py>(
         &self,
@@ -149,7 +192,50 @@ impl Explainer {
         let deltas = deltas.map(|deltas| PyArray2::from_owned_array(py, deltas));
         let marks = explained.recomputed;
         let marks = marks.map(|marks| PyArray1::from_vec(py, marks));
-        Ok((made(explained.values), errors, deltas, marks, trailer))
+        let intercepts = explained.intercepts;
+        let intercepts = intercepts.map(|own| PyArray2::from_owned_array(py, own));
+        let fits = explained.local_fit;
+        let fits = fits.map(|fits| PyArray2::from_owned_array(py, fits));
+        let values = made(explained.values);
+        Ok((values, errors, deltas, marks, intercepts, fits, trailer))
+    }
+
+    /// What the cells of rows (rows, features) are like, as numbers, for `pick`.
+    #[pyo3(signature = (data, names=None))]
+    fn components(
+        &self,
+        py: Python<'_>,
+        data: Data<'_>,
+        names: Option<Vec<String>>,
+    ) -> PyResult<Vec<usize>> {
+        let copied = data.copied();
+        let view = data.view(&copied, names.as_deref());
+        let found = view.and_then(|view| py.detach(|| self.0.components(&view)));
+        found.map_err(|error| raised(py, &error))
+    }
+
+    /// The samples of one row as LIME represents and weighs them, of which the first is the row itself, with the model's
+    /// answers, and the features that are chosen for each output; None of another method.
+    #[pyo3(signature = (data, names=None))]
+    fn local_samples<'py>(
+        &self,
+        py: Python<'py>,
+        data: Data<'py>,
+        names: Option<Vec<String>>,
+    ) -> PyResult<Option<Local<'py>>> {
+        let copied = data.copied();
+        let view = data.view(&copied, names.as_deref());
+        let view = view.map_err(|error| raised(py, &error))?;
+        let local = py.detach(|| self.0.local_samples(&view));
+        let local = local.map_err(|error| raised(py, &error))?;
+        Ok(local.map(|local| {
+            (
+                PyArray2::from_owned_array(py, local.samples),
+                PyArray1::from_vec(py, local.weights),
+                PyArray2::from_owned_array(py, local.answers),
+                local.used,
+            )
+        }))
     }
 
     /// The mean and the standard deviation of |value| (features, outputs) over a table, without its
@@ -173,6 +259,17 @@ impl Explainer {
         let (means, spread) = (made(summary.means()), made(summary.spread()));
         Ok((means, spread, json(&trailer)))
     }
+}
+
+/// SP-LIME: the rows, of values (rows, features, outputs), that cover the most components (rows, features); by their
+/// positions, in the order of the choice.
+#[pyfunction]
+pub(crate) fn pick(
+    values: PyReadonlyArray3<'_, f32>,
+    components: Vec<usize>,
+    budget: usize,
+) -> Vec<usize> {
+    lime::pick(values.as_array(), &components, budget)
 }
 
 /// Runs work without the GIL; between its batches, Ctrl-C and what `progress` raises end it.

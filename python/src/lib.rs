@@ -24,6 +24,8 @@ mod _engine {
     #[pymodule_export]
     use super::explainer::Explainer;
     #[pymodule_export]
+    use super::explainer::pick;
+    #[pymodule_export]
     use super::files::{TableReader, TableWriter};
     #[pymodule_export]
     use super::model::Model;

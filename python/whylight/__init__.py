@@ -17,6 +17,7 @@ from .errors import (
 from .explanation import Explanation, ImageExplanation, TextExplanation, load_explanation, save_explanation
 from .image import ImageExplainer
 from .kernel import KernelExplainer
+from .lime import LIMEExplainer
 from .linear import LinearExplainer
 from .mimic import (
     DecisionTreeExplainableModel,
@@ -48,6 +49,7 @@ __all__ = [
     "ImageExplanation",
     "KernelExplainer",
     "LGBMExplainableModel",
+    "LIMEExplainer",
     "LeaveOneOutExplainer",
     "LinearExplainableModel",
     "LinearExplainer",

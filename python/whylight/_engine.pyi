@@ -115,6 +115,7 @@ class Explainer:
         allow_noise: bool = False,
         layer: str | None = None,
         fallback: str | None = None,
+        lime: Mapping[str, object] | None = None,
         device: str = "auto",
         threads: int = 0,
         memory_limit: int | None = None,
@@ -125,13 +126,29 @@ class Explainer:
     def explain(
         self, data: _Data, names: Sequence[str] | None = None, progress: Callable[[int], object] | None = None
     ) -> tuple[
-        NDArray[np.float32], NDArray[np.float32] | None, NDArray[np.float32] | None, NDArray[np.bool_] | None, str
+        NDArray[np.float32],
+        NDArray[np.float32] | None,
+        NDArray[np.float32] | None,
+        NDArray[np.bool_] | None,
+        NDArray[np.float64] | None,
+        NDArray[np.float32] | None,
+        str,
     ]:
-        """The values, their errors where they are estimated, deltas and the fallback's rows of networks, a trailer."""
+        """The values, their errors where they are estimated, deltas and the fallback's rows of networks, the base
+        values and the fits of LIME's rows, a trailer."""
+    def components(self, data: _Data, names: Sequence[str] | None = None) -> list[int]:
+        """Of LIME, what the cells of rows (rows, features) are like, as numbers, for `pick`."""
+    def local_samples(
+        self, data: _Data, names: Sequence[str] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], list[list[int]]] | None:
+        """Of LIME and one row: representations, weights, answers, and the chosen features by output."""
     def summarise(
         self, data: _Data, names: Sequence[str] | None = None, progress: Callable[[int], object] | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], str]:
         """The mean and the standard deviation of |value|, and a trailer."""
+
+def pick(values: NDArray[np.float32], components: Sequence[int], budget: int) -> list[int]:
+    """SP-LIME: the rows of values (rows, features, outputs) that cover the most components (rows, features)."""
 
 def kmeans(
     data: _Data,

@@ -155,10 +155,10 @@ class View:
 
     def base(self, output, row):
         """The base value of a row's output; None where there is none, or nothing that values add up to with it."""
-        if self.of.base_values is None or self.of.index == "banzhaf":
+        if self.of.base_values is None or self.of.index in ("banzhaf", "coefficient"):
             return None
         if self.of._has_own_bases:
-            return float(self.of.base_values[row])
+            return float(np.reshape(self.of.base_values, (len(self.of), -1))[row, output])
         base = self.of.expected_values
         return float(base[output]) if len(base) == len(self.outputs) else None
 

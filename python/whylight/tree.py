@@ -123,7 +123,7 @@ class EngineExplainer(Explainer):
         engine, raw = self._game()
         explain = engine.explain if include_local else engine.summarise
         *parts, trailer = explain(rows.data, rows.names, progress)
-        deltas, recomputed = parts[2:] if include_local else (None, None)
+        deltas, recomputed, intercepts, fits = parts[2:] if include_local else (None,) * 4
         parts = parts[:2]
         if raw is not None:
             parts = [None if part is None else raw.all(part, axis=part.ndim - 2) for part in parts]
@@ -137,6 +137,10 @@ class EngineExplainer(Explainer):
             parts = [part[:, :, 0] if one and part is not None else part for part in parts]
             deltas = deltas[:, 0] if one and deltas is not None else deltas
             beside = {"standard_errors": parts[1], "completeness_delta": deltas, "recomputed": recomputed}
+            if intercepts is not None:
+                # Of LIME, rows have base values of their own.
+                computed["base_values"] = intercepts[:, 0] if one else intercepts
+                beside["local_fit"] = fits[:, 0] if one else fits
             return {**computed, "values": parts[0], **beside}
         parts = [part[:, 0] if one else part.T for part in parts]
         if one and self._output_task == "classification":

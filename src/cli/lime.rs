@@ -12,14 +12,14 @@ use whylight::{Error, Result, Table};
 /// How LIME samples, weighs and chooses.
 #[derive(Debug, Args)]
 pub(super) struct LimeArgs {
-    /// What numbers are compared by: quartile, decile, entropy (bins that tell --labels apart), or none (they are
+    /// What numbers are compared by: quartile, decile, entropy (bins that tell --training-labels apart), or none (they are
     /// quantities); quartile by default (lime)
     #[arg(long, value_name = "WHICH")]
     discretizer: Option<Discretizer>,
 
     /// Table of one column, the class of each row of --background, for the discretizer entropy (lime)
     #[arg(long, value_name = "FILE")]
-    labels: Option<PathBuf>,
+    training_labels: Option<PathBuf>,
 
     /// A column whose numbers are categories, by name, or by position from 1 where it has none; can be given several
     /// times (lime)
@@ -55,7 +55,7 @@ impl LimeArgs {
     /// The options, for a model of these features; `reading` says how tables are read.
     pub(super) fn options(&self, features: &[Feature]) -> Result<LimeOptions> {
         let default = LimeOptions::default();
-        let labels = self.labels.as_deref().map(classes).transpose()?;
+        let labels = self.training_labels.as_deref().map(classes).transpose()?;
         let column = |name: &String| position(features, name);
         Ok(LimeOptions {
             discretizer: self.discretizer.unwrap_or_default(),
@@ -77,8 +77,9 @@ impl LimeArgs {
                 ..
             } => "discretizer",
             Self {
-                labels: Some(_), ..
-            } => "labels",
+                training_labels: Some(_),
+                ..
+            } => "training-labels",
             Self { categorical, .. } if !categorical.is_empty() => "categorical",
             Self {
                 num_features: Some(_),

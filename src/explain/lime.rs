@@ -19,7 +19,11 @@ mod check;
 mod column;
 mod cuts;
 mod fit;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod lars;
+#[cfg(not(feature = "gpu"))]
+mod no_gpu;
 mod options;
 mod pick;
 mod samples;
@@ -34,6 +38,11 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use self::column::Column;
+use self::fit::About;
+#[cfg(feature = "gpu")]
+use self::gpu::OnGpu;
+#[cfg(not(feature = "gpu"))]
+use self::no_gpu::OnGpu;
 use self::samples::Samples;
 use super::Options;
 use super::amount::Amount;
@@ -101,6 +110,7 @@ pub(super) struct Lime {
     samples: Samples,
     /// What the model answers to the samples, (samples, outputs), where these are the same for all rows.
     common: Option<Array2<f64>>,
+    on_gpu: Option<OnGpu>,
     is_quantity: Vec<bool>,
     features: usize,
     selection: Selection,
@@ -143,7 +153,6 @@ impl Lime {
         let names = names(features);
         let row = 3 * 8 * (features.len() + answers.names().len()) as u64;
         let device = Device::cpu();
-        let reason = "LIME weighs and solves on the CPU".to_owned();
         let mut made = Self {
             header: Header {
                 method: NAME_OF_METHOD.to_owned(),
@@ -168,7 +177,7 @@ impl Lime {
                 objective: String::new(),
                 cover: sample.cover(None),
                 device: device.name(),
-                device_reason: reason,
+                device_reason: options.device.reason(),
                 lime: Some(Box::new(locality)),
                 seed: options.seed,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -176,6 +185,7 @@ impl Lime {
             answers,
             samples,
             common: None,
+            on_gpu: None,
             is_quantity,
             features: lime.most_features(features.len()),
             selection: lime.feature_selection,
@@ -183,7 +193,13 @@ impl Lime {
             account: Account::default(),
             model,
         };
+        let is_cpu = matches!(options.device, Device::Cpu { .. });
         if around {
+            if !is_cpu {
+                let reason = "samples around each row are weighed where they are answered";
+                made.header.device_reason = reason.to_owned();
+                made.account.notes = vec![not_used(options, reason)];
+            }
             return Ok(made);
         }
         let rows = made.samples.rows(None);
@@ -196,6 +212,19 @@ impl Lime {
             "the model was asked once for {} samples that all rows have in common",
             made.samples.count
         ));
+        if !is_cpu {
+            match OnGpu::new(options, &made.samples, &common, &made.header.base_values) {
+                Err(Error::Unsupported { what, by, .. }) => {
+                    made.header.device_reason = format!("{by} cannot hold {what}");
+                    let note = not_used(options, &made.header.device_reason);
+                    made.account.notes.push(note);
+                }
+                on_gpu => {
+                    made.on_gpu = on_gpu?;
+                    made.header.device = options.device.name();
+                }
+            }
+        }
         made.common = Some(common);
         Ok(made)
     }
@@ -290,12 +319,44 @@ impl Lime {
             };
             return rows.map(fit).collect();
         };
+        if let Some(on_gpu) = &self.on_gpu {
+            return self.fits_on_gpu(on_gpu, cells, &own);
+        }
         let fit = |at: usize| {
             let (cells, own) = row(at);
             let about = self.samples.about(&cells, &own, common.view());
             about.fit(self.features, self.selection)
         };
         Ok(rows.into_par_iter().map(fit).collect())
+    }
+}
+
+impl Lime {
+    fn fits_on_gpu(
+        &self,
+        on_gpu: &OnGpu,
+        cells: &Array2<f64>,
+        own: &Array2<f64>,
+    ) -> Result<Vec<Vec<Fit>>> {
+        let cells: Vec<Vec<f64>> = cells.outer_iter().map(|row| row.to_vec()).collect();
+        let own: Vec<Vec<f64>> = own.outer_iter().map(|row| row.to_vec()).collect();
+        let rows: Vec<Vec<f64>> = cells
+            .iter()
+            .map(|row| self.samples.represent(row))
+            .collect();
+        let abouts: Vec<About<'_>> = (rows.iter().zip(&own))
+            .map(|(row, answers)| About {
+                row,
+                answers,
+                samples: self.samples.count + 1,
+                features: self.features,
+                selection: self.selection,
+            })
+            .collect();
+        let standardised = cells
+            .iter()
+            .flat_map(|row| self.samples.standardised_row(row));
+        on_gpu.fits(&standardised.collect::<Vec<f32>>(), &abouts)
     }
 }
 
@@ -456,6 +517,11 @@ impl Extra<'_> {
             *to = fit.local_fit as f32;
         }
     }
+}
+
+/// What a result says of a device that has no part in it.
+fn not_used(options: &Options, reason: &str) -> String {
+    format!("{} was not used: {reason}", options.device.name())
 }
 
 /// The training rows.

@@ -21,7 +21,7 @@ BLOCK = 1 << 20
 #: Cells of a dataset, or labels of an index, that the metadata may hold.
 SMALL = 1 << 16
 #: Parts that are the explanation's own arrays.
-OWN = ("values", "means", "spread", "standard_errors", "completeness_delta", "recomputed", "base_values")
+OWN = ("values", "means", "spread", "standard_errors", "completeness_delta", "recomputed", "local_fit", "base_values")
 #: Datasets that have a row per explained row, and what stands before their columns' names.
 BESIDE = {"eval_data": "data", "eval_y_predicted": "predicted", "eval_y_predicted_proba": "probability"}
 
@@ -90,10 +90,16 @@ def save(e, path):
         if e.recomputed is not None:
             marks = np.asarray(e.recomputed)
             parts.append(Part([marks], ["recomputed"], {"part": "recomputed", **describe(marks)}))
+        if e.local_fit is not None:
+            fits = np.asarray(e.local_fit)
+            names = [f"local fit: {name}" for name in e.output_names]
+            parts.append(Part([fits.reshape(rows, -1)], names, {"part": "local_fit", **describe(fits)}))
         if e._has_own_bases:
             # There are as many of them as rows.
             said["base_values"] = None
-            parts.append(Part([e.base_values], ["base value"], {"part": "base_values", **describe(e.base_values)}))
+            names = ["base value"] if e.num_outputs == 1 else [f"base value: {name}" for name in e.output_names]
+            own = [e.base_values.reshape(rows, -1)]
+            parts.append(Part(own, names, {"part": "base_values", **describe(e.base_values)}))
     for name in ("init_data", *BESIDE):
         data = e._dataset(f"_{name}")
         if data is None:
@@ -275,6 +281,8 @@ def load(path):
             datasets["completeness_delta"] = found["completeness_delta"].array()
         if "recomputed" in found:
             datasets["recomputed"] = found["recomputed"].array()
+        if "local_fit" in found:
+            datasets["local_fit"] = found["local_fit"].array()
         for name in BESIDE:
             if name in found:
                 datasets[name] = found[name].dataset(found.get("index"))

@@ -94,6 +94,8 @@ def _write(e, folder):
             own["completeness_delta"] = encode(e.completeness_delta, lost)
         if e.recomputed is not None:
             own["recomputed"] = encode(e.recomputed, lost)
+        if e.local_fit is not None:
+            own["local_fit"] = encode(e.local_fit, lost)
     for name in (*LISTS, *ARRAYS):
         value = getattr(e, name, None)
         if value is not None:
@@ -194,6 +196,7 @@ def _ours(path, said, own):
         datasets["standard_errors"] = decode(own.get("standard_errors"))
         datasets["completeness_delta"] = decode(own.get("completeness_delta"))
         datasets["recomputed"] = decode(own.get("recomputed"))
+        datasets["local_fit"] = decode(own.get("local_fit"))
         described = {name: own["datasets"].get(name) for name in DATASETS}
     for name in DATASETS:
         found = _properties.typed(path, name)

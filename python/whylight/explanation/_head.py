@@ -133,6 +133,9 @@ def built(said, path, values, features, **parts):
         marks = parts.get("recomputed")
         if marks is not None and (values is None or np.shape(marks) != np.shape(values)[:1]):
             raise ValueError(f"marks of rows of shape {np.shape(marks)}")
+        fits = parts.get("local_fit")
+        if fits is not None and (values is None or len(np.atleast_1d(fits)) != np.shape(values)[0]):
+            raise ValueError(f"local fits of shape {np.shape(fits)}")
         if flags["is_local"] and values is None:
             raise ValueError("local values are announced, and there are none")
         if values is None and means is None:

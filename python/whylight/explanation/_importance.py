@@ -306,6 +306,7 @@ class Importance:
             engineered=self,
             completeness_delta=None if lost else self.completeness_delta,
             recomputed=self.recomputed,
+            local_fit=self.local_fit,
         )
 
     def get_raw_feature_importances(self, feature_maps) -> list:

@@ -8,6 +8,7 @@ from inspect import isroutine
 import numpy as np
 
 from ..errors import ParameterError, ShapeError
+from . import _rules
 from ._cells import as_array, cells, take
 from ._importance import Importance
 
@@ -23,6 +24,8 @@ class Explanation(Importance):
     - `standard_errors`: where values are estimated an array like `values`, else None;
     - `completeness_delta`: of networks (rows, outputs), or (rows,) for one output: how much more base value and values
       add up to than the network answers, else None; with a `tolerance`, `past_tolerance` are the rows that pass it;
+    - `local_fit`: of LIME (rows,), or (rows, outputs): the weighted R² of the linear model of each row, else None; its
+      rows have base values of their own, the intercepts; `rules` and `as_list` say in words what was compared;
     - `recomputed`: with a `fallback`, the rows that it computed, (rows,) of truths, else None;
     - `data`: the explained rows; `feature_names`, `output_names`: a name each;
     - `details`: everything that was computed and how (method, value_function, output, exact, device, seed, version,
@@ -49,6 +52,7 @@ class Explanation(Importance):
         standard_errors=None,
         completeness_delta=None,
         recomputed=None,
+        local_fit=None,
         id=None,
         is_raw=False,
         is_engineered=False,
@@ -74,6 +78,7 @@ class Explanation(Importance):
         self.standard_errors = standard_errors
         self.completeness_delta = completeness_delta
         self.recomputed = recomputed
+        self.local_fit = local_fit
         self.base_values = base_values
         #: As they were given; shap's face has them as text.
         self._features = None if feature_names is None else list(feature_names)
@@ -210,6 +215,7 @@ class Explanation(Importance):
             standard_errors=None if self.standard_errors is None else self.standard_errors[rows],
             completeness_delta=None if self.completeness_delta is None else self.completeness_delta[rows],
             recomputed=None if self.recomputed is None else self.recomputed[rows],
+            local_fit=None if self.local_fit is None else self.local_fit[rows],
             base_values=self.base_values[rows] if self._has_own_bases else self.base_values,
             eval_data=take(self._eval_data, rows) if not self._one_row else self._eval_data,
             eval_y_predicted=self._taken("_eval_y_predicted", rows),
@@ -232,26 +238,36 @@ class Explanation(Importance):
         several = isinstance(self._values, list)
         values = [matrix[:, features] for matrix in self._values] if several else self._values[:, features]
         errors = None if self.standard_errors is None else self.standard_errors[:, features]
-        return self._like(values, standard_errors=errors, feature_names=names, recomputed=self.recomputed)
+        return self._like(
+            values,
+            standard_errors=errors,
+            feature_names=names,
+            recomputed=self.recomputed,
+            local_fit=self.local_fit,
+            details=_rules.kept(self.details, features),
+        )
 
     def _of_each(self, outputs, name) -> Explanation:
         """The explanation of one output of each row, by position."""
         rows = np.arange(len(self))
+        base = np.asarray(self.base_values, np.float64)
         return self._like(
             self._values[rows, :, outputs],
             standard_errors=None if self.standard_errors is None else self.standard_errors[rows, :, outputs],
             completeness_delta=None if self.completeness_delta is None else self.completeness_delta[rows, outputs],
             recomputed=self.recomputed,
-            base_values=np.asarray(self.base_values, np.float64)[outputs],
+            local_fit=None if self.local_fit is None else self.local_fit[rows, outputs],
+            base_values=base[rows, outputs] if self._has_own_bases else base[outputs],
             output_names=[name],
             engineered=None if self.engineered is None else self.engineered._of_each(outputs, name),
         )
 
     @property
     def _has_own_bases(self):
-        """Whether each row has a base value of its own."""
+        """Whether each row has a base value of its own, or one per output."""
         base = self.base_values
-        return isinstance(base, np.ndarray) and self.num_outputs == 1 and base.shape == (len(self),)
+        shape = (len(self),) if self.num_outputs == 1 else (len(self), self.num_outputs)
+        return isinstance(base, np.ndarray) and self._values is not None and base.shape == shape
 
     @property
     def _has_own_cells(self):
@@ -265,14 +281,18 @@ class Explanation(Importance):
         errors = None if errors is None else errors[:, chosen]
         if values.ndim == 3 and not (isinstance(outputs, slice) and outputs == slice(None)):
             kept = np.atleast_1d(np.arange(self.num_outputs)[self._positions(outputs, self.output_names)])
-            values, base = values[:, :, kept], np.asarray(self.base_values)[kept]
+            base, fits = np.asarray(part.base_values), part.local_fit
+            values, base = values[:, :, kept], base[..., kept]
+            fits = None if fits is None else fits[:, kept]
             errors = None if errors is None else errors[:, :, kept]
             if len(kept) == 1:
-                values, base = values[:, :, 0], float(base[0])
+                values, base = values[:, :, 0], base[:, 0] if part._has_own_bases else float(base[0])
+                fits = None if fits is None else fits[:, 0]
                 errors = None if errors is None else errors[:, :, 0]
             # Some outputs of a classifier are no classifier.
             changed = {
                 "base_values": base,
+                "local_fit": fits,
                 "output_names": [self.output_names[k] for k in kept],
                 "classes": None,
                 "model_task": "unknown",
@@ -281,6 +301,8 @@ class Explanation(Importance):
         if data is not None and self._has_own_cells:
             changed["eval_data"] = (data if hasattr(data, "tocsr") else as_array(data))[:, chosen]
         changed["feature_names"] = [self.feature_names[i] for i in chosen]
+        changed["details"] = _rules.kept(self.details, chosen)
+        changed.setdefault("local_fit", part.local_fit)
         if len(chosen) == self.num_features and "base_values" not in changed:
             changed["completeness_delta"] = part.completeness_delta
         return part._like(values, standard_errors=errors, recomputed=part.recomputed, **changed)
@@ -316,9 +338,28 @@ class Explanation(Importance):
         }
         return Explanation(values, means=means, **{**same, **changed})
 
+    def rules(self, row) -> list[str]:
+        """Of LIME, what the samples that count have in common with a row: a text per feature, such as `age <= 28.0`."""
+        self._need_local("rules")
+        return _rules.rules(self, row)
+
+    def as_list(self, row=0, output=None) -> list[tuple[str, float]]:
+        """Of LIME, the rules of a row with their coefficients, the largest first, without those that are 0.
+
+        `output` is a position or a name; the last one by default.
+        """
+        said, values = self.rules(row), self.values[row]
+        if values.ndim == 2:
+            names = self.output_names
+            place = -1 if output is None else self._positions(output, names)
+            values = values[:, place]
+        order = np.argsort(-np.abs(values), kind="stable")
+        return [(said[i], float(values[i])) for i in order if values[i] != 0]
+
     def __repr__(self):
         of = f"{len(self):,} rows, " if self._values is not None else "no local values, "
-        error = f", additivity error {self.additivity_error:.1e}" if self.additivity_error is not None else ""
+        has_error = self.additivity_error is not None and self.details.get("lime") is None
+        error = f", additivity error {self.additivity_error:.1e}" if has_error else ""
         on = f" on {self.device}" if self.device else ""
         return (
             f"Explanation({self.method}: {of}{self.num_features} features, {self.num_outputs} "

@@ -52,6 +52,11 @@ class Function:
         features = self.feature_names or [None] * columns
         self.model = Model.from_function(features, titles, self.answer)
 
+    @property
+    def categories(self) -> list[int]:
+        """The positions of the columns that hold no numbers."""
+        return [place for place, values in enumerate(self._values) if values is not None]
+
     def table(self, x) -> Table:
         """Rows for the engine."""
         x = with_rows(held(x))

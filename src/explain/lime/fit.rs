@@ -1,6 +1,7 @@
 //! The linear model of a row's neighbourhood, solved from samples and answers.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use ndarray::{Array2, ArrayView1, ArrayView2};
 use whylight_kernels::weighted_gram::{Differences, Sums};
@@ -143,8 +144,32 @@ impl Neighbourhood<'_> {
     /// A model for each output, of so many features at most.
     pub(super) fn fit(&self, features: usize, selection: Selection) -> Vec<Fit> {
         let targets: Vec<&[f64]> = self.targets.iter().map(|target| &**target).collect();
-        let sums = self.differences.sums(&self.weights, &targets);
-        self.solve(&Centred::new(&sums, self.own_weight), features, selection)
+        let centred = Centred::new(
+            &self.differences.sums(&self.weights, &targets),
+            self.own_weight,
+        );
+        let solved = centred.solve(&self.about(features, selection));
+        let with_errors = |(output, solved): (usize, Solved)| {
+            let spread = self
+                .differences
+                .sums(&self.squares(&centred, output, &solved.fit), &[]);
+            solved.with_errors(&centred, &spread, self.weights.len())
+        };
+        solved.into_iter().enumerate().map(with_errors).collect()
+    }
+
+    /// The features of each output's model.
+    pub(super) fn select(&self, features: usize, selection: Selection) -> Vec<Vec<usize>> {
+        let targets: Vec<&[f64]> = self.targets.iter().map(|target| &**target).collect();
+        let centred = Centred::new(
+            &self.differences.sums(&self.weights, &targets),
+            self.own_weight,
+        );
+        let about = self.about(features, selection);
+        let outputs = 0..self.answers.len();
+        outputs
+            .map(|output| centred.problem(&about, output).select(selection, features))
+            .collect()
     }
 
     /// The representations (samples, features), of which the first is that of the row.
@@ -163,104 +188,83 @@ impl Neighbourhood<'_> {
         all
     }
 
-    /// The features of each output's model.
-    pub(super) fn select(&self, features: usize, selection: Selection) -> Vec<Vec<usize>> {
-        let targets: Vec<&[f64]> = self.targets.iter().map(|target| &**target).collect();
-        let sums = self.differences.sums(&self.weights, &targets);
-        let centred = Centred::new(&sums, self.own_weight);
-        let outputs = 0..self.answers.len();
-        let problem = |output| self.problem(&centred, output).select(selection, features);
-        outputs.map(problem).collect()
-    }
-
-    fn problem<'a>(&'a self, centred: &'a Centred, output: usize) -> Problem<'a> {
-        let size = self.row.len();
-        Problem {
-            size,
-            gram: &centred.zz,
-            products: &centred.zt[output * size..][..size],
-            samples: self.weights.len() + 1,
+    fn about(&self, features: usize, selection: Selection) -> About<'_> {
+        About {
             row: &self.row,
+            answers: &self.answers,
+            samples: self.weights.len() + 1,
+            features,
+            selection,
         }
     }
 
-    fn solve(&self, centred: &Centred, features: usize, selection: Selection) -> Vec<Fit> {
-        let size = self.row.len();
-        // Outputs that use the same features share the inverse.
-        let mut last: Option<(Vec<usize>, Vec<f64>)> = None;
-        let fit = |output: usize| {
-            let problem = self.problem(centred, output);
-            let used = problem.select(selection, features);
-            let (gram, products) = problem.of(&used, PENALTY);
-            if last.as_ref().is_none_or(|(same, _)| *same != used) {
-                let factor = Cholesky::new(used.len(), &gram);
-                let inverse = factor.map_or_else(|| vec![0.0; gram.len()], |f| f.inverse());
-                last = Some((used.clone(), inverse));
-            }
-            let inverse = last.as_ref().map_or(&[][..], |(_, inverse)| inverse);
-            let mut values = vec![0.0; size];
-            for (&feature, row) in used.iter().zip(inverse.chunks(used.len().max(1))) {
-                values[feature] = row.iter().zip(&products).map(|(a, b)| a * b).sum();
-            }
-            let local_prediction =
-                self.answers[output] + centred.t[output] - dot(&centred.z, &values);
-            Fit {
-                errors: self.errors(centred, output, &values, &used, inverse),
-                intercept: local_prediction - dot(&self.row, &values),
-                local_prediction,
-                local_fit: centred.score(output, &values),
-                values,
-                used,
-            }
-        };
-        (0..self.answers.len()).map(fit).collect()
+    /// By sample, the square of its weight times what a model leaves of the target.
+    fn squares(&self, centred: &Centred, output: usize, fit: &Fit) -> Vec<f64> {
+        let rest = centred.rest(output, &fit.values);
+        let said = self.differences.times(&fit.values);
+        let samples = said.iter().zip(&*self.targets[output]).zip(&self.weights);
+        samples
+            .map(|((said, target), weight)| (weight * (target - said - rest)).powi(2))
+            .collect()
     }
+}
 
+/// A row, and what its models are to be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct About<'a> {
+    /// Its representation.
+    pub(super) row: &'a [f64],
+    /// What the model answers to it, by output.
+    pub(super) answers: &'a [f64],
+    /// Samples, with the row itself.
+    pub(super) samples: usize,
+    /// Features of a model at most.
+    pub(super) features: usize,
+    pub(super) selection: Selection,
+}
+
+/// A model without standard errors, and what these need.
+#[derive(Debug)]
+pub(super) struct Solved {
+    pub(super) fit: Fit,
+    /// Of the penalised products of the features that are used.
+    inverse: Rc<Vec<f64>>,
+}
+
+impl Solved {
     /// Standard errors that hold whatever the spread of the answers is, and whether the model is linear or not (White
-    /// 1980, with MacKinnon & White's factor for few samples): the row itself is the same in every draw.
-    fn errors(
-        &self,
-        centred: &Centred,
-        output: usize,
-        values: &[f64],
-        used: &[usize],
-        inverse: &[f64],
-    ) -> Vec<f64> {
-        let size = values.len();
-        let offset = dot(&centred.z, values) - centred.t[output];
-        let residuals = self.differences.times(values);
-        let squares: Vec<f64> = (residuals.iter().zip(&*self.targets[output]))
-            .zip(&self.weights)
-            .map(|((said, target), weight)| (weight * (target - said + offset)).powi(2))
-            .collect();
-        let sums = self.differences.sums(&squares, &[]);
-        let count = used.len();
-        let mut spread = vec![0.0; count * count];
-        for (row, &i) in spread.chunks_mut(count.max(1)).zip(used) {
-            for (cell, &j) in row.iter_mut().zip(used) {
-                *cell = sums.zz[i * size + j] - centred.z[i] * sums.z[j] - sums.z[i] * centred.z[j]
-                    + sums.weight * centred.z[i] * centred.z[j];
+    /// 1980, with MacKinnon & White's factor for few samples): the row itself is the same in every draw. `spread` are
+    /// sums over so many samples that weigh the square of their weight times their residual.
+    pub(super) fn with_errors(self, centred: &Centred, spread: &Sums, samples: usize) -> Fit {
+        let Self { mut fit, inverse } = self;
+        let (size, count) = (fit.values.len(), fit.used.len());
+        let mut squares = vec![0.0; count * count];
+        for (row, &i) in squares.chunks_mut(count.max(1)).zip(&fit.used) {
+            for (cell, &j) in row.iter_mut().zip(&fit.used) {
+                *cell = spread.zz[i * size + j]
+                    - centred.z[i] * spread.z[j]
+                    - spread.z[i] * centred.z[j]
+                    + spread.weight * centred.z[i] * centred.z[j];
             }
         }
-        let samples = self.weights.len() as f64;
-        let factor = samples / (samples - count as f64).max(1.0);
-        let mut errors = vec![0.0; size];
+        let factor = samples as f64 / (samples as f64 - count as f64).max(1.0);
         let mut through = vec![0.0; count];
-        for (&feature, row) in used.iter().zip(inverse.chunks(count.max(1))) {
+        for (&feature, row) in fit.used.iter().zip(inverse.chunks(count.max(1))) {
             through.fill(0.0);
-            for (part, spread) in row.iter().zip(spread.chunks(count.max(1))) {
-                for (to, cell) in through.iter_mut().zip(spread) {
+            for (part, squares) in row.iter().zip(squares.chunks(count.max(1))) {
+                for (to, cell) in through.iter_mut().zip(squares) {
                     *to += part * cell;
                 }
             }
-            errors[feature] = (factor * dot(row, &through)).max(0.0).sqrt();
+            fit.errors[feature] = (factor * dot(row, &through)).max(0.0).sqrt();
         }
-        errors
+        fit
     }
 }
 
 /// Sums about the weighted means.
-struct Centred {
+#[derive(Debug)]
+pub(super) struct Centred {
     /// The means.
     z: Vec<f64>,
     t: Vec<f64>,
@@ -272,7 +276,7 @@ struct Centred {
 
 impl Centred {
     /// Of the sums over samples, and the row, whose differences are 0.
-    fn new(sums: &Sums, own_weight: f64) -> Self {
+    pub(super) fn new(sums: &Sums, own_weight: f64) -> Self {
         let size = sums.z.len();
         let weight = (sums.weight + own_weight).max(f64::MIN_POSITIVE);
         let mean = |sums: &[f64]| -> Vec<f64> { sums.iter().map(|sum| sum / weight).collect() };
@@ -291,6 +295,58 @@ impl Centred {
             z,
             t,
         }
+    }
+
+    fn problem<'a>(&'a self, about: &About<'a>, output: usize) -> Problem<'a> {
+        let size = about.row.len();
+        Problem {
+            size,
+            gram: &self.zz,
+            products: &self.zt[output * size..][..size],
+            samples: about.samples,
+            row: about.row,
+        }
+    }
+
+    /// A model for each output, without standard errors.
+    pub(super) fn solve(&self, about: &About<'_>) -> Vec<Solved> {
+        let size = about.row.len();
+        // Outputs that use the same features share the inverse.
+        let mut last: Option<(Vec<usize>, Rc<Vec<f64>>)> = None;
+        let mut solve = |output: usize| {
+            let problem = self.problem(about, output);
+            let used = problem.select(about.selection, about.features);
+            let (gram, products) = problem.of(&used, PENALTY);
+            let known = last.take().filter(|(same, _)| *same == used);
+            let inverse = known.map_or_else(
+                || {
+                    let factor = Cholesky::new(used.len(), &gram);
+                    Rc::new(factor.map_or_else(|| vec![0.0; gram.len()], |f| f.inverse()))
+                },
+                |(_, inverse)| inverse,
+            );
+            last = Some((used.clone(), Rc::clone(&inverse)));
+            let mut values = vec![0.0; size];
+            for (&feature, row) in used.iter().zip(inverse.chunks(used.len().max(1))) {
+                values[feature] = dot(row, &products);
+            }
+            let local_prediction = about.answers[output] + self.rest(output, &values);
+            let fit = Fit {
+                errors: vec![0.0; size],
+                intercept: local_prediction - dot(about.row, &values),
+                local_prediction,
+                local_fit: self.score(output, &values),
+                values,
+                used,
+            };
+            Solved { fit, inverse }
+        };
+        (0..about.answers.len()).map(&mut solve).collect()
+    }
+
+    /// What a model of targets says of the row itself.
+    pub(super) fn rest(&self, output: usize, values: &[f64]) -> f64 {
+        self.t[output] - dot(&self.z, values)
     }
 
     /// The weighted R².

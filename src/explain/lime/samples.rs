@@ -22,7 +22,7 @@ pub(super) struct Samples {
     has_quantities: bool,
     /// Whether quantities deviate from the row's, and not from the training mean.
     is_around: bool,
-    kernel_width: f64,
+    pub(super) kernel_width: f64,
 }
 
 impl Samples {
@@ -125,6 +125,48 @@ impl Samples {
         }
     }
 
+    /// By feature, whether cells are only compared.
+    pub(super) fn compared(&self) -> Vec<bool> {
+        self.columns
+            .iter()
+            .map(|column| column.scale().is_none())
+            .collect()
+    }
+
+    /// The samples (samples, features) in float32: the codes of compared cells, and standardised cells of others.
+    pub(super) fn standardised(&self) -> Vec<f32> {
+        let cells = self.cells.outer_iter().flat_map(|sample| {
+            let cells = self.columns.iter().zip(sample);
+            let cell = |(column, cell): (&Column, &f64)| match column.scale() {
+                Some(_) => *cell as f32,
+                None => code(column, *cell),
+            };
+            cells.map(cell).collect::<Vec<f32>>()
+        });
+        cells.collect()
+    }
+
+    /// A row, as [`Samples::standardised`] has the samples.
+    pub(super) fn standardised_row<'a>(
+        &'a self,
+        cells: &'a [f64],
+    ) -> impl Iterator<Item = f32> + 'a {
+        let cells = self.columns.iter().zip(cells);
+        cells.map(|(column, cell)| match column.scale() {
+            Some((mean, scale)) => ((cell - mean) / scale) as f32,
+            None => code(column, *cell),
+        })
+    }
+
+    /// The representation of a row.
+    pub(super) fn represent(&self, cells: &[f64]) -> Vec<f64> {
+        let represent = |(column, cell): (&Column, &f64)| match column.scale() {
+            Some((mean, scale)) => (cell - mean) / scale,
+            None => 1.0,
+        };
+        self.columns.iter().zip(cells).map(represent).collect()
+    }
+
     /// How the samples differ from a row, and the representation of the row.
     fn differences(&self, cells: &[f64]) -> (Differences, Vec<f64>) {
         let none = vec![0_u64; self.count.div_ceil(64)];
@@ -134,15 +176,10 @@ impl Samples {
             None => none.as_slice(),
         };
         let columns: Vec<&[u64]> = codes.iter().enumerate().map(column).collect();
+        let row = self.represent(cells);
         if !self.has_quantities {
-            let row = vec![1.0; cells.len()];
             return (Differences::of_bits(self.count, &columns), row);
         }
-        let represent = |(column, cell): (&Column, &f64)| match column.scale() {
-            Some((mean, scale)) => (cell - mean) / scale,
-            None => 1.0,
-        };
-        let row: Vec<f64> = self.columns.iter().zip(cells).map(represent).collect();
         let mut all = Vec::with_capacity(self.count * cells.len());
         for (sample, deviates) in self.cells.outer_iter().enumerate() {
             for (feature, deviate) in deviates.iter().enumerate() {
@@ -160,4 +197,9 @@ impl Samples {
         };
         (differences, row)
     }
+}
+
+/// The code of a cell as a number; −1 where no sample is like it.
+fn code(column: &Column, cell: f64) -> f32 {
+    column.code(cell).map_or(-1.0, |code| code as f32)
 }
