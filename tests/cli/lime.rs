@@ -118,7 +118,9 @@ fn labels_and_categories_come_by_name() {
     let first = place.read("train.csv").lines().next().unwrap().to_owned();
     let column = first.split(',').next().unwrap().to_owned();
     place.write("labels.csv", format!("label\n{}", "a\nb\n".repeat(7)));
-    let call = format!("{CALL} --discretizer entropy --training-labels labels.csv --categorical '{column}'");
+    let call = format!(
+        "{CALL} --discretizer entropy --training-labels labels.csv --categorical '{column}'"
+    );
     place.ok(&format!("{call} --out out.json"));
     let bins = place.json("out.json")["lime"]["bins"].clone();
     assert_eq!(bins[0]["kind"], "categories");
