@@ -11,6 +11,7 @@ mod explainer;
 mod files;
 mod model;
 mod native;
+mod permutation;
 mod summarise;
 mod surrogate;
 mod table;
@@ -29,6 +30,8 @@ mod _engine {
     use super::files::{TableReader, TableWriter};
     #[pymodule_export]
     use super::model::Model;
+    #[pymodule_export]
+    use super::permutation::{Judge, answers, explain_permutation, metric, permutation};
     #[pymodule_export]
     use super::summarise::kmeans;
     #[pymodule_export]

@@ -26,6 +26,7 @@ from .mimic import (
     MimicExplainer,
     SGDExplainableModel,
 )
+from .permutation import PFIExplainer
 from .sample import SamplingPolicy
 from .summarise import Background, summarise
 from .tabular import TabularExplainer
@@ -55,6 +56,7 @@ __all__ = [
     "LinearExplainer",
     "MimicExplainer",
     "ModelError",
+    "PFIExplainer",
     "ParameterError",
     "SGDExplainableModel",
     "SamplingPolicy",

@@ -7,7 +7,21 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Explainer", "Model", "Surrogate", "TableReader", "TableWriter", "__version__", "explain_texts", "kmeans"]
+__all__ = [
+    "Explainer",
+    "Judge",
+    "Model",
+    "Surrogate",
+    "TableReader",
+    "TableWriter",
+    "__version__",
+    "answers",
+    "explain_permutation",
+    "explain_texts",
+    "kmeans",
+    "metric",
+    "permutation",
+]
 
 __version__: str
 
@@ -240,3 +254,57 @@ class TableReader:
     def rows(self) -> int | None: ...
     def metadata(self, key: str) -> str | None: ...
     def next(self) -> list[NDArray[np.float32] | NDArray[np.float64] | None] | None: ...
+
+@final
+class Judge:
+    """A metric with labels."""
+
+    def __new__(
+        cls,
+        name: str,
+        truth: tuple[NDArray[np.uint32], int] | NDArray[np.float64],
+        decide: str = "largest",
+        *,
+        above: float = 0.5,
+        average: str | None = None,
+        positive: int | None = None,
+        numbers: Sequence[tuple[str, float]] = ...,
+    ) -> Judge: ...
+    def score(self, answers: NDArray[np.float64]) -> float: ...
+    def score_classes(self, told: NDArray[np.uint32]) -> float: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def is_error(self) -> bool: ...
+
+def metric(name: str) -> tuple[str, bool, str]:
+    """Its name in results, whether it is an error, and what it takes."""
+
+def explain_permutation(
+    model: Model,
+    data: _Data,
+    names: Sequence[str] | None,
+    score: Judge | tuple[Callable[[NDArray[np.float64]], float], str, bool],
+    *,
+    output: str = "raw",
+    n_repeats: int = 5,
+    seed: int = 0,
+    groups: Sequence[tuple[str, Sequence[int]]] | None = None,
+    subset: Sequence[int] | None = None,
+    strata: NDArray[np.uint32] | None = None,
+    device: str = "auto",
+    threads: int = 0,
+    memory_limit: int | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> tuple[NDArray[np.float64], str]:
+    """The importances (features, repeats), and all that was computed as JSON."""
+
+def answers(
+    model: Model, data: _Data, names: Sequence[str] | None, output: str = "raw", threads: int = 0
+) -> NDArray[np.float64]:
+    """What a model answers to rows, (rows, outputs)."""
+
+def permutation(
+    rows: int, seed: int, place: int, repeat: int, strata: NDArray[np.uint32] | None = None
+) -> NDArray[np.uint32]:
+    """By row the one that gives it its cells."""

@@ -104,6 +104,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         n_repeats: own.repeats.unwrap_or(5),
         seed: others.seed,
         groups: others.groups,
+        subset: None,
         strata,
     };
     let start = Instant::now();

@@ -19,7 +19,7 @@ mod units;
 
 use std::sync::Arc;
 
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 
 use self::asked::Asked;
@@ -64,6 +64,8 @@ pub struct PermutationOptions {
     pub seed: u64,
     /// Columns that are shuffled together.
     pub groups: Vec<Group>,
+    /// Features to explain, by position: those of them that are in a group stand for it. `None` explains all.
+    pub subset: Option<Vec<usize>>,
     /// By row a number: rows are shuffled among those of the same one. `None` shuffles among all.
     pub strata: Option<Vec<u32>>,
 }
@@ -79,6 +81,7 @@ impl PermutationOptions {
             n_repeats: 5,
             seed: 0,
             groups: Vec::new(),
+            subset: None,
             strata: None,
         }
     }
@@ -124,7 +127,7 @@ impl Rows {
 type Shuffled = [(usize, Vec<Vec<u32>>)];
 
 /// What answers rows whose columns are shuffled.
-trait Engine: Sync {
+trait Engine: Send + Sync {
     /// Its name in results.
     fn name(&self) -> &'static str;
 
@@ -151,10 +154,10 @@ trait Engine: Sync {
 /// box, or the metric, says.
 pub fn explain_permutation(
     model: &Arc<Model>,
-    rows: &View<'_>,
+    view: &View<'_>,
     score: &dyn Score,
     options: &PermutationOptions,
-    go_on: &mut (dyn FnMut(u64) -> bool + Send),
+    go_on: &mut dyn FnMut(u64) -> bool,
 ) -> Result<Option<PermutationImportance>> {
     if options.n_repeats == 0 || options.n_repeats > MAX_REPEATS {
         return Err(Error::Parameter {
@@ -164,18 +167,9 @@ pub fn explain_permutation(
         });
     }
     let threads = Threads::new(options.threads)?;
-    threads.run(|| run(model, rows, score, options, go_on))
-}
-
-fn run(
-    model: &Arc<Model>,
-    view: &View<'_>,
-    score: &dyn Score,
-    options: &PermutationOptions,
-    go_on: &mut (dyn FnMut(u64) -> bool + Send),
-) -> Result<Option<PermutationImportance>> {
     let players = Players::new(model.features(), &options.groups)?;
-    let rows = read(model, view, players)?;
+    let rows = threads.run(|| read(model, view, players))?;
+    let wanted = wanted(&rows, options.subset.as_deref())?;
     if let Some(labels) = score.rows().filter(|&labels| labels != rows.height) {
         return Err(Error::Shape {
             what: "the labels".to_owned(),
@@ -187,25 +181,27 @@ fn run(
     let answers = Answers::new(model, options.output)?;
     let outputs = answers.names().len();
     let limit = options.memory_limit.unwrap_or(LIMIT);
-    let engine = engine(model, &rows, answers, limit)?;
+    let engine = threads.run(|| engine(model, &rows, answers, limit))?;
     let mut notes = Vec::new();
-    let base = engine.base(&rows)?;
-    let base_score = finite(score.score(base.view())?, score, "of the rows as they are")?;
+    let base = threads.run(|| score.score(engine.base(&rows)?.view()))?;
+    let base_score = finite(base, score, "of the rows as they are")?;
     let count = rows.players.len();
     let mut importances = Array2::zeros((count, options.n_repeats));
     let changes = |player: &usize| {
         let members = &rows.members[*player];
         (members.iter()).any(|&feature| engine.reads(feature) && !rows.is_constant(feature))
     };
-    let (active, still): (Vec<usize>, Vec<usize>) = (0..count).partition(changes);
+    let (active, still): (Vec<usize>, Vec<usize>) =
+        wanted.iter().partition(|player| changes(player));
     let is_constant = |player: &&usize| rows.members[**player].iter().all(|&f| rows.is_constant(f));
     let constant: Vec<&str> = (still.iter().filter(is_constant))
         .map(|&player| rows.players.names[player].as_str())
         .collect();
     if !constant.is_empty() {
         notes.push(format!(
-            "{} of {count} features are constant, and of importance 0: {}",
+            "{} of {} features are constant, and of importance 0: {}",
             constant.len(),
+            wanted.len(),
             listed(&constant)
         ));
     }
@@ -226,11 +222,12 @@ fn run(
                     permutations.map(|repeat| strata.permutation(options.seed, place, repeat));
                 (player, permutations.collect())
             };
-            let shuffled: Vec<(usize, Vec<Vec<u32>>)> = players.par_iter().map(draw).collect();
-            let answers = engine.answers(&rows, &shuffled)?;
-            let scores: Vec<f64> = (answers.par_iter())
-                .map(|answers| score.score(answers.view()))
-                .collect::<Result<_>>()?;
+            let scores = threads.run(|| -> Result<Vec<f64>> {
+                let shuffled: Vec<(usize, Vec<Vec<u32>>)> = players.par_iter().map(draw).collect();
+                let answers = engine.answers(&rows, &shuffled)?;
+                let scores = answers.par_iter();
+                scores.map(|answers| score.score(answers.view())).collect()
+            })?;
             for (at, found) in scores.into_iter().enumerate() {
                 let player = players[at / repeats.len()];
                 let name = &rows.players.names[player];
@@ -243,15 +240,21 @@ fn run(
             return Ok(None);
         }
     }
+    let names = wanted
+        .iter()
+        .map(|&player| rows.players.names[player].clone());
+    let names: Vec<String> = names.collect();
+    let mut groups = rows.players.groups;
+    groups.retain(|(name, _)| names.contains(name));
     let mut result = PermutationImportance::new(
-        rows.players.names,
-        importances,
+        names,
+        importances.select(Axis(0), &wanted),
         base_score,
         score,
         model,
         options,
     );
-    result.groups = rows.players.groups;
+    result.groups = groups;
     engine.name().clone_into(&mut result.engine);
     result.rows = rows.height as u64;
     result.strata = options.strata.as_ref().map(|_| strata.count() as u64);
@@ -275,6 +278,44 @@ fn engine<'a>(
         return Ok(Box::new(units));
     }
     Ok(Box::new(Asked::new(answers, limit)))
+}
+
+/// The players of a subset of features, all of them without one.
+fn wanted(rows: &Rows, subset: Option<&[usize]>) -> Result<Vec<usize>> {
+    let Some(subset) = subset else {
+        return Ok((0..rows.players.len()).collect());
+    };
+    let mut wanted = Vec::new();
+    for &feature in subset {
+        let Some(&player) = rows.players.of.get(feature) else {
+            return Err(Error::Parameter {
+                name: "subset",
+                got: format!("feature {feature}"),
+                allowed: format!("positions below {}", rows.features()),
+            });
+        };
+        if !wanted.contains(&(player as usize)) {
+            wanted.push(player as usize);
+        }
+    }
+    Ok(wanted)
+}
+
+/// What a model answers to rows, (rows, outputs): what a score is taken of.
+///
+/// # Errors
+/// As [`explain_permutation`], of rows and of the model.
+pub fn answers(
+    model: &Arc<Model>,
+    rows: &View<'_>,
+    output: Output,
+    threads: usize,
+) -> Result<Array2<f64>> {
+    Threads::new(threads)?.run(|| {
+        let rows = read(model, rows, Players::new(model.features(), &[])?)?;
+        let answers = Answers::new(model, output)?;
+        engine(model, &rows, answers, LIMIT)?.base(&rows)
+    })
 }
 
 /// The cells of rows, checked.

@@ -193,6 +193,37 @@ impl Judge {
         self.metric
     }
 
+    /// Of a class told for each row, where the metric is of classes.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for another number of rows; [`Error::Parameter`] for a metric of anything else, or a class that
+    /// is none.
+    pub fn score_classes(&self, told: &[u32]) -> Result<f64> {
+        let (Labels::Classes { of, count }, Takes::Classes) = (&self.labels, self.metric.takes())
+        else {
+            return Err(Error::Parameter {
+                name: "metric",
+                got: format!("{} of classes", self.metric),
+                allowed: "a metric that is taken of a class for each row".to_owned(),
+            });
+        };
+        if told.len() != of.len() {
+            return Err(Error::Shape {
+                what: "the labels".to_owned(),
+                expected: format!("one for each of {} rows", told.len()),
+                got: of.len().to_string(),
+            });
+        }
+        if let Some(class) = told.iter().find(|class| **class as usize >= *count) {
+            return Err(Error::Parameter {
+                name: "classes",
+                got: class.to_string(),
+                allowed: format!("classes from 0 to {}", count - 1),
+            });
+        }
+        Ok(self.metric.of_classes(&Confusion::new(*count, of, told)))
+    }
+
     fn check(&self, answers: &ArrayView2<'_, f64>) -> Result<()> {
         let (rows, outputs) = answers.dim();
         let shape = |what: &str, expected: String, got: usize| {

@@ -183,7 +183,8 @@ class Importance:
 
     @property
     def spread(self):
-        """The standard deviation of |value| over rows, (features,) or (classes, features).
+        """The standard deviation of |value| over rows, (features,) or (classes, features); of permutation importances
+        the one over repeats.
 
         How much a feature matters to one row more than to another. None for raw features whose engineered ones have
         global values only: that of a sum is not known from those of its parts.
@@ -199,7 +200,8 @@ class Importance:
 
     @property
     def global_importance_values(self) -> list[float]:
-        """The mean |value| of each feature, of several classes or outputs the mean over them."""
+        """The mean |value| of each feature, of several classes or outputs the mean over them; of permutation importance
+        the signed mean over repeats."""
         return self._global_importance_values.tolist()
 
     @property
@@ -246,6 +248,8 @@ class Importance:
     @property
     def _per_class_values(self):
         self._need_classes("per_class_values")
+        if self.importances is not None:
+            raise AttributeError("per_class_values: permutation importances are of the model, and of no class")
         self._need_global("per_class_values")
         return np.atleast_2d(self._class_means)
 
@@ -280,7 +284,8 @@ class Importance:
         from ..transformations import dropped, to_raw
 
         lost = dropped(feature_maps)
-        details = self.details
+        # What is known of a sum's parts is not known of the sum.
+        details = {key: value for key, value in self.details.items() if key not in ("importances", "standard_errors")}
         if len(lost):
             names = ", ".join(self.feature_names[i] for i in lost[:5]) + (", …" if len(lost) > 5 else "")
             note = f"{len(lost)} engineered features have no raw feature and are left out: {names}"

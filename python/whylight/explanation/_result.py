@@ -26,6 +26,8 @@ class Explanation(Importance):
       add up to than the network answers, else None; with a `tolerance`, `past_tolerance` are the rows that pass it;
     - `local_fit`: of LIME (rows,), or (rows, outputs): the weighted R² of the linear model of each row, else None; its
       rows have base values of their own, the intercepts; `rules` and `as_list` say in words what was compared;
+    - `importances`: of permutation importance (features, repeats), else None; then `standard_errors` are by feature,
+      `base_score` is the score of the rows as they are, and `metric` what scored them;
     - `recomputed`: with a `fallback`, the rows that it computed, (rows,) of truths, else None;
     - `data`: the explained rows; `feature_names`, `output_names`: a name each;
     - `details`: everything that was computed and how (method, value_function, output, exact, device, seed, version,
@@ -75,7 +77,9 @@ class Explanation(Importance):
         self._means = None if means is None else np.asarray(means, np.float64)
         #: Standard deviation of |value|, laid out as the means.
         self._spread = None if spread is None else np.asarray(spread, np.float64)
-        self.standard_errors = standard_errors
+        self.details = dict(details or {})
+        # Of permutation importance, they are by feature.
+        self.standard_errors = self.details.get("standard_errors") if standard_errors is None else standard_errors
         self.completeness_delta = completeness_delta
         self.recomputed = recomputed
         self.local_fit = local_fit
@@ -90,7 +94,6 @@ class Explanation(Importance):
         self._classes = None if classes is None else list(classes)
         self._model_task = model_task
         self._model_type = model_type
-        self.details = dict(details or {})
         self._id = id or str(uuid.uuid4())
         self._is_raw = bool(is_raw)
         self._is_eng = bool(is_engineered)
@@ -125,6 +128,9 @@ class Explanation(Importance):
         "additivity_error", "The largest |base value + Σ values − margin| over the rows that were checked."
     )
     engines = _detail("engines", "Which engine took how many trees.")
+    importances = _detail("importances", "Of permutation importance, by feature and repeat; else None.")
+    base_score = _detail("base_score", "Of permutation importance: the score of the rows as they are.")
+    metric = _detail("metric", "Of permutation importance: what scores answers.")
     notes = _detail("notes", "What is worth knowing: fallbacks, sampling, what was left out.")
     del _detail
 
@@ -234,7 +240,12 @@ class Explanation(Importance):
         names = None if self._features is None else [self._features[i] for i in features]
         if self._values is None:
             spread = None if self._class_spread is None else self._class_spread[..., features]
-            return self._like(None, means=self._class_means[..., features], spread=spread, feature_names=names)
+            details = dict(self.details)
+            for name in ("importances", "standard_errors"):
+                if details.get(name) is not None:
+                    details[name] = details[name][features]
+            means = self._class_means[..., features]
+            return self._like(None, means=means, spread=spread, feature_names=names, details=details)
         several = isinstance(self._values, list)
         values = [matrix[:, features] for matrix in self._values] if several else self._values[:, features]
         errors = None if self.standard_errors is None else self.standard_errors[:, features]
