@@ -211,8 +211,8 @@ class TextExplainer(TextKernelExplainer):
     With `initialization_examples`, 500 texts or more that the model is asked for once each, and for as many documents
     at a time without them, a surrogate is trained, and corrected for each document, as by `HANTextExplainer`. Otherwise
     documents of up to 256 words are explained as by `TextKernelExplainer`, if `nsamples` are six or more for each word;
-    others as by `TextLIMEExplainer`, which orders words better from as many answers, and beyond 2000 words, or three for
-    each of the `nsamples`, by passages first. `explainer.reasons` says why. Parameters are those of
+    others as by `TextLIMEExplainer`, which orders words better from as many answers; and beyond 2000 words, or three
+    for each of the `nsamples`, by passages first. `explainer.reasons` says why. Parameters are those of
     `TextKernelExplainer`.
     """
 
