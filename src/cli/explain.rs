@@ -53,6 +53,10 @@ pub(super) struct Args {
     /// Rows whose values are held against the model's float64 margin: a number, or all
     #[arg(long, value_name = "N", value_parser = value::rows)]
     pub(super) additivity_rows: Option<u64>,
+
+    /// Of the explained rows, keep N that cover the most of what the model does, by SP-LIME (lime)
+    #[arg(long, value_name = "N", value_parser = value::positive)]
+    sp: Option<usize>,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
@@ -79,6 +83,13 @@ pub(super) fn run(args: &Args) -> Result<()> {
     };
     let options = args.input.options(&model, options)?;
     let explainer = Explainer::new(model, background.as_ref(), options)?;
+    if args.sp.is_some() && explainer.header().lime.is_none() {
+        return Err(Error::Parameter {
+            name: "sp",
+            got: "a number of rows for another method".to_owned(),
+            allowed: "with --method lime".to_owned(),
+        });
+    }
     match (&args.out, format) {
         (Some(out), Some(format)) => to_file(args, &explainer, out, format),
         _ => to_screen(args, &explainer),
@@ -88,7 +99,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 fn to_file(args: &Args, explainer: &Explainer, out: &Path, format: Format) -> Result<()> {
     let options = args.input.reading(explainer.read_options());
     let start;
-    let trailer = if let Some(budget) = args.input.lime.sp {
+    let trailer = if let Some(budget) = args.sp {
         let sink = format.sink(out, explainer.header())?;
         let part = if sink.is_none() {
             Some(PartFile::create(out)?)
@@ -191,7 +202,7 @@ fn coefficients(explainer: &Explainer, explanation: &Explanation) -> Result<Stri
 fn lime_to_screen(args: &Args, explainer: &Explainer) -> Result<()> {
     let options = args.input.reading(explainer.read_options());
     let (explanation, ranking, trailer);
-    if let Some(budget) = args.input.lime.sp {
+    if let Some(budget) = args.sp {
         explanation = picked(args, explainer, budget)?;
         ranking = explanation.ranking();
         trailer = explanation.trailer.clone();

@@ -96,7 +96,7 @@ pub(super) struct Input {
     network: NetworkArgs,
 
     #[command(flatten)]
-    pub(super) lime: LimeArgs,
+    lime: LimeArgs,
 
     /// Leave out the features that no split of the trees tests, whose values are 0
     #[arg(long)]
@@ -222,7 +222,9 @@ impl Input {
     /// These options with what the user says about the game.
     pub(super) fn options(&self, model: &Model, options: Options) -> Result<Options> {
         let lime = if self.method == Method::Lime {
-            Some(Box::new(self.lime.options(model.features())?))
+            Some(Box::new(
+                self.lime.options(model.features(), self.header.into())?,
+            ))
         } else {
             self.lime.check_unused()?;
             None

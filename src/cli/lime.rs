@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use whylight::data::{self, Cells, Column, ReadOptions};
+use whylight::data::{self, Cells, Column, Header, LabelColumn, ReadOptions, Reader};
 use whylight::explain::lime::{Discretizer, LimeOptions, Selection};
 use whylight::model::Feature;
 use whylight::{Error, Result, Table};
@@ -45,17 +45,17 @@ pub(super) struct LimeArgs {
     /// Draw samples around each row, with the discretizer none (lime)
     #[arg(long)]
     sample_around_instance: bool,
-
-    /// Of the explained rows, keep N that cover the most of what the model does, by SP-LIME (lime)
-    #[arg(long, value_name = "N", value_parser = super::value::positive)]
-    pub(super) sp: Option<usize>,
 }
 
 impl LimeArgs {
-    /// The options, for a model of these features; `reading` says how tables are read.
-    pub(super) fn options(&self, features: &[Feature]) -> Result<LimeOptions> {
+    /// The options, for a model of these features; `header` is that of CSV files.
+    pub(super) fn options(&self, features: &[Feature], header: Header) -> Result<LimeOptions> {
         let default = LimeOptions::default();
-        let labels = self.training_labels.as_deref().map(classes).transpose()?;
+        let labels = self
+            .training_labels
+            .as_deref()
+            .map(|path| classes(path, header))
+            .transpose()?;
         let column = |name: &String| position(features, name);
         Ok(LimeOptions {
             discretizer: self.discretizer.unwrap_or_default(),
@@ -101,7 +101,6 @@ impl LimeArgs {
                 sample_around_instance: true,
                 ..
             } => "sample-around-instance",
-            Self { sp: Some(_), .. } => "sp",
             _ => return Ok(()),
         };
         Err(Error::Parameter {
@@ -131,8 +130,21 @@ fn position(features: &[Feature], name: &str) -> Result<usize> {
 }
 
 /// The classes in a table of one column, numbered as they come.
-fn classes(path: &Path) -> Result<Vec<u32>> {
-    let table = data::read(path, &ReadOptions::default())?;
+fn classes(path: &Path, header: Header) -> Result<Vec<u32>> {
+    let mut options = ReadOptions {
+        header,
+        ..ReadOptions::default()
+    };
+    let name = Reader::open(path, &options)?
+        .names()
+        .and_then(|names| names.first().cloned());
+    // Of a CSV file, whatever a cell says is a class.
+    options.labels = vec![LabelColumn {
+        name,
+        index: Some(0),
+        known: Vec::new(),
+    }];
+    let table = data::read(path, &options)?;
     if table.columns() != 1 {
         return Err(Error::Shape {
             what: format!("{}: the labels", path.display()),

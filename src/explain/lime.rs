@@ -15,6 +15,7 @@
 //! Where lime has a defect, this differs: a bin of one number has that number (lime samples 0), a constant column is not
 //! perturbed, missing cells are a bin, and classes keep their places.
 
+mod asking;
 mod check;
 mod column;
 mod cuts;
@@ -24,6 +25,7 @@ mod gpu;
 mod lars;
 #[cfg(not(feature = "gpu"))]
 mod no_gpu;
+mod method;
 mod options;
 mod pick;
 mod samples;
@@ -31,9 +33,8 @@ mod select;
 mod square;
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use ndarray::{Array2, ArrayView1, Axis, concatenate, s};
+use ndarray::Array2;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -45,14 +46,11 @@ use self::gpu::OnGpu;
 use self::no_gpu::OnGpu;
 use self::samples::Samples;
 use super::Options;
-use super::amount::Amount;
 use super::answers::Answers;
-use super::background::{Background, NAME, Sample};
-use super::method::{
-    Account, Asked, Extra, Found, Method, Rows, beyond_range, names, unknown_category, unusable,
-};
+use super::background::{Background, Sample};
+use super::method::{Account, Asked, Found, names};
 use crate::device::Device;
-use crate::error::{Error, MEMORY, Result};
+use crate::error::{Error, Result};
 use crate::explanation::Header;
 use crate::model::{Feature, Model};
 
@@ -233,78 +231,6 @@ impl Lime {
         self.header.output_names.len()
     }
 
-    /// Whether the model answers to rows with missing cells.
-    fn takes_missing(&self) -> bool {
-        matches!(*self.model, Model::Trees(_) | Model::BlackBox(_))
-    }
-
-    /// Refuses samples with missing cells of a model that cannot read them.
-    fn check_missing(&self, rows: &Array2<f64>) -> Result<()> {
-        let missing = rows.columns().into_iter();
-        let mut missing = missing.map(|cells| cells.iter().any(|cell| cell.is_nan()));
-        match missing.position(|is_missing| is_missing) {
-            Some(column) if !self.takes_missing() => {
-                let at = format!("column \"{}\"", self.header.columns[column]);
-                Err(unusable(NAME, at, f64::NAN))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The model's answers, in calls of no more rows than the memory allows.
-    fn ask(&self, rows: Array2<f64>, asked: &mut Asked) -> Result<Array2<f64>> {
-        let count = rows.nrows();
-        let mut parts = Vec::new();
-        let mut rows = Some(rows);
-        for start in (0..count).step_by(self.at_once) {
-            let part = match rows.take() {
-                Some(all) if count <= self.at_once => all,
-                Some(all) => {
-                    let end = (start + self.at_once).min(count);
-                    let part = all.slice(s![start..end, ..]).to_owned();
-                    rows = Some(all);
-                    part
-                }
-                None => break,
-            };
-            let begun = Instant::now();
-            asked.rows += part.nrows() as u64;
-            parts.push(self.answers.to(part)?);
-            asked.model += begun.elapsed();
-            asked.calls += u64::from(self.answers.is_asked());
-        }
-        let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
-        concatenate(Axis(0), &views).map_err(|error| Error::Shape {
-            what: "the answers of the model".to_owned(),
-            expected: format!("{} for each row", self.outputs()),
-            got: error.to_string(),
-        })
-    }
-
-    /// The cells of rows, which must be such as LIME and the model can read.
-    fn cells(&self, rows: &Rows<'_>) -> Result<Array2<f64>> {
-        let mut all = Array2::zeros((rows.batch.rows(), self.is_quantity.len()));
-        for (row, mut to) in all.outer_iter_mut().enumerate() {
-            let cells = to.as_slice_mut().unwrap_or_default();
-            rows.batch.fill(row..row + 1, cells)?;
-            let at = |feature: usize| {
-                let title = rows.batch.title(feature);
-                format!("row {}, {title}", rows.before + row + 1)
-            };
-            let missing = cells.iter().position(|cell| cell.is_nan());
-            if let Some(feature) = missing.filter(|_| !self.takes_missing()) {
-                return Err(unusable(MEMORY, at(feature), cells[feature]));
-            }
-            if let Some(feature) = check::unusable_cell(cells, &self.is_quantity) {
-                return Err(check::refused_cell(MEMORY, at(feature), cells[feature]));
-            }
-            if let Some(feature) = self.model.unknown_category(cells) {
-                return Err(unknown_category(MEMORY, at(feature)));
-            }
-        }
-        Ok(all)
-    }
-
     /// The models of some rows, by row and output.
     fn fits(&self, cells: &Array2<f64>, found: &mut Found) -> Result<Vec<Vec<Fit>>> {
         let own = self.ask(cells.clone(), &mut found.asked)?;
@@ -357,165 +283,6 @@ impl Lime {
             .iter()
             .flat_map(|row| self.samples.standardised_row(row));
         on_gpu.fits(&standardised.collect::<Vec<f32>>(), &abouts)
-    }
-}
-
-impl Method for Lime {
-    fn header(&self) -> &Header {
-        &self.header
-    }
-
-    fn features(&self) -> &[Feature] {
-        self.model.features()
-    }
-
-    fn seconds(&self) -> f64 {
-        let cells = (self.samples.count * self.is_quantity.len()) as f64;
-        1e-9 * cells * self.is_quantity.len() as f64 * self.outputs() as f64
-    }
-
-    fn least_rows(&self) -> usize {
-        if self.common.is_some() { 16 } else { 1 }
-    }
-
-    fn is_serial(&self) -> bool {
-        true
-    }
-
-    fn values(&self, rows: &Rows<'_>, out: &mut [f32]) -> Result<()> {
-        self.estimates(rows, out, Extra::default()).map(drop)
-    }
-
-    fn has_errors(&self) -> bool {
-        true
-    }
-
-    fn has_intercepts(&self) -> bool {
-        true
-    }
-
-    fn estimates(&self, rows: &Rows<'_>, out: &mut [f32], mut extra: Extra<'_>) -> Result<Found> {
-        let begun = Instant::now();
-        let outputs = self.outputs();
-        let width = self.is_quantity.len() * outputs;
-        let cells = self.cells(rows)?;
-        let mut found = Found::default();
-        let unseen = cells
-            .outer_iter()
-            .filter(|cells| self.samples.unseen(&cells.to_vec()) > 0);
-        found.unseen_rows = unseen.count() as u64;
-        for (part, cells) in cells.axis_chunks_iter(Axis(0), ROWS).enumerate() {
-            for (at, fits) in self.fits(&cells.to_owned(), &mut found)?.iter().enumerate() {
-                let row = part * ROWS + at;
-                for (output, fit) in fits.iter().enumerate() {
-                    let of = |numbers: &[f64], to: &mut [f32]| {
-                        let places = to.iter_mut().skip(row * width + output).step_by(outputs);
-                        places
-                            .zip(numbers)
-                            .for_each(|(to, &number)| *to = number as f32);
-                    };
-                    of(&fit.values, out);
-                    of(&fit.errors, extra.errors);
-                    extra.set(row * outputs + output, fit);
-                    let is_fine = fit
-                        .values
-                        .iter()
-                        .chain(&fit.errors)
-                        .all(|v| (*v as f32).is_finite());
-                    if !is_fine {
-                        let at = format!("row {}", rows.before + row + 1);
-                        return Err(beyond_range(at, "a value leaves the range of float32"));
-                    }
-                    let largest = fit.errors.iter().fold(0.0_f64, |a, &b| a.max(b));
-                    found.standard_error = found.standard_error.max(largest);
-                }
-            }
-        }
-        found.asked.all = begun.elapsed();
-        Ok(found)
-    }
-
-    fn local_samples(&self, rows: &Rows<'_>) -> Result<Option<LocalSamples>> {
-        let cells = self.cells(rows)?;
-        let first: Vec<f64> = cells.row(0).to_vec();
-        let mut asked = Asked::default();
-        let own = self.ask(cells.slice(s![..1, ..]).to_owned(), &mut asked)?;
-        let shifted;
-        let answers = if let Some(common) = &self.common {
-            common
-        } else {
-            shifted = self.ask(self.samples.rows(Some(&first)), &mut asked)?;
-            &shifted
-        };
-        let about = self
-            .samples
-            .about(&first, &own.row(0).to_vec(), answers.view());
-        let used = about.select(self.features, self.selection);
-        let joined = concatenate(Axis(0), &[own.view(), answers.view()]);
-        let answers = joined.map_err(|error| Error::Shape {
-            what: "the answers of the model".to_owned(),
-            expected: format!("{} for each row", self.outputs()),
-            got: error.to_string(),
-        })?;
-        let mut weights = vec![about.own_weight];
-        weights.extend(&about.weights);
-        Ok(Some(LocalSamples {
-            samples: about.representations(),
-            weights,
-            answers,
-            used,
-        }))
-    }
-
-    fn components(&self, rows: &Rows<'_>) -> Result<Option<Vec<usize>>> {
-        let cells = self.cells(rows)?;
-        let bins = self.header.lime.as_ref().map_or(&[][..], |lime| &lime.bins);
-        let of = |row: ArrayView1<'_, f64>| -> Vec<usize> {
-            let cells = bins.iter().zip(row);
-            // A category that no training row has comes after all codes.
-            let code = |(bins, cell): (&Bins, &f64)| bins.code(*cell).unwrap_or(bins.codes());
-            cells.map(code).collect()
-        };
-        Ok(Some(cells.outer_iter().flat_map(of).collect()))
-    }
-
-    fn rules(&self, rows: &Rows<'_>) -> Result<Option<Vec<Vec<String>>>> {
-        let cells = self.cells(rows)?;
-        let bins = self.header.lime.as_ref().map_or(&[][..], |lime| &lime.bins);
-        let of = |row: ArrayView1<'_, f64>| {
-            let cells = bins.iter().zip(&self.header.columns).zip(row);
-            cells
-                .map(|((bins, name), cell)| bins.rule(name, *cell))
-                .collect()
-        };
-        Ok(Some(cells.outer_iter().map(of).collect()))
-    }
-
-    fn margins(&self, rows: usize, cells: &[f64]) -> Result<Vec<f64>> {
-        let columns = self.is_quantity.len();
-        let rows = Array2::from_shape_vec((rows, columns), cells.to_vec());
-        let rows = rows.map_err(|error| Error::Shape {
-            what: "the cells of rows".to_owned(),
-            expected: format!("rows of {columns}"),
-            got: error.to_string(),
-        })?;
-        Ok(self.answers.to(rows)?.into_iter().collect())
-    }
-
-    fn account(&self, _: Amount) -> Result<Account> {
-        Ok(self.account.clone())
-    }
-}
-
-impl Extra<'_> {
-    /// What belongs to a row and an output, beside the values, at this place.
-    fn set(&mut self, at: usize, fit: &Fit) {
-        if let Some(to) = self.intercepts.get_mut(at) {
-            *to = fit.intercept;
-        }
-        if let Some(to) = self.fits.get_mut(at) {
-            *to = fit.local_fit as f32;
-        }
     }
 }
 

@@ -109,6 +109,20 @@ Options:
       --input-shape <SHAPE>        Shape of one example of an input that the ONNX file leaves open:
                                    NAME=SIZE,SIZE,…; can be given several times; the table's columns
                                    tell one size by themselves (deep)
+      --discretizer <WHICH>        What numbers are compared by: quartile, decile, entropy (bins
+                                   that tell --labels apart), or none (they are quantities);
+                                   quartile by default (lime)
+      --labels <FILE>              Table of one column, the class of each row of --background, for
+                                   the discretizer entropy (lime)
+      --categorical <COL>          A column whose numbers are categories, by name, or by position
+                                   from 1 where it has none; can be given several times (lime)
+      --num-features <N>           Features of a row's model at most; all by default (lime)
+      --num-samples <N>            Samples about a row; 5000 by default (lime)
+      --kernel-width <NUMBER>      The distance at which a sample weighs exp(-1/2); 0.75 times the
+                                   root of the number of features by default (lime)
+      --feature-selection <WHICH>  How features are chosen: auto, `forward_selection`,
+                                   `highest_weights`, `lasso_path` or none; auto by default (lime)
+      --sample-around-instance     Draw samples around each row, with the discretizer none (lime)
       --used-only                  Leave out the features that no split of the trees tests, whose
                                    values are 0
       --drop <COL>                 A column of the tables to leave out, by name, or by position from
@@ -137,6 +151,8 @@ Options:
       --memory-limit <SIZE>        Memory that rows and their values may take, such as 512MiB
       --additivity-rows <N>        Rows whose values are held against the model's float64 margin: a
                                    number, or all
+      --sp <N>                     Of the explained rows, keep N that cover the most of what the
+                                   model does, by SP-LIME (lime)
   -h, --help                       Print help (see more with '--help')
 "#);
 }
@@ -227,6 +243,20 @@ Options:
       --input-shape <SHAPE>        Shape of one example of an input that the ONNX file leaves open:
                                    NAME=SIZE,SIZE,…; can be given several times; the table's columns
                                    tell one size by themselves (deep)
+      --discretizer <WHICH>        What numbers are compared by: quartile, decile, entropy (bins
+                                   that tell --labels apart), or none (they are quantities);
+                                   quartile by default (lime)
+      --labels <FILE>              Table of one column, the class of each row of --background, for
+                                   the discretizer entropy (lime)
+      --categorical <COL>          A column whose numbers are categories, by name, or by position
+                                   from 1 where it has none; can be given several times (lime)
+      --num-features <N>           Features of a row's model at most; all by default (lime)
+      --num-samples <N>            Samples about a row; 5000 by default (lime)
+      --kernel-width <NUMBER>      The distance at which a sample weighs exp(-1/2); 0.75 times the
+                                   root of the number of features by default (lime)
+      --feature-selection <WHICH>  How features are chosen: auto, `forward_selection`,
+                                   `highest_weights`, `lasso_path` or none; auto by default (lime)
+      --sample-around-instance     Draw samples around each row, with the discretizer none (lime)
       --used-only                  Leave out the features that no split of the trees tests, whose
                                    values are 0
       --drop <COL>                 A column of the tables to leave out, by name, or by position from

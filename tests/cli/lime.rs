@@ -155,6 +155,11 @@ fn what_cannot_be_is_said() {
         assert!(said.contains(expected), "{options}: {said}");
     }
     let call = CALL.replace("--method lime ", "");
+    let said = place.fails("explain --model model.json --data data.csv --device cpu --sp 2");
+    assert!(
+        said.contains("sp: a number of rows for another method"),
+        "{said}"
+    );
     let said = place.fails(&call);
     assert!(
         said.contains("num-samples: a value for another method"),

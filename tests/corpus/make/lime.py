@@ -72,7 +72,7 @@ def main():
             }
             if discretizer:
                 case["cuts"] = {
-                    str(f): sorted(set(float(cut) for cut in explainer.discretizer.maxs[f][:-1]))
+                    str(f): sorted({float(cut) for cut in explainer.discretizer.maxs[f][:-1]})
                     for f in explainer.discretizer.to_discretize
                 }
             for selection in SELECTIONS:
