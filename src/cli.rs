@@ -8,6 +8,7 @@ mod explain;
 mod groups;
 mod input;
 mod lime;
+mod mimic;
 mod network;
 mod output;
 mod permutation;

@@ -11,6 +11,7 @@ mod kernel_shap;
 pub mod lime;
 mod linear_shap;
 mod method;
+pub mod mimic;
 mod others;
 mod output;
 mod pace;
@@ -35,6 +36,7 @@ use kernel_shap::KernelShap;
 use lime::{Lime, LimeOptions, LocalSamples};
 use linear_shap::LinearShap;
 use method::Method;
+use mimic::{Mimic, Surrogate};
 use run::Runner;
 use threads::Threads;
 use tree_shap::TreeShap;
@@ -275,6 +277,33 @@ impl Explainer {
                 method: Box::new(method),
                 threads,
                 options: options.clone(),
+            },
+        })
+    }
+
+    /// An explainer of a surrogate that learns to answer as a model does ([`mimic::distil`]) for the rows of the
+    /// background, on as many threads. The output of the options is which of the model's answers are learned; the values
+    /// are those of the surrogate's margin, of trees path-dependent unless the options say interventional.
+    ///
+    /// # Errors
+    /// As [`mimic::distil`], and as [`Explainer::new`] of the surrogate.
+    pub fn mimic(
+        model: &Arc<Model>,
+        background: &View<'_>,
+        surrogate: Surrogate,
+        options: Options,
+    ) -> Result<Self> {
+        let threads = Threads::new(options.threads)?;
+        let (seed, output) = (options.seed, options.output);
+        let method = threads.run(|| {
+            let distilled = mimic::distil(model, output, background, surrogate, seed)?;
+            Mimic::new(distilled, model, background, &options)
+        })?;
+        Ok(Self {
+            runner: Runner {
+                method: Box::new(method),
+                threads,
+                options,
             },
         })
     }

@@ -14,6 +14,7 @@ mod help;
 mod kernel;
 mod lime;
 mod memory;
+mod mimic;
 mod permutation;
 #[cfg(all(feature = "text", unix))]
 mod surrogate;

@@ -21,6 +21,7 @@ mod kernels;
 mod lightgbm;
 mod lime;
 mod linear;
+mod mimic;
 mod native;
 mod network;
 mod onnx;

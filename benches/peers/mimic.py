@@ -80,14 +80,14 @@ def speed(rounds):
     seconds = {"whylight": ([], [], []), "interpret-community": ([], [], [])}
     for _ in range(rounds):
         for name, make in (("whylight", ours), ("interpret-community", theirs)):
-            explainer, trained = timed(lambda make=make: make(teacher, x))
+            explainer, trained = timed(lambda make=make: make(teacher, x, classes=[0, 1]))
             local, explained = timed(lambda explainer=explainer: explainer.explain_local(rows))
             _, summed = timed(lambda explainer=explainer: explainer.explain_global(rows, include_local=False))
             for kept, new in zip(seconds[name], (trained, explained, summed), strict=True):
                 kept.append(new)
             print(f"{name}: {trained:.2f} s, {explained:.3f} s, {summed:.3f} s", flush=True)
             agreement = explainer.get_surrogate_model_replication_measure(rows)
-        print(f"  agreement {agreement:.4f}, {np.shape(local.local_importance_values)}")
+            print(f"  agreement {agreement:.4f}, values {np.shape(local.local_importance_values)}", flush=True)
     own, peer = ([statistics.median(part) for part in seconds[name]] for name in ("whylight", "interpret-community"))
     print("\n| | whylight | interpret-community | ratio |\n|---|---|---|---|")
     for what, a, b in zip(("training", f"{EXPLAINED:,} rows", "global only"), own, peer, strict=True):

@@ -152,7 +152,7 @@ impl Bench<'_> {
     fn explainer(&self, device: &Device) -> Result<Explainer> {
         let options = Options::on(device.clone());
         let options = self.args.input.options(&self.model, options)?;
-        Explainer::new(Arc::clone(&self.model), self.background.as_ref(), options)
+        (self.args.input).explainer(Arc::clone(&self.model), self.background.as_ref(), options)
     }
 
     /// The measurement of a device, and its values.

@@ -82,7 +82,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         ..Options::on(args.device.parse()?)
     };
     let options = args.input.options(&model, options)?;
-    let explainer = Explainer::new(model, background.as_ref(), options)?;
+    let explainer = args.input.explainer(model, background.as_ref(), options)?;
     if args.sp.is_some() && explainer.header().lime.is_none() {
         return Err(Error::Parameter {
             name: "sp",

@@ -8,10 +8,11 @@ use ndarray::Array2;
 use whylight::data::{self, Encoder, ReadOptions};
 use whylight::explain::{self, Estimator, Index, Link, Output, ValueFunction};
 use whylight::model::{BlackBox, Feature, Model};
-use whylight::{Error, Options, Result, Table};
+use whylight::{Error, Explainer, Options, Result, Table};
 
 use super::groups::Groups;
 use super::lime::LimeArgs;
+use super::mimic::MimicArgs;
 use super::network::NetworkArgs;
 use super::note;
 use super::source::{Asked, Found, Source};
@@ -36,10 +37,14 @@ pub(super) struct Input {
     /// How to explain: auto (tree for trees, deep for an ONNX network that kernel would have to ask, kernel for
     /// any other model), tree (exact Tree SHAP), deep (Deep SHAP on the graph of an ONNX network, against a
     /// background), kernel (Kernel SHAP of what the model answers, against a background), lime (the coefficients of
-    /// a linear model about each row, of samples drawn as the background is), or permutation (how much
+    /// a linear model about each row, of samples drawn as the background is), mimic (a surrogate that learns
+    /// what the model answers to the background, and is explained in its place), or permutation (how much
     /// worse the answers are once a column is shuffled; see --labels)
     #[arg(long, value_name = "METHOD", default_value = "auto", value_parser = value::method)]
     method: Method,
+
+    #[command(flatten)]
+    mimic: MimicArgs,
 
     /// Coalitions of an estimate, of each row: a number, or auto (2048 and twice the number of
     /// features, or groups)
@@ -72,7 +77,8 @@ pub(super) struct Input {
 
     /// What the values add up to: raw (the margin), probability, response (the model's prediction,
     /// through its objective's link), or `log_loss` (for each label that could be the true one); all
-    /// but raw take a background
+    /// but raw take a background. With mimic: which of the model's answers are learned; the values
+    /// add up to the surrogate's margin
     #[arg(long, value_name = "SPACE", default_value = "raw")]
     output: Output,
 
@@ -217,6 +223,26 @@ impl Input {
         let row = Array2::from_shape_fn((1, row.len()), |(_, column)| row[column]);
         let predict = begin(&features)?;
         Ok((BlackBox::asked(predict, features, row)?, table))
+    }
+
+    /// The explainer of the model, or of a surrogate.
+    pub(super) fn explainer(
+        &self,
+        model: Arc<Model>,
+        background: Option<&Table>,
+        options: Options,
+    ) -> Result<Explainer> {
+        if self.method == Method::Mimic {
+            return self.mimic.explainer(&model, background, options);
+        }
+        if !self.mimic.is_default() {
+            return Err(Error::Parameter {
+                name: "surrogate",
+                got: "a surrogate".to_owned(),
+                allowed: "it belongs to --method mimic".to_owned(),
+            });
+        }
+        Explainer::new(model, background, options)
     }
 
     /// These options with what the user says about the game.

@@ -22,12 +22,14 @@ pub(super) enum Method {
     Deep,
     /// LIME, of any model.
     Lime,
+    /// A surrogate that learns to answer as the model does.
+    Mimic,
     /// Permutation importance, of any model, against labels.
     Permutation,
 }
 
 /// Methods whose names are taken, so that asking for one is answered and not guessed at.
-const PLANNED: [&str; 2] = ["linear", "mimic"];
+const PLANNED: [&str; 1] = ["linear"];
 
 pub(super) fn method(text: &str) -> Result<Method, String> {
     match text {
@@ -36,12 +38,13 @@ pub(super) fn method(text: &str) -> Result<Method, String> {
         "kernel" => Ok(Method::Kernel),
         "deep" => Ok(Method::Deep),
         "lime" => Ok(Method::Lime),
+        "mimic" => Ok(Method::Mimic),
         "permutation" => Ok(Method::Permutation),
         planned if PLANNED.contains(&planned) => Err(format!(
             "this version explains trees, exactly, with `tree`, networks with `deep`, and any model with \
-             `kernel`, `lime` or `permutation`; it does not have `{planned}`"
+             `kernel`, `lime`, `permutation`, or a surrogate, `mimic`; it does not have `{planned}`"
         )),
-        _ => Err("expected auto, tree, deep, kernel, lime or permutation".to_owned()),
+        _ => Err("expected auto, tree, deep, kernel, lime, mimic or permutation".to_owned()),
     }
 }
 
@@ -214,11 +217,12 @@ mod tests {
         assert_eq!(method("kernel"), Ok(Method::Kernel));
         assert_eq!(method("deep"), Ok(Method::Deep));
         assert_eq!(method("lime"), Ok(Method::Lime));
+        assert_eq!(method("mimic"), Ok(Method::Mimic));
         assert_eq!(method("permutation"), Ok(Method::Permutation));
-        assert!(method("mimic").unwrap_err().contains("`mimic`"));
+        assert!(method("linear").unwrap_err().contains("`linear`"));
         assert_eq!(
             method("shap"),
-            Err("expected auto, tree, deep, kernel, lime or permutation".to_owned())
+            Err("expected auto, tree, deep, kernel, lime, mimic or permutation".to_owned())
         );
     }
 

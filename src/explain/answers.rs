@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::Output;
 use crate::error::{Error, MEMORY, Result};
-use crate::model::{BlackBox, Link, Model, Predict};
+use crate::model::{BlackBox, Link, Model, Predict, Trees};
 
 /// Rows that a thread takes at a time.
 const ROWS: usize = 64;
@@ -95,7 +95,14 @@ impl Answers {
         self.output == Output::Probability || self.link.is_probability()
     }
 
+    /// Whether the largest of them, or the sign of one, tells a class for all that is known.
+    pub(super) fn is_of_classes(&self) -> bool {
+        let of_trees = |trees: &Trees| trees.link().is_ok_and(Link::is_probability);
+        self.is_probability() || matches!(&*self.model, Model::Trees(trees) if of_trees(trees))
+    }
+
     /// Whether the model is asked where it is.
+    #[allow(dead_code, reason = "the methods that need it follow")]
     pub(super) fn is_asked(&self) -> bool {
         matches!(*self.model, Model::BlackBox(_))
     }

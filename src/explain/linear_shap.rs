@@ -24,7 +24,7 @@
 //! row to a GPU and the values back: the values are computed on the CPU on any device, and the
 //! result says so. All arithmetic is float64, the values are float32.
 
-mod cholesky;
+pub(super) mod cholesky;
 mod coalitions;
 mod correlation;
 mod moments;

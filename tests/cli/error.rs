@@ -88,12 +88,12 @@ fn what_path_dependent_values_cannot_be_is_refused_with_the_reason() {
 fn a_method_that_is_not_there_is_answered() {
     let place = Place::new();
     insta::assert_snapshot!(explain(&place, "--method linear"), @r"
-2: error: invalid value 'linear' for '--method <METHOD>': this version explains trees, exactly, with `tree`, networks with `deep`, and any model with `kernel`, `lime` or `permutation`; it does not have `linear`
+2: error: invalid value 'linear' for '--method <METHOD>': this version explains trees, exactly, with `tree`, networks with `deep`, and any model with `kernel`, `lime`, `permutation`, or a surrogate, `mimic`; it does not have `linear`
 
 For more information, try '--help'.
 ");
     insta::assert_snapshot!(explain(&place, "--method shap"), @r"
-2: error: invalid value 'shap' for '--method <METHOD>': expected auto, tree, deep, kernel, lime or permutation
+2: error: invalid value 'shap' for '--method <METHOD>': expected auto, tree, deep, kernel, lime, mimic or permutation
 
 For more information, try '--help'.
 ");

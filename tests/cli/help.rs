@@ -84,7 +84,9 @@ Options:
       --output <SPACE>             What the values add up to: raw (the margin), probability,
                                    response (the model's prediction, through its objective's link),
                                    or `log_loss` (for each label that could be the true one); all
-                                   but raw take a background [default: raw]
+                                   but raw take a background. With mimic: which of the model's
+                                   answers are learned; the values add up to the surrogate's margin
+                                   [default: raw]
       --estimator <WHICH>          How to compute what is no sum over trees: exact (up to 16
                                    features, or groups, that vary), sampled (with standard errors),
                                    auto (exact where that can be), or rescaled (from the margin's
@@ -218,7 +220,9 @@ Options:
       --output <SPACE>             What the values add up to: raw (the margin), probability,
                                    response (the model's prediction, through its objective's link),
                                    or `log_loss` (for each label that could be the true one); all
-                                   but raw take a background [default: raw]
+                                   but raw take a background. With mimic: which of the model's
+                                   answers are learned; the values add up to the surrogate's margin
+                                   [default: raw]
       --estimator <WHICH>          How to compute what is no sum over trees: exact (up to 16
                                    features, or groups, that vary), sampled (with standard errors),
                                    auto (exact where that can be), or rescaled (from the margin's

@@ -8,13 +8,16 @@ const LANES: usize = 8;
 
 /// A square matrix, row by row.
 #[derive(Debug, Clone)]
-pub(super) struct Square {
-    pub(super) size: usize,
-    pub(super) cells: Vec<f64>,
+pub(in crate::explain) struct Square {
+    pub(in crate::explain) size: usize,
+    pub(in crate::explain) cells: Vec<f64>,
 }
 
 impl Square {
-    pub(super) fn from_fn(size: usize, mut cell: impl FnMut(usize, usize) -> f64) -> Self {
+    pub(in crate::explain) fn from_fn(
+        size: usize,
+        mut cell: impl FnMut(usize, usize) -> f64,
+    ) -> Self {
         let cells = (0..size * size).map(|at| cell(at / size, at % size));
         Self {
             size,
@@ -22,11 +25,11 @@ impl Square {
         }
     }
 
-    pub(super) fn row(&self, row: usize) -> &[f64] {
+    pub(in crate::explain) fn row(&self, row: usize) -> &[f64] {
         &self.cells[row * self.size..][..self.size]
     }
 
-    pub(super) fn at(&self, row: usize, column: usize) -> f64 {
+    pub(in crate::explain) fn at(&self, row: usize, column: usize) -> f64 {
         self.cells[row * self.size + column]
     }
 }
@@ -34,10 +37,10 @@ impl Square {
 /// The factor L of some features in the order in which they came, R = L Lᵀ. A feature that those
 /// before it determine opens no column, so L has as many columns as the rank.
 #[derive(Debug, Clone)]
-pub(super) struct Factor<'a> {
+pub(in crate::explain) struct Factor<'a> {
     matrix: &'a Square,
     /// The features.
-    pub(super) members: Vec<usize>,
+    pub(in crate::explain) members: Vec<usize>,
     /// Row after row, `matrix.size` apart.
     cells: Vec<f64>,
     /// The row that opened each column.
@@ -45,7 +48,7 @@ pub(super) struct Factor<'a> {
 }
 
 impl<'a> Factor<'a> {
-    pub(super) fn new(matrix: &'a Square) -> Self {
+    pub(in crate::explain) fn new(matrix: &'a Square) -> Self {
         Self {
             matrix,
             members: Vec::new(),
@@ -54,21 +57,21 @@ impl<'a> Factor<'a> {
         }
     }
 
-    pub(super) fn rank(&self) -> usize {
+    pub(in crate::explain) fn rank(&self) -> usize {
         self.opened.len()
     }
 
-    pub(super) fn is_singular(&self) -> bool {
+    pub(in crate::explain) fn is_singular(&self) -> bool {
         self.rank() < self.members.len()
     }
 
     /// The row of the member that came as number `index`: its columns up to the rank.
-    pub(super) fn row(&self, index: usize) -> &[f64] {
+    pub(in crate::explain) fn row(&self, index: usize) -> &[f64] {
         &self.cells[index * self.matrix.size..][..self.rank()]
     }
 
     /// Appends a feature. Whether it opened a column.
-    pub(super) fn push(&mut self, feature: usize) -> bool {
+    pub(in crate::explain) fn push(&mut self, feature: usize) -> bool {
         let size = self.matrix.size;
         let start = self.cells.len();
         self.cells.resize(start + size, 0.0);
@@ -91,7 +94,7 @@ impl<'a> Factor<'a> {
     }
 
     /// Takes the last feature back.
-    pub(super) fn pop(&mut self) {
+    pub(in crate::explain) fn pop(&mut self) {
         self.members.pop();
         self.cells.truncate(self.members.len() * self.matrix.size);
         if self.opened.last() == Some(&self.members.len()) {
@@ -100,14 +103,14 @@ impl<'a> Factor<'a> {
     }
 
     /// The next entry of the solution of L y = c, for the feature that just opened a column.
-    pub(super) fn forward(&self, c: f64, y: &[f64]) -> f64 {
+    pub(in crate::explain) fn forward(&self, c: f64, y: &[f64]) -> f64 {
         let row = self.row(self.members.len() - 1);
         let done: f64 = row.iter().zip(y).map(|(a, b)| a * b).sum();
         (c - done) / row[y.len()]
     }
 
     /// The shortest x with Lᵀ x = z; z is lost.
-    pub(super) fn shortest(&self, z: &mut [f64], x: &mut [f64]) {
+    pub(in crate::explain) fn shortest(&self, z: &mut [f64], x: &mut [f64]) {
         if self.is_singular() {
             // L (Lᵀ L)⁻¹ z
             let rank = self.rank();
@@ -129,7 +132,7 @@ impl<'a> Factor<'a> {
     }
 
     /// The largest |R − L Lᵀ|.
-    pub(super) fn residual(&self) -> f64 {
+    pub(in crate::explain) fn residual(&self) -> f64 {
         let mut worst: f64 = 0.0;
         for i in 0..self.members.len() {
             for j in 0..=i {

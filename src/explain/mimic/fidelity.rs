@@ -1,0 +1,98 @@
+//! How well a surrogate answers as its teacher does.
+
+use std::fmt;
+
+use ndarray::Array2;
+
+use super::space::Space;
+
+/// How well the answers of a surrogate are those of its teacher, in the units of these.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fidelity {
+    /// Rows that were compared.
+    pub rows: usize,
+    /// Whether the surrogate was not trained on them.
+    pub is_held_out: bool,
+    /// 1 − Σ (found − expected)² / Σ (expected − mean)², the mean over the outputs that vary; `None` where none does.
+    pub r2: Option<f64>,
+    /// The share of rows with the same class; `None` of numbers that tell none.
+    pub agreement: Option<f64>,
+    /// The mean Kullback–Leibler divergence from the teacher's probabilities, in nats; `None` of other numbers.
+    pub divergence: Option<f64>,
+}
+
+impl Fidelity {
+    /// Of answers (rows, outputs), at least one row.
+    pub(super) fn of(
+        space: &Space,
+        expected: &Array2<f64>,
+        found: &Array2<f64>,
+        is_held_out: bool,
+    ) -> Self {
+        let rows = expected.nrows();
+        let share = |sum: f64| sum / rows.max(1) as f64;
+        let pairs = || expected.outer_iter().zip(found.outer_iter());
+        let agreeing = || pairs().filter(|(a, b)| space.class(a) == space.class(b));
+        let divergences = pairs().map(|(a, b)| {
+            let of = |p: f64, q: f64| {
+                if p > 0.0 {
+                    p * (p / q.max(1e-12)).ln()
+                } else {
+                    0.0
+                }
+            };
+            let own: f64 = a.iter().zip(&b).map(|(&p, &q)| of(p, q)).sum();
+            // Of a single probability, the other is what is left.
+            let rest = if a.len() == 1 {
+                of(1.0 - a[0], 1.0 - b[0])
+            } else {
+                0.0
+            };
+            own + rest
+        });
+        Self {
+            rows,
+            is_held_out,
+            r2: r2(expected, found),
+            agreement: space.is_classes().then(|| share(agreeing().count() as f64)),
+            divergence: space.is_probability().then(|| share(divergences.sum())),
+        }
+    }
+}
+
+fn r2(expected: &Array2<f64>, found: &Array2<f64>) -> Option<f64> {
+    let columns = expected.columns().into_iter().zip(found.columns());
+    let shares = columns.filter_map(|(expected, found)| {
+        let mean = expected.mean()?;
+        let all: f64 = expected.iter().map(|a| (a - mean).powi(2)).sum();
+        let left: f64 = expected
+            .iter()
+            .zip(found)
+            .map(|(a, b)| (a - b).powi(2))
+            .sum();
+        (all > 0.0).then(|| 1.0 - left / all)
+    });
+    let shares: Vec<f64> = shares.collect();
+    (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64)
+}
+
+impl fmt::Display for Fidelity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.r2 {
+            Some(r2) => write!(f, "R² {r2:.4}")?,
+            None => f.write_str("R² unknown")?,
+        }
+        if let Some(agreement) = self.agreement {
+            write!(f, ", the same class for {:.1} %", 100.0 * agreement)?;
+        }
+        if let Some(divergence) = self.divergence {
+            write!(f, ", KL {divergence:.4} nats")?;
+        }
+        let of = if self.is_held_out {
+            "held out"
+        } else {
+            "of the training"
+        };
+        write!(f, ", on {} rows {of}", self.rows)
+    }
+}
