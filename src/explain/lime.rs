@@ -23,9 +23,9 @@ mod fit;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod lars;
+mod method;
 #[cfg(not(feature = "gpu"))]
 mod no_gpu;
-mod method;
 mod options;
 mod pick;
 mod samples;
