@@ -154,7 +154,7 @@ NAMES = (
 )
 OF_TWO = ("f1", "precision", "recall", "jaccard", "roc_auc", "average_precision", "neg_brier_score", "neg_log_loss")
 OF_NUMBERS = (
-    *("neg_mean_absolute_error", "neg_mean_squared_error", "neg_root_mean_squared_error", "r2", "max_error"),
+    *("neg_mean_absolute_error", "neg_mean_squared_error", "neg_root_mean_squared_error", "r2", "neg_max_error"),
     *("neg_median_absolute_error", "explained_variance", "neg_mean_absolute_percentage_error"),
     *("neg_mean_squared_log_error", "neg_root_mean_squared_log_error", "neg_mean_poisson_deviance"),
     *("neg_mean_gamma_deviance",),
@@ -214,9 +214,7 @@ def test_metrics_of_numbers_are_those_of_scikit_learn(metric):
         expected = get_scorer(metric)(Fixed(numbers=told), np.zeros((rows, 1)), y)
         judge = _engine.Judge(metric, y)
         found = judge.score(told[:, None])
-        assert (-found if judge.is_error or metric == "max_error" and expected < 0 else found) == pytest.approx(
-            expected, rel=1e-12, abs=1e-12
-        )
+        assert (-found if judge.is_error else found) == pytest.approx(expected, rel=1e-12, abs=1e-12)
     pinball = _engine.Judge("pinball", y, numbers=[("alpha", 0.2)]).score(told[:, None])
     assert pinball == pytest.approx(mean_pinball_loss(y, told, alpha=0.2), rel=1e-12)
 
@@ -273,8 +271,13 @@ def test_a_metric_can_be_a_function_a_scorer_or_its_name(cancer):
     weighted = PFIExplainer(model, metric="f1_score", metric_args={"average": "weighted"}).explain_global(x, y)
     assert weighted.metric == "f1_weighted"
     arguments = {"sample_weight": np.arange(len(y)) + 1.0}
-    by_weight = PFIExplainer(model, metric="accuracy", metric_args=arguments).explain_global(x, y)
-    assert by_weight.base_score != PFIExplainer(model, metric="accuracy").explain_global(x, y).base_score
+    by_weight = PFIExplainer(model, metric="accuracy", metric_args=arguments).explain_global(x, 1 - y)
+    assert by_weight.metric == "accuracy" and by_weight.details["engine"] == "units"
+    # One row of 120 is right.
+    wrong = np.where(np.arange(len(y)) == 0, y, 1 - y)
+    by_weight = PFIExplainer(model, metric="accuracy", metric_args=arguments).explain_global(x, wrong)
+    right = arguments["sample_weight"][model.predict(x) == wrong].sum() / arguments["sample_weight"].sum()
+    assert by_weight.base_score == pytest.approx(right, abs=1e-15)
 
 
 def test_a_function_is_a_score_unless_it_is_said_to_be_an_error(diabetes):
@@ -505,7 +508,7 @@ def test_metrics_that_fail_are_named(iris):
                 return 1 / 0
 
             PFIExplainer(metric=broken, **way).explain_global(x, y)
-        with pytest.raises(DataError, match="nan.*of the rows as they are"):
+        with pytest.raises(DataError, match="(?i)nan.*of the rows as they are"):
             PFIExplainer(metric=lambda truth, told: float("nan"), **way).explain_global(x, y)
         with pytest.raises(ParameterError, match="returned 'high'"):
             PFIExplainer(metric=lambda truth, told: "high", **way).explain_global(x, y)

@@ -301,3 +301,70 @@ fn threads_and_memory_change_no_bit_and_seeds_change_all() {
         "{changed}"
     );
 }
+
+/// Whether rows of equal leaves tie.
+#[derive(Debug)]
+struct Distinct(usize);
+
+impl Score for Distinct {
+    fn name(&self) -> String {
+        "distinct".to_owned()
+    }
+
+    fn is_error(&self) -> bool {
+        true
+    }
+
+    fn rows(&self) -> Option<usize> {
+        None
+    }
+
+    fn score(&self, answers: ndarray::ArrayView2<'_, f64>) -> whylight::Result<f64> {
+        let mut bits: Vec<u64> = answers.iter().map(|answer| answer.to_bits()).collect();
+        bits.sort_unstable();
+        bits.dedup();
+        Ok((bits.len() + self.0) as f64)
+    }
+}
+
+#[test]
+fn shuffled_rows_that_reach_the_same_leaves_tie_to_the_last_bit() {
+    let case = cases("lightgbm")
+        .into_iter()
+        .find(|case| case.name == "dart_4_7")
+        .unwrap();
+    let mut trees = load(&case);
+    trees.features = vec![Feature::default(); trees.features.len()];
+    let matrix = rows(&case, &trees);
+    let features = trees.features.len();
+    // A few cells of each column, so that leaves are met again and again.
+    let mut cells = Array2::from_shape_vec((matrix.shape[0], features), matrix.cells).unwrap();
+    for mut column in cells.columns_mut() {
+        for row in 3..column.len() {
+            column[row] = column[row % 3];
+        }
+    }
+    let model = Arc::new(Model::Trees(trees));
+    let options = shuffle(4, 2);
+    let found = explain(&model, &cells, &Distinct(0), &options).unwrap();
+    let base = Distinct(0)
+        .score(plain(&model, Output::Raw, &cells).view())
+        .unwrap();
+    for feature in 0..features {
+        for repeat in 0..4 {
+            let order = permutation(cells.nrows(), 2, feature, repeat, None).unwrap();
+            let mut shuffled = cells.clone();
+            for (row, &from) in order.iter().enumerate() {
+                shuffled[[row, feature]] = cells[[from as usize, feature]];
+            }
+            let distinct = Distinct(0)
+                .score(plain(&model, Output::Raw, &shuffled).view())
+                .unwrap();
+            assert_eq!(
+                found.importances[[feature, repeat]],
+                distinct - base,
+                "{feature} {repeat}"
+            );
+        }
+    }
+}

@@ -3,14 +3,17 @@
 //! A row walks a tree once. At each split on its path, the cells that the split's column takes in all repeats are
 //! compared at once; only a repeat whose cell goes the other way walks on from there, and adds what its leaf differs
 //! by. A split thus costs a comparison of ranks: columns are ranked among their own cells before.
+//!
+//! Leaves are summed as whole numbers, multiples of 2⁻⁶¹ of the largest sum: rows that reach the same leaves have the
+//! same margin to the last bit, whichever way it came about, as metrics of ranks need it.
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView1};
 use rayon::prelude::*;
 
 use super::{Engine, Rows, Shuffled, ranks};
 use crate::error::Result;
 use crate::explain::answers::Answers;
-use crate::model::{Fraction, Link, Missing, Node, Output, Precision, Split, Test, Trees};
+use crate::model::{Fraction, Link, Missing, Node, Output, Precision, Split, Test, Tree, Trees};
 
 /// The rank of a missing cell: one more is the least number.
 pub(super) const MISSING: i32 = i32::MAX;
@@ -51,8 +54,9 @@ pub(super) struct Walks<'a> {
     fraction: Fraction,
     steps: Vec<Step>,
     roots: Vec<Root>,
-    /// The numbers that leaves add.
-    values: Vec<f64>,
+    /// What leaves add, in units of `unit`.
+    values: Vec<i64>,
+    unit: f64,
     base: &'a [f64],
     /// Splits that are no thresholds.
     others: Vec<&'a Split>,
@@ -88,6 +92,7 @@ impl<'a> Walks<'a> {
             steps: Vec::new(),
             roots: Vec::new(),
             values: Vec::new(),
+            unit: unit(trees),
             base: &trees.base,
             others: Vec::new(),
             columns,
@@ -101,7 +106,11 @@ impl<'a> Walks<'a> {
                 Output::All => (trees.base.len() as u32, None),
             };
             walks.roots.push((first, output));
-            walks.values.extend(&tree.values);
+            let whole = tree
+                .values
+                .iter()
+                .map(|value| (value / walks.unit).round() as i64);
+            walks.values.extend(whole);
             for node in &tree.nodes {
                 let step = match node {
                     Node::Leaf { leaf, .. } => Step {
@@ -212,8 +221,8 @@ impl<'a> Walks<'a> {
             }
         }
         let mut made = Margins {
-            base: self.base.repeat(height),
-            differences: vec![[0.0; LANES]; height * turn.players * outputs],
+            base: vec![0; height * outputs],
+            differences: vec![[0; LANES]; height * turn.players * outputs],
         };
         let mut alive = vec![turn.lanes; turn.players];
         let mut parted: Vec<(u32, u32, u8)> = Vec::new();
@@ -330,9 +339,10 @@ impl<'a> Walks<'a> {
                 for (mut to, (base, differences)) in answers.outer_iter_mut().zip(blocks) {
                     let differences = &differences[player * outputs..][..outputs];
                     for ((to, base), difference) in to.iter_mut().zip(base).zip(differences) {
-                        *to = base + difference[lane];
+                        *to = (base + difference[lane]) as f64 * self.unit;
                     }
                 }
+                answers += &ArrayView1::from(self.base);
                 linked(self.answers.link(), answers)
             })
             .collect()
@@ -353,9 +363,22 @@ struct Turn<'a> {
 /// The margins of some rows.
 struct Margins {
     /// (row, output), of rows as they are.
-    base: Vec<f64>,
+    base: Vec<i64>,
     /// (row, player, output): by lane what is added.
-    differences: Vec<[f64; LANES]>,
+    differences: Vec<[i64; LANES]>,
+}
+
+/// A power of 2 of which all sums of leaves are some multiple below 2⁶¹.
+fn unit(trees: &Trees) -> f64 {
+    let largest = |tree: &Tree| {
+        tree.values
+            .iter()
+            .fold(0.0, |most: f64, value| most.max(value.abs()))
+    };
+    let most: f64 = trees.trees.iter().map(largest).sum();
+    // Of no leaves but 0, any; of the least numbers, one that is none of them itself.
+    let exponent = if most > 0.0 { most.log2().ceil() } else { 0.0 };
+    (exponent - 61.0).max(-1000.0).exp2()
 }
 
 /// What a link makes of margins.
