@@ -49,7 +49,7 @@ def compared(name, model, x, y, scoring, repeats, calls):
         "seconds": ours,
         "scikit_learn_seconds": theirs,
         "ratio": theirs / ours,
-        "base_score_difference": abs(e.base_score - abs(model_score(model, x, y, scoring))),
+        "base_score_difference": abs(e.base_score - model_score(model, x, y, scoring)),
         "largest_difference": float(np.abs(np.array(e.global_importance_values) - found.importances_mean).max()),
         "largest_standard_error": float(errors.max()),
     }

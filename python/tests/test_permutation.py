@@ -557,6 +557,20 @@ def test_a_constant_column_is_noted(iris):
         assert (e.importances[2] == 0).all() and "constant" in e.notes[0] and "f2" in e.notes[0]
 
 
+def test_model_files_of_trees_and_frames_in_another_order(tmp_path, iris):
+    xgboost = pytest.importorskip("xgboost")
+    x, y = iris
+    frame = pd.DataFrame(x, columns=["a", "b", "c", "d"])
+    model = xgboost.XGBClassifier(n_estimators=5).fit(frame, y)
+    model.save_model(tmp_path / "model.json")
+    path = os.fspath(tmp_path / "model.json")
+    of_file = PFIExplainer(path, metric="accuracy").explain_global(frame, y)
+    of_object = PFIExplainer(model, metric="accuracy").explain_global(frame, y)
+    assert (of_file.importances == of_object.importances).all() and of_file.details["engine"] == "trees"
+    with pytest.raises(ShapeError, match="in its order: a, b, c, d"):
+        PFIExplainer(path, metric="accuracy").explain_global(frame[["b", "a", "c", "d"]], y)
+
+
 def test_interpret_finds_it():
     from importlib.metadata import entry_points
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _engine
 from .._table import Table, is_a, table
-from ..errors import UnsupportedError, WhylightError
+from ..errors import ShapeError, UnsupportedError, WhylightError
 from ..models import trees
 from ..models.native import is_file, native
 from ._asked import largest
@@ -41,6 +41,11 @@ class Native:
         made = table(x, features=None if any(name is None for name in names) else names, absent=self.absent)
         if any(name is None for name in names):
             made.names = None
+        elif made.given is not None and [name.replace(" ", "_") for name in made.given] != [
+            name.replace(" ", "_") for name in names
+        ]:
+            # Importances, and permutations, go by position.
+            raise ShapeError(f"evaluation_examples: expected the model's columns in its order: {', '.join(names[:8])}")
         return made
 
     def answers(self, x):
