@@ -6,6 +6,9 @@ use std::io::{self, Write};
 use super::text::{self, Decimals, WIDTH, bar, cut, plain};
 use crate::explain::permutation::PermutationImportance;
 
+/// A feature as it is shown: its name, importance and standard error, and the importance itself.
+type Line = (String, String, String, f64);
+
 /// Columns that names may take.
 const NAME: usize = 32;
 
@@ -75,8 +78,8 @@ pub fn importance_ranking(importance: &PermutationImportance, top: usize) -> Str
             importance.means[feature],
         )
     };
-    let lines: Vec<(String, String, String, f64)> = shown.iter().map(line).collect();
-    let longest = |of: &dyn Fn(&(String, String, String, f64)) -> usize, least: usize| {
+    let lines: Vec<Line> = shown.iter().map(line).collect();
+    let longest = |of: &dyn Fn(&Line) -> usize, least: usize| {
         lines.iter().map(of).max().unwrap_or(0).max(least)
     };
     let names = longest(&|line| line.0.chars().count(), "feature".len()).min(NAME);

@@ -1,5 +1,7 @@
 //! `whylight explain --method permutation`: against labels beside the rows.
 
+use std::fmt::Write;
+
 use super::Place;
 
 /// The example's rows with labels that two columns decide: numbers, words, and a number of neither.
@@ -13,7 +15,7 @@ fn place() -> Place {
         let is_large = cells[20] > 16.8;
         let kind = if is_large { "malignant" } else { "benign" };
         let label = u8::from(!is_large);
-        table += &format!("{line},{label},{kind},{},{}\n", cells[23], row % 2);
+        let _ = writeln!(table, "{line},{label},{kind},{},{}", cells[23], row % 2);
     }
     place.write("labelled.csv", table);
     place
