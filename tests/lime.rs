@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
 use serde::Deserialize;
 use whylight::data::View;
 use whylight::explain::lime::{self, Bins, Discretizer, LimeOptions};
@@ -108,7 +108,7 @@ fn matrix(rows: &[Vec<f64>]) -> Array2<f64> {
 }
 
 /// The width that lime takes by default.
-fn width(samples: ArrayView2<'_, f64>) -> f64 {
+fn width(samples: &Array2<f64>) -> f64 {
     0.75 * (samples.ncols() as f64).sqrt()
 }
 
@@ -117,7 +117,7 @@ fn the_same_samples_give_the_coefficients_of_lime() {
     let mut compared = 0;
     for case in golden().cases {
         let (samples, answers) = (matrix(&case.samples), matrix(&case.answers));
-        let weights = lime::weights(samples.view(), width(samples.view()));
+        let weights = lime::weights(samples.view(), width(&samples));
         for (weight, expected) in weights.iter().zip(&case.weights) {
             assert!((weight - expected).abs() < 1e-12, "{weight} {expected}");
         }
@@ -195,7 +195,7 @@ fn an_explained_row_is_fitted_to_its_own_samples() {
             let row = training.slice(ndarray::s![5..6, ..]).to_owned();
             let local = explainer.local_samples(&view(&row)).unwrap().unwrap();
             assert_eq!(local.samples.dim(), (700, training.ncols()));
-            let weights = lime::weights(local.samples.view(), width(local.samples.view()));
+            let weights = lime::weights(local.samples.view(), width(&local.samples));
             for (a, b) in weights.iter().zip(&local.weights) {
                 assert!((a - b).abs() < 1e-12, "{a} {b}");
             }

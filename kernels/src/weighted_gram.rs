@@ -220,9 +220,13 @@ fn of_masks(features: usize, masks: &[u64], weights: &[f64], targets: &[&[f64]])
             sums.zz[j * features + i] = neither;
         }
     }
-    sums.z.iter_mut().for_each(|z| *z -= sums.weight);
+    for z in &mut sums.z {
+        *z -= sums.weight;
+    }
     for (zt, t) in sums.zt.chunks_mut(features.max(1)).zip(&sums.t) {
-        zt.iter_mut().for_each(|zt| *zt -= t);
+        for zt in zt {
+            *zt -= t;
+        }
     }
     sums
 }

@@ -195,7 +195,7 @@ impl Lime {
         if around {
             if !is_cpu {
                 let reason = "samples around each row are weighed where they are answered";
-                made.header.device_reason = reason.to_owned();
+                reason.clone_into(&mut made.header.device_reason);
                 made.account.notes = vec![not_used(options, reason)];
             }
             return Ok(made);
@@ -240,7 +240,7 @@ impl Lime {
             let fit = |at: usize| {
                 let (cells, own) = row(at);
                 let answers = self.ask(self.samples.rows(Some(&cells)), &mut found.asked)?;
-                let about = self.samples.about(&cells, &own, answers.view());
+                let about = self.samples.about(&cells, &own, &answers);
                 Ok(about.fit(self.features, self.selection))
             };
             return rows.map(fit).collect();
@@ -250,7 +250,7 @@ impl Lime {
         }
         let fit = |at: usize| {
             let (cells, own) = row(at);
-            let about = self.samples.about(&cells, &own, common.view());
+            let about = self.samples.about(&cells, &own, common);
             about.fit(self.features, self.selection)
         };
         Ok(rows.into_par_iter().map(fit).collect())

@@ -164,7 +164,7 @@ pub(crate) fn agree(a: &Sums, b: &Sums, part: f64) -> Result<(), String> {
         let largest = a.iter().fold(1.0_f64, |most, cell| most.max(cell.abs()));
         for (at, (a, b)) in a.iter().zip(&b).enumerate() {
             // A NaN is no agreement.
-            if !((a - b).abs() <= part * largest) {
+            if (a - b).is_nan() || (a - b).abs() > part * largest {
                 return Err(format!("{name}[{at}]: {a} and {b}"));
             }
         }

@@ -31,7 +31,9 @@ fn on_gpu(case: &Case, limit: Option<u64>, model: Option<&[f32]>) -> Option<Vec<
     let held = GpuSamples::new(gpu, &samples, limit).unwrap();
     // Several rows, of which the second is the case's.
     let mut cells = narrow(&case.row);
-    cells.iter_mut().for_each(|cell| *cell += 1.0);
+    for cell in &mut cells {
+        *cell += 1.0;
+    }
     cells.extend(narrow(&case.row));
     cells.extend(narrow(&case.row));
     let own = narrow(&case.own).repeat(3);

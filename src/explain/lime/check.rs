@@ -55,10 +55,9 @@ pub(super) fn check(options: &LimeOptions, features: &[Feature], rows: usize) ->
         Err(Error::Parameter { name, got, allowed })
     };
     let count = features.len();
-    if let Some(width) = options.kernel_width {
-        if !(width > 0.0 && width.is_finite()) {
-            return refused("kernel_width", width.to_string(), "a finite number above 0");
-        }
+    let is_bad = |width: &f64| !(*width > 0.0 && width.is_finite());
+    if let Some(width) = options.kernel_width.filter(is_bad) {
+        return refused("kernel_width", width.to_string(), "a finite number above 0");
     }
     if options.num_features == Some(0) {
         return refused(

@@ -55,6 +55,10 @@ pub(super) struct Neighbourhood<'a> {
 /// # Errors
 /// [`Error::Shape`] if the parts do not fit together; [`Error::Parameter`] for fewer samples than the model has features,
 /// and two more, for weights that are negative, and for numbers that are not finite.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a view is a pointer and a shape"
+)]
 pub fn fit(
     samples: ArrayView2<'_, f64>,
     answers: ArrayView2<'_, f64>,
@@ -109,6 +113,10 @@ pub fn fit(
 }
 
 /// What samples (samples, features) weigh, of which the first is the row itself.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a view is a pointer and a shape"
+)]
 pub fn weights(samples: ArrayView2<'_, f64>, kernel_width: f64) -> Vec<f64> {
     let square = |sample: ArrayView1<'_, f64>| -> f64 {
         let cells = sample.iter().zip(samples.row(0));
@@ -233,7 +241,7 @@ pub(super) struct Solved {
 
 impl Solved {
     /// Standard errors that hold whatever the spread of the answers is, and whether the model is linear or not (White
-    /// 1980, with MacKinnon & White's factor for few samples): the row itself is the same in every draw. `spread` are
+    /// 1980, with `MacKinnon` & White's factor for few samples): the row itself is the same in every draw. `spread` are
     /// sums over so many samples that weigh the square of their weight times their residual.
     pub(super) fn with_errors(self, centred: &Centred, spread: &Sums, samples: usize) -> Fit {
         let Self { mut fit, inverse } = self;

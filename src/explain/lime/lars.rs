@@ -56,7 +56,9 @@ pub(super) fn path(size: usize, gram: &[f64], products: &[f64], samples: usize) 
         factor.solve(&mut direction);
         let inner: f64 = direction.iter().zip(&signs).map(|(a, b)| a * b).sum();
         let angle = 1.0 / inner.sqrt();
-        direction.iter_mut().for_each(|step| *step *= angle);
+        for step in &mut direction {
+            *step *= angle;
+        }
         let slope = |feature: usize| -> f64 {
             let row = &gram[feature * size..][..size];
             active

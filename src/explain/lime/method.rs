@@ -98,9 +98,7 @@ impl Method for Lime {
             shifted = self.ask(self.samples.rows(Some(&first)), &mut asked)?;
             &shifted
         };
-        let about = self
-            .samples
-            .about(&first, &own.row(0).to_vec(), answers.view());
+        let about = self.samples.about(&first, &own.row(0).to_vec(), answers);
         let used = about.select(self.features, self.selection);
         let joined = concatenate(Axis(0), &[own.view(), answers.view()]);
         let answers = joined.map_err(|error| Error::Shape {

@@ -9,6 +9,10 @@ use ndarray::ArrayView3;
 /// `components` (rows, features) are numbers of what a feature is in a row, such as its bin: two rows show the same if
 /// they show the same component. One weighs the root of the sum of its values' sizes over all rows. Of rows that add as
 /// much, the first is taken.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a view is a pointer and a shape"
+)]
 pub fn pick(values: ArrayView3<'_, f32>, components: &[usize], budget: usize) -> Vec<usize> {
     let (rows, features, _) = values.dim();
     let width = components.iter().max().map_or(0, |most| most + 1);
@@ -29,9 +33,9 @@ pub fn pick(values: ArrayView3<'_, f32>, components: &[usize], budget: usize) ->
         }
         shown.push(places);
     }
-    weights
-        .iter_mut()
-        .for_each(|weight: &mut f64| *weight = weight.sqrt());
+    for weight in &mut weights {
+        *weight = f64::sqrt(*weight);
+    }
     let mut picked: Vec<usize> = Vec::new();
     let mut is_picked = vec![false; rows];
     while picked.len() < budget.min(rows) {

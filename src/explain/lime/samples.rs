@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
 use whylight_kernels::weighted_gram::Differences;
 
 use super::column::Column;
@@ -78,9 +78,9 @@ impl Samples {
             if let Some((mean, scale)) = column.scale() {
                 let centre = around.map_or(mean, |cells| cells[place]);
                 let deviates = rows.column_mut(place);
-                deviates
-                    .into_iter()
-                    .for_each(|cell| *cell = centre + scale * *cell);
+                for cell in deviates {
+                    *cell = centre + scale * *cell;
+                }
             }
         }
         rows
@@ -106,7 +106,7 @@ impl Samples {
         &self,
         cells: &[f64],
         own: &[f64],
-        answers: ArrayView2<'_, f64>,
+        answers: &Array2<f64>,
     ) -> Neighbourhood<'a> {
         let (differences, row) = self.differences(cells);
         let weigh = |square: &f64| weight(*square, self.kernel_width);
