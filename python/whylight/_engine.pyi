@@ -21,6 +21,7 @@ __all__ = [
     "kmeans",
     "metric",
     "permutation",
+    "pick",
 ]
 
 __version__: str
