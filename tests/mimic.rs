@@ -216,6 +216,35 @@ fn missing_cells_go_where_the_training_sent_them() {
     assert!(matches!(error, Error::Data { .. }), "{error}");
 }
 
+/// What is in tables: infinite cells, columns without any number, constant ones, and cells that are all but equal.
+#[cfg(feature = "mimic")]
+#[test]
+fn hard_cells_do_no_harm_to_trees() {
+    let teacher = asked(5, |row| vec![row[4] + f64::from(row[0] > 0.0)]);
+    for count in [1_usize, 2, 3, 19, 20, 60] {
+        let Cells::F64(mut cells) = rows(count.max(2), 5, 13).cells else {
+            unreachable!()
+        };
+        for (index, mut row) in cells.outer_iter_mut().enumerate() {
+            row[0] = [f64::INFINITY, f64::NEG_INFINITY, f64::NAN, -0.0, 1e300][index % 5];
+            row[1] = f64::NAN;
+            row[2] = 7.0;
+            row[3] = f64::from_bits(1.0_f64.to_bits() + index as u64 % 3);
+        }
+        let table = Table {
+            names: None,
+            cells: Cells::F64(cells),
+        };
+        let explainer =
+            Explainer::mimic(&teacher, &View::from(&table), Surrogate::Trees, options());
+        let e = explainer.unwrap().explain(&table).unwrap();
+        assert!(
+            e.values.iter().all(|value| value.is_finite()),
+            "{count} rows"
+        );
+    }
+}
+
 #[test]
 fn probabilities_are_learned_as_log_odds_and_not_as_classes() {
     // Nobody is more than 40 % sure of the second class: the classes are all the same.

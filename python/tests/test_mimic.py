@@ -116,6 +116,8 @@ def test_a_model_task_is_taken_where_the_model_does_not_tell(complete):
     e = told(complete)
     assert e.model_task == "classification" and told.fidelity["of"] == "probability"
     np.testing.assert_allclose(e.values[:, 0], complete[:, 0] - complete[:, 0].mean(), atol=0.05)
+    named = mimic(teacher, complete, LinearExplainableModel, classes=["no", "yes"])
+    assert named(complete).classes == ["no", "yes"] and named.fidelity == told.fidelity
 
 
 # Planted features ----------------------------------------------------------------------------------------------------

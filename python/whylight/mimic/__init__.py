@@ -111,7 +111,7 @@ class MimicExplainer(Explainer):
         if row_count(rows) == 0:
             raise DataError("initialization_examples: no rows; expected the training rows, or a sample of them")
         rows = rows if transformations is None else transformations.transform(rows)
-        teacher = Teacher(model, self._for_teacher(rows), is_function, model_task)
+        teacher = Teacher(model, self._for_teacher(rows), is_function, model_task, classes is not None)
         most = most if augment_data else 0
         self._learn(teacher, rows, candidates, explainable_model_args or {}, categorical_features, most)
         self._model_type = str(type(model))

@@ -75,14 +75,16 @@ class Space:
 class Teacher:
     """A model or function that is asked for rows."""
 
-    def __init__(self, model, rows, is_function=False, model_task="unknown"):
-        """`rows` are those that it is asked for first."""
+    def __init__(self, model, rows, is_function=False, model_task="unknown", has_classes=False):
+        """`rows` are those that it is asked for first; `has_classes` is whether the user names classes of it."""
         given = text("model_task", model_task, TASKS)
         if given not in ("unknown", "classification", "regression"):
             raise ParameterError(f"model_task: {given!r} is not allowed: {TASKS}")
         self.name = getattr(model, "__qualname__", type(model).__qualname__)
         task, self.classes = "unknown", None
         self._ask, task, self.classes = _asked(model, is_function, np.shape(with_rows(held(rows)))[-1])
+        if task == "unknown" and has_classes:
+            task = "classification"
         self.task = task if given == "unknown" else given
         self.answers = self.ask(rows)
         self.space = self._space()
