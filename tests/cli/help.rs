@@ -65,9 +65,15 @@ Options:
                                    that kernel would have to ask, kernel for any other model), tree
                                    (exact Tree SHAP), deep (Deep SHAP on the graph of an ONNX
                                    network, against a background), kernel (Kernel SHAP of what the
-                                   model answers, against a background), or permutation (how much
-                                   worse the answers are once a column is shuffled; see --labels)
-                                   [default: auto]
+                                   model answers, against a background), lime (the coefficients of a
+                                   linear model about each row, of samples drawn as the background
+                                   is), mimic (a surrogate that learns what the model answers to the
+                                   background, and is explained in its place), or permutation (how
+                                   much worse the answers are once a column is shuffled; see
+                                   --labels) [default: auto]
+      --surrogate <WHICH>          What learns the model's answers to the background (mimic): trees
+                                   (gradient boosted), linear, or auto (the one that answers best
+                                   for the fifth of the rows that is held out) [default: auto]
       --nsamples <N>               Coalitions of an estimate, of each row: a number, or auto (2048
                                    and twice the number of features, or groups) [default: auto]
       --link <LINK>                What a coalition is worth, of the mean of what a model answers
@@ -112,9 +118,9 @@ Options:
                                    NAME=SIZE,SIZE,…; can be given several times; the table's columns
                                    tell one size by themselves (deep)
       --discretizer <WHICH>        What numbers are compared by: quartile, decile, entropy (bins
-                                   that tell --labels apart), or none (they are quantities);
-                                   quartile by default (lime)
-      --labels <FILE>              Table of one column, the class of each row of --background, for
+                                   that tell --training-labels apart), or none (they are
+                                   quantities); quartile by default (lime)
+      --training-labels <FILE>     Table of one column, the class of each row of --background, for
                                    the discretizer entropy (lime)
       --categorical <COL>          A column whose numbers are categories, by name, or by position
                                    from 1 where it has none; can be given several times (lime)
@@ -201,9 +207,15 @@ Options:
                                    that kernel would have to ask, kernel for any other model), tree
                                    (exact Tree SHAP), deep (Deep SHAP on the graph of an ONNX
                                    network, against a background), kernel (Kernel SHAP of what the
-                                   model answers, against a background), or permutation (how much
-                                   worse the answers are once a column is shuffled; see --labels)
-                                   [default: auto]
+                                   model answers, against a background), lime (the coefficients of a
+                                   linear model about each row, of samples drawn as the background
+                                   is), mimic (a surrogate that learns what the model answers to the
+                                   background, and is explained in its place), or permutation (how
+                                   much worse the answers are once a column is shuffled; see
+                                   --labels) [default: auto]
+      --surrogate <WHICH>          What learns the model's answers to the background (mimic): trees
+                                   (gradient boosted), linear, or auto (the one that answers best
+                                   for the fifth of the rows that is held out) [default: auto]
       --nsamples <N>               Coalitions of an estimate, of each row: a number, or auto (2048
                                    and twice the number of features, or groups) [default: auto]
       --link <LINK>                What a coalition is worth, of the mean of what a model answers
@@ -248,9 +260,9 @@ Options:
                                    NAME=SIZE,SIZE,…; can be given several times; the table's columns
                                    tell one size by themselves (deep)
       --discretizer <WHICH>        What numbers are compared by: quartile, decile, entropy (bins
-                                   that tell --labels apart), or none (they are quantities);
-                                   quartile by default (lime)
-      --labels <FILE>              Table of one column, the class of each row of --background, for
+                                   that tell --training-labels apart), or none (they are
+                                   quantities); quartile by default (lime)
+      --training-labels <FILE>     Table of one column, the class of each row of --background, for
                                    the discretizer entropy (lime)
       --categorical <COL>          A column whose numbers are categories, by name, or by position
                                    from 1 where it has none; can be given several times (lime)

@@ -133,7 +133,7 @@ fn vectors_and_folders_are_those_of_a_surrogate() {
     ] {
         let error = place.fails(&format!("{call} {options}"));
         assert!(
-            error.starts_with("1: ") && error.contains("method"),
+            error.starts_with("2: ") && error.contains("method: "),
             "{error}"
         );
     }
