@@ -127,7 +127,7 @@ def table(device):
             of_gpu = "?"
             if device:
                 known, place = outcome(kind, make, rows()["array"], device)
-                of_gpu = "yes" if known == "yes" and "CPU" not in place.split(",")[0] else "CPU, and says so"
+                of_gpu = "yes" if known == "yes" and place.startswith("gpu:") else "CPU, and says so"
             marks = {"yes": "✓", None: "—", "UnsupportedError": "refused"}
             lines.append([kind, name, *(marks.get(cell, "refused") for cell in cells), of_gpu.replace("yes", "✓")])
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)

@@ -11,7 +11,7 @@ from ._base import unwrap
 from ._engine import Explainer as Engine
 from ._table import held, is_a
 from .errors import ParameterError, ShapeError, UnsupportedError
-from .models.network import arrays, flat, network
+from .models.network import PERCEPTRONS, arrays, check, flat, network
 from .summarise import Background
 from .tree import EngineExplainer
 
@@ -72,6 +72,7 @@ class DeepExplainer(EngineExplainer):
         if fallback not in FALLBACKS:
             raise ParameterError(f'fallback: {fallback!r} is not allowed: "{FALLBACKS[1]}" or "{FALLBACKS[2]}"')
         whole, (model, transformations) = model, unwrap(model, transformations, allow_all_transformations)
+        check(model)
         self._model_type = str(type(whole))
         rows, weights = background, None
         if isinstance(background, Background) or is_a(background, "shap.utils._legacy", "DenseData"):
@@ -224,7 +225,7 @@ def of_tabular(model, background, *, explain_subset=None, **options):
             "initialization_examples"
         )
     last = model.steps[-1][1] if is_a(model, "sklearn.pipeline", "Pipeline") else model
-    if type(last).__name__ in ("MLPClassifier", "MLPRegressor"):
+    if type(last).__name__ in PERCEPTRONS:
         raise UnsupportedError(
             f"{type(last).__qualname__}: Kernel SHAP takes scikit-learn's perceptrons by their layers; DeepExplainer "
             "takes them, too"

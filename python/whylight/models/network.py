@@ -21,6 +21,9 @@ from .native import is_file, native
 #: Examples on which the engine has to answer as the library does, and how far it may be off, beside the largest answer.
 CHECKED, TOLERANCE = 2, 1e-3
 
+#: scikit-learn's.
+PERCEPTRONS = ("MLPClassifier", "MLPRegressor")
+
 
 @dataclasses.dataclass
 class Network:
@@ -34,14 +37,18 @@ class Network:
 
 
 def arrays(x) -> list[np.ndarray]:
-    """Examples as one array for each input: of an array, a tensor, a table, or a list, tuple or dict of them."""
+    """Examples as one array for each input: of an array, a tensor, a table, or a list, tuple or dict of them.
+
+    Sparse rows become dense: a network reads every cell.
+    """
     if isinstance(x, dict):
         x = list(x.values())
     several = isinstance(x, (list, tuple)) and len(x) > 0 and all(np.ndim(held(part)) > 1 for part in x)
     if several and isinstance(x, list) and isinstance(x[0], list):
         # Rows in lists are a table.
         several = False
-    found = [np.asarray(held(part)) for part in (x if several else [x])]
+    found = [held(part) for part in (x if several else [x])]
+    found = [np.asarray(part.toarray() if hasattr(part, "tocsr") else part) for part in found]
     if len({len(part) for part in found}) > 1:
         counts = ", ".join(str(len(part)) for part in found)
         raise ShapeError(f"the inputs: expected as many examples of each, got {counts}")
@@ -71,7 +78,8 @@ def network(model, examples: list[np.ndarray], output=None, space="auto") -> Net
             return Network(Model.network(os.fspath(model), **sizes, output=output), "unknown", None, None)
         content = bytes(model) if isinstance(model, (bytes, bytearray)) else model.SerializeToString()
         return Network(Model.network(content, "<ONNX model>", **sizes, output=output), "unknown", None, None)
-    kind = f"{type(model).__module__}.{type(model).__qualname__}"
+    check(model)
+    kind = _kind(model)
     if output is not None:
         raise ParameterError("output_name: only the outputs of ONNX models have names")
     if _is_torch(model):
@@ -99,13 +107,22 @@ def _is_keras(model):
     return any(kind is not None and isinstance(model, kind) for kind in kinds)
 
 
+def check(model):
+    """Refuses what is no network, before its examples become arrays."""
+    if is_file(model) or _is_torch(model) or _is_keras(model) or type(model).__name__ in PERCEPTRONS:
+        return
+    raise UnsupportedError(
+        f"{_kind(model)}: Deep SHAP explains torch modules, Keras models, scikit-learn's perceptrons and ONNX files; "
+        "Kernel SHAP explains any model"
+    )
+
+
+def _kind(model):
+    return f"{type(model).__module__}.{type(model).__qualname__}"
+
+
 def _perceptron(model, space, kind):
     """A perceptron of scikit-learn."""
-    if type(model).__name__ not in ("MLPClassifier", "MLPRegressor"):
-        raise UnsupportedError(
-            f"{kind}: Deep SHAP explains torch modules, Keras models, scikit-learn's perceptrons and ONNX files; "
-            "Kernel SHAP explains any model"
-        )
     classes = getattr(model, "classes_", None)
     fitted = hasattr(model, "out_activation_")
     found = native(model, "predict" if classes is None else "predict_proba") if fitted else None
