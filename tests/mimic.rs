@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 use whylight::data::{Cells, Table, View};
+use whylight::explain::Output;
+#[cfg(feature = "mimic")]
+use whylight::explain::ValueFunction;
 use whylight::explain::mimic::{Distilled, Surrogate, distil};
-use whylight::explain::{Output, ValueFunction};
 use whylight::model::{BlackBox, Feature, Linear, Model, Predict};
-use whylight::{Device, Error, Explainer, Options, Result};
+#[cfg(feature = "mimic")]
+use whylight::{Device, Explainer, Options};
+use whylight::{Error, Result};
 
 use crate::support::random::Random;
 
@@ -51,11 +55,13 @@ fn taught(teacher: &Arc<Model>, table: &Table, surrogate: Surrogate) -> Distille
     distil(teacher, Output::Raw, &View::from(table), surrogate, 7).unwrap()
 }
 
+#[cfg(feature = "mimic")]
 fn options() -> Options {
     Options::on(Device::cpu())
 }
 
 /// Mean |value| by feature, of the first output.
+#[cfg(feature = "mimic")]
 fn importance(explainer: &Explainer, table: &Table) -> Vec<f64> {
     let e = explainer.explain(table).unwrap();
     let (rows, features, _) = e.values.dim();
@@ -69,6 +75,7 @@ fn importance(explainer: &Explainer, table: &Table) -> Vec<f64> {
         .collect()
 }
 
+#[cfg(feature = "mimic")]
 fn ranking(importance: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..importance.len()).collect();
     order.sort_by(|&a, &b| importance[b].total_cmp(&importance[a]));

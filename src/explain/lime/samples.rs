@@ -126,6 +126,7 @@ impl Samples {
     }
 
     /// By feature, whether cells are only compared.
+    #[cfg(feature = "gpu")]
     pub(super) fn compared(&self) -> Vec<bool> {
         self.columns
             .iter()
@@ -134,6 +135,7 @@ impl Samples {
     }
 
     /// The samples (samples, features) in float32: the codes of compared cells, and standardised cells of others.
+    #[cfg(feature = "gpu")]
     pub(super) fn standardised(&self) -> Vec<f32> {
         let cells = self.cells.outer_iter().flat_map(|sample| {
             let cells = self.columns.iter().zip(sample);
