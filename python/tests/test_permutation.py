@@ -472,6 +472,16 @@ def test_explanations_are_saved_and_loaded(explained, name, tmp_path):
     assert loaded.get_ranked_global_names() == explained.get_ranked_global_names()
 
 
+def test_labels_can_be_a_sparse_column(iris):
+    sparse = pytest.importorskip("scipy.sparse")
+    x, y = iris
+    explainer = PFIExplainer(GaussianNB().fit(x, y))
+    expected = explainer.explain_global(x, y)
+    for column in (sparse.csr_matrix(y[:, np.newaxis]), y[:, np.newaxis].tolist()):
+        found = explainer.explain_global(x, column)
+        np.testing.assert_array_equal(found.importances, expected.importances)
+
+
 # Errors ---------------------------------------------------------------------------------------------------------------
 
 

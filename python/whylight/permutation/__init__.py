@@ -129,7 +129,8 @@ class PFIExplainer:
         x = with_rows(held(evaluation_examples))
         x = np.asarray(x) if isinstance(x, (list, tuple)) else x
         rows, count = row_count(x), width(x)
-        labels = np.asarray(held(true_labels), dtype=None if np.ndim(true_labels) == 1 else object)
+        labels = true_labels.toarray() if hasattr(true_labels, "toarray") else held(true_labels)
+        labels = np.asarray(labels, dtype=None if hasattr(true_labels, "toarray") or np.ndim(labels) == 1 else object)
         labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
         if labels.ndim != 1 or len(labels) != rows:
             raise ShapeError(f"true_labels: expected one for each of {rows} rows, got {labels.shape}")
