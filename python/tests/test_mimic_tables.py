@@ -108,6 +108,8 @@ def test_the_index_of_a_frame_plays_as_it_is_asked_to():
     e = mimic(by_index, frame, LGBMExplainableModel, reset_index="reset")(frame[:9])
     assert e.feature_names == ["age", "a", "b"] and e.get_ranked_global_names(1) == ["age"]
     assert seen[-1][0] == ["age", "a", "b"]
+    truth = mimic(by_index, frame, LGBMExplainableModel, reset_index=True)(frame[:9])
+    np.testing.assert_array_equal(truth.values, e.values)
     e = mimic(by_index, frame, LGBMExplainableModel, reset_index="reset_teacher")(frame[:9])
     assert e.feature_names == ["a", "b"] and seen[-1] == (["a", "b"], 1299)
     e = mimic(by_index, frame, LGBMExplainableModel)(frame[:9])

@@ -87,6 +87,9 @@ class MimicExplainer(Explainer):
         show_progress=None,
     ):
         self._output = _chosen("shap_values_output", shap_values_output, OUTPUTS)
+        # Older code of interpret-community has truths here.
+        if isinstance(reset_index, (bool, np.bool_)):
+            reset_index = "reset" if reset_index else "ignore"
         self._reset_index = _chosen("reset_index", reset_index, RESETS)
         self._seed = _parameters.count("seed", seed)
         self._memory_limit = None if memory_limit is None else _parameters.count("memory_limit", memory_limit)
