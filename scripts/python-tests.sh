@@ -14,7 +14,8 @@ $pip install -r python/tests/requirements.txt
 "$env/bin/ruff" format --check python
 rm -rf "$wheels"
 # The build shares the workspace's target folder: what was compiled before is not compiled again.
-CARGO_TARGET_DIR="$PWD/target" $pip wheel --no-deps --wheel-dir "$wheels" ./python
+# WHYLIGHT_WHEEL_PROFILE=dev spares the minutes of a build as users get it.
+MATURIN_PEP517_ARGS="--profile ${WHYLIGHT_WHEEL_PROFILE:-release}" CARGO_TARGET_DIR="$PWD/target" $pip wheel --no-deps --wheel-dir "$wheels" ./python
 $pip install --force-reinstall --no-deps "$wheels"/whylight-*.whl
 # The command, whose tests need what is installed here: as `cargo test` builds it.
 CARGO_TARGET_DIR="$PWD/target" cargo test --quiet --workspace --no-run
