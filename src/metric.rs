@@ -5,6 +5,7 @@
 
 mod classes;
 mod judge;
+pub(crate) mod likeness;
 mod names;
 mod numbers;
 mod scores;

@@ -1,7 +1,9 @@
 //! How well a surrogate answers as its model does.
 
-use ndarray::{Array2, Axis};
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
+
+use crate::metric::likeness;
 
 /// How well the answers of a surrogate are those of its model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -28,43 +30,14 @@ impl Fidelity {
         is_held_out: bool,
     ) -> Self {
         let documents = expected.nrows();
-        let means = expected.sum_axis(Axis(0)) / documents.max(1) as f64;
-        let left = (found - expected).mapv(|d| d * d).sum_axis(Axis(0));
-        let all = (expected - &means).mapv(|d| d * d).sum_axis(Axis(0));
-        let r2 = left.iter().zip(&all);
-        let r2 = r2.map(|(left, &all)| {
-            if all > 0.0 {
-                1.0 - left / all
-            } else {
-                f64::NAN
-            }
-        });
         let pairs = || expected.outer_iter().zip(found.outer_iter());
-        let mean = |sum: f64| is_classes.then(|| sum / documents.max(1) as f64);
         let agreeing = pairs().filter(|(a, b)| class(a) == class(b)).count();
-        let divergences = pairs().map(|(a, b)| {
-            // Of a single probability, the other is what is left.
-            let rest = |row: &ndarray::ArrayView1<'_, f64>| 1.0 - row.sum();
-            let of = |p: f64, q: f64| {
-                if p > 0.0 {
-                    p * (p / q.max(1e-12)).ln()
-                } else {
-                    0.0
-                }
-            };
-            let own: f64 = a.iter().zip(&b).map(|(&p, &q)| of(p, q)).sum();
-            if a.len() == 1 {
-                own + of(rest(&a), rest(&b))
-            } else {
-                own
-            }
-        });
         Self {
             documents: documents as u64,
             is_held_out,
-            r2: r2.collect(),
-            agreement: mean(agreeing as f64),
-            divergence: mean(divergences.sum()),
+            r2: likeness::r2(expected, found),
+            agreement: is_classes.then(|| agreeing as f64 / documents.max(1) as f64),
+            divergence: is_classes.then(|| likeness::divergence(expected, found)),
         }
     }
 }

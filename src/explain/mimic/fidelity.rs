@@ -5,6 +5,7 @@ use std::fmt;
 use ndarray::Array2;
 
 use super::space::Space;
+use crate::metric::likeness;
 
 /// How well the answers of a surrogate are those of its teacher, in the units of these.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,47 +34,19 @@ impl Fidelity {
         let share = |sum: f64| sum / rows.max(1) as f64;
         let pairs = || expected.outer_iter().zip(found.outer_iter());
         let agreeing = || pairs().filter(|(a, b)| space.class(a) == space.class(b));
-        let divergences = pairs().map(|(a, b)| {
-            let of = |p: f64, q: f64| {
-                if p > 0.0 {
-                    p * (p / q.max(1e-12)).ln()
-                } else {
-                    0.0
-                }
-            };
-            let own: f64 = a.iter().zip(&b).map(|(&p, &q)| of(p, q)).sum();
-            // Of a single probability, the other is what is left.
-            let rest = if a.len() == 1 {
-                of(1.0 - a[0], 1.0 - b[0])
-            } else {
-                0.0
-            };
-            own + rest
-        });
+        let r2: Vec<f64> = (likeness::r2(expected, found).into_iter())
+            .filter(|r2| !r2.is_nan())
+            .collect();
         Self {
             rows,
             is_held_out,
-            r2: r2(expected, found),
+            r2: (!r2.is_empty()).then(|| r2.iter().sum::<f64>() / r2.len() as f64),
             agreement: space.is_classes().then(|| share(agreeing().count() as f64)),
-            divergence: space.is_probability().then(|| share(divergences.sum())),
+            divergence: space
+                .is_probability()
+                .then(|| likeness::divergence(expected, found)),
         }
     }
-}
-
-fn r2(expected: &Array2<f64>, found: &Array2<f64>) -> Option<f64> {
-    let columns = expected.columns().into_iter().zip(found.columns());
-    let shares = columns.filter_map(|(expected, found)| {
-        let mean = expected.mean()?;
-        let all: f64 = expected.iter().map(|a| (a - mean).powi(2)).sum();
-        let left: f64 = expected
-            .iter()
-            .zip(found)
-            .map(|(a, b)| (a - b).powi(2))
-            .sum();
-        (all > 0.0).then(|| 1.0 - left / all)
-    });
-    let shares: Vec<f64> = shares.collect();
-    (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64)
 }
 
 impl fmt::Display for Fidelity {

@@ -1,0 +1,43 @@
+//! How well the answers of one model are those of another.
+
+use ndarray::{Array2, ArrayView1};
+
+/// By output, 1 − Σ (found − expected)² / Σ (expected − mean)² of answers (rows, outputs); NaN where the expected ones are
+/// all alike.
+pub(crate) fn r2(expected: &Array2<f64>, found: &Array2<f64>) -> Vec<f64> {
+    let columns = expected.columns().into_iter().zip(found.columns());
+    let share = |(expected, found): (ArrayView1<'_, f64>, ArrayView1<'_, f64>)| {
+        let mean = expected.sum() / expected.len().max(1) as f64;
+        let all: f64 = expected.iter().map(|a| (a - mean).powi(2)).sum();
+        let pairs = expected.iter().zip(found);
+        let left: f64 = pairs.map(|(a, b)| (a - b).powi(2)).sum();
+        if all > 0.0 {
+            1.0 - left / all
+        } else {
+            f64::NAN
+        }
+    };
+    columns.map(share).collect()
+}
+
+/// The mean Kullback–Leibler divergence of probabilities (rows, outputs) from the expected ones, in nats. Of a single
+/// probability, the other is what is left.
+pub(crate) fn divergence(expected: &Array2<f64>, found: &Array2<f64>) -> f64 {
+    let of = |p: f64, q: f64| {
+        if p > 0.0 {
+            p * (p / q.max(1e-12)).ln()
+        } else {
+            0.0
+        }
+    };
+    let rows = expected.outer_iter().zip(found.outer_iter());
+    let divergences = rows.map(|(a, b)| {
+        let own: f64 = a.iter().zip(&b).map(|(&p, &q)| of(p, q)).sum();
+        if a.len() == 1 {
+            own + of(1.0 - a[0], 1.0 - b[0])
+        } else {
+            own
+        }
+    });
+    divergences.sum::<f64>() / expected.nrows().max(1) as f64
+}
