@@ -6,6 +6,7 @@
 
 mod launch;
 mod products;
+mod shuffles;
 mod sums;
 
 use whylight_kernels::coalition_sums::Combine;
@@ -18,6 +19,7 @@ use whylight_kernels::normalised_units::Kind;
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu};
 pub use products::Products;
+pub use shuffles::{Shuffle, ShuffledRows};
 pub use sums::{Slopes, Sums};
 
 /// Bytes of a buffer of what coalitions make of rows, when no memory limit is given.

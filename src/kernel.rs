@@ -83,6 +83,8 @@ kernels! {
     loss: work functions;
     adam: work functions;
     weighted_gram: work sum;
+    shuffled_trees: work;
+    shuffled_sums: work sum;
 }
 
 impl Kernel {

@@ -16,6 +16,8 @@ pub mod gpu_rows;
 #[cfg(feature = "gpu")]
 pub mod gpu_samples;
 #[cfg(feature = "gpu")]
+pub mod gpu_shuffles;
+#[cfg(feature = "gpu")]
 pub mod gpu_trees;
 pub mod han;
 #[cfg(feature = "gpu")]

@@ -8,5 +8,6 @@ mod linear_leaves;
 pub(crate) mod machines;
 mod margins;
 mod nearest;
+pub(crate) mod shuffled;
 mod trees;
 pub(crate) mod weighted_gram;

@@ -16,11 +16,11 @@ use whylight::explain::permutation::{
 use whylight::metric::Score;
 use whylight::model::Model;
 
-fn options() -> PermutationOptions {
+pub(crate) fn options() -> PermutationOptions {
     PermutationOptions::on(Device::cpu())
 }
 
-fn explain(
+pub(crate) fn explain(
     model: &Arc<Model>,
     cells: &Array2<f64>,
     score: &dyn Score,
@@ -32,10 +32,10 @@ fn explain(
 
 /// A weighted sum of all answers: what no other answers have.
 #[derive(Debug)]
-struct Weighted(Array2<f64>);
+pub(crate) struct Weighted(Array2<f64>);
 
 impl Weighted {
-    fn of(rows: usize, outputs: usize) -> Self {
+    pub(crate) fn of(rows: usize, outputs: usize) -> Self {
         let mut random = crate::support::random::Random(3);
         Self(Array2::from_shape_simple_fn((rows, outputs), || {
             random.unit() - 0.5

@@ -11,6 +11,7 @@ mod nearest;
 mod network;
 mod pairs;
 mod run;
+mod shuffled;
 mod weighted_gram;
 
 use std::sync::OnceLock;

@@ -15,10 +15,13 @@
 //! | [`predict_trees`] | nothing | margins |
 //! | [`coalition_trees`] | nothing | outputs that are no sum over trees |
 //!
+//! [`shuffled_trees`] reads the ranks of rows' cells instead, and sums whole numbers: margins of rows some of whose cells
+//! are another row's.
+//!
 //! [`kmeans_assign`] reads a [`Block`], too, and finds the nearest centre of each of its rows.
 //!
 //! All models that begin with sums or products over features read the terms of players, of rows and of background
-//! rows. [`coalition_sums`] makes units of them, which [`normalised_units`] divides by norms where rows are;
+//! rows. [`coalition_sums`] makes units of them, which [`normalised_units`] divides by norms where rows are, as does [`shuffled_sums`] of rows some of whose cells are another row's;
 //! [`linear`], [`kernel_machine`], [`mlp`] and [`neighbours`] make margins of units, and [`decision`] answers of
 //! margins; [`least_squares`] has values of what coalitions are worth, and [`product_games`] values that need no
 //! coalitions.
@@ -71,6 +74,8 @@ pub mod response;
 mod saturation;
 pub mod scale;
 pub mod seeds;
+pub mod shuffled_sums;
+pub mod shuffled_trees;
 mod simd;
 pub mod softmax;
 pub mod synthetic_rows;

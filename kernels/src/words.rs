@@ -45,6 +45,7 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("ZERO_KEY", ZERO_KEY),
     ("END_KEY", END_KEY),
     ("NO_BIT", crate::tree_patterns::NO_BIT),
+    ("NONE", crate::shuffled_trees::NONE),
     ("SUMS", crate::tree_quadrature::words::SUMS),
     ("PARTINGS", crate::tree_pairs::words::PARTINGS),
     ("REMEMBERED", crate::tree_quadrature::words::REMEMBERED),

@@ -2,18 +2,27 @@
 //! "Random forests"; of any model Fisher, Rudin & Dominici 2019, "All models are wrong, but many are useful").
 //!
 //! A row whose column j is shuffled takes its cell of column j from another row, and all others from its own. No such
-//! row is made where the structure of a model offers better: of trees, only those are walked again, from the first
-//! node that the other cell leaves by another branch; of machines, neurons and sums, one term of each unit changes.
-//! What results is what the model answers to the rows that were shuffled, summed in another order: to 1e-12 of the
-//! margin. Black boxes are asked for rows of several shuffled columns at once, as many as the memory limit lets.
+//! row is made where the structure of a model offers better: trees are asked what one more cell changes of the leaf that
+//! a row reaches ([`whylight_kernels::shuffled_trees`]); of machines, neurons and sums, one term of each unit changes
+//! ([`whylight_kernels::shuffled_sums`]). What results is what the model answers to the rows that were shuffled, summed
+//! in another order: to 1e-12 of the margin on the CPU. On a GPU trees have the same bits, as their leaves are added as
+//! whole numbers, and units are float32. Black boxes are asked for rows of several shuffled columns at once, as many as
+//! the memory limit lets.
 //!
 //! With strata, rows are shuffled only among those of the same stratum: conditional importance, in the sense of
 //! Strobl et al. (2008).
 
 mod asked;
+mod engine;
+#[cfg(feature = "gpu")]
+mod gpu;
+#[cfg(not(feature = "gpu"))]
+#[path = "permutation/no_gpu.rs"]
+mod gpu;
 mod labels;
 mod orders;
 mod result;
+mod rows;
 mod trees;
 mod units;
 
@@ -22,19 +31,18 @@ use std::sync::Arc;
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 
-use self::asked::Asked;
+use self::engine::engine;
 use self::orders::Strata;
-use self::trees::Walks;
-use self::units::Units;
+use self::rows::Rows;
 use super::Output;
 use super::answers::Answers;
 use super::players::{Group, Players};
 use super::threads::Threads;
-use crate::data::{Encoder, View};
+use crate::data::View;
 use crate::device::Device;
 use crate::error::{Error, MEMORY, Result};
 use crate::metric::Score;
-use crate::model::{Model, Precision};
+use crate::model::Model;
 
 pub use self::labels::judge;
 pub use self::orders::{permutation, strata_of};
@@ -87,63 +95,6 @@ impl PermutationOptions {
     }
 }
 
-/// The columns of rows as the model reads them, and who is shuffled.
-struct Rows {
-    /// (feature, row).
-    cells: Vec<f64>,
-    /// Rows.
-    height: usize,
-    players: Players,
-    /// By player its columns.
-    members: Vec<Vec<usize>>,
-}
-
-impl Rows {
-    fn column(&self, feature: usize) -> &[f64] {
-        &self.cells[feature * self.height..][..self.height]
-    }
-
-    fn features(&self) -> usize {
-        self.players.of.len()
-    }
-
-    /// A row of the model.
-    fn fill(&self, row: usize, to: &mut [f64]) {
-        for (feature, to) in to.iter_mut().enumerate() {
-            *to = self.cells[feature * self.height + row];
-        }
-    }
-
-    /// Whether a column has the same cell in all rows.
-    fn is_constant(&self, feature: usize) -> bool {
-        let column = self.column(feature);
-        let first = column.first().copied().unwrap_or_default();
-        let is_same = |cell: &f64| *cell == first || (cell.is_nan() && first.is_nan());
-        column.iter().all(is_same)
-    }
-}
-
-/// Players that are shuffled at a time: for each, its number, and by repeat the permutation.
-type Shuffled = [(usize, Vec<Vec<u32>>)];
-
-/// What answers rows whose columns are shuffled.
-trait Engine: Send + Sync {
-    /// Its name in results.
-    fn name(&self) -> &'static str;
-
-    /// The answers to rows as they are, (rows, outputs).
-    fn base(&self, rows: &Rows) -> Result<Array2<f64>>;
-
-    /// The answers (rows, outputs) for each player and repeat, one after the other, as [`Engine::base`] would give them
-    /// of the shuffled rows.
-    fn answers(&self, rows: &Rows, shuffled: &Shuffled) -> Result<Vec<Array2<f64>>>;
-
-    /// Whether an answer can depend on a column.
-    fn reads(&self, _feature: usize) -> bool {
-        true
-    }
-}
-
 /// How much worse the answers of a model to rows are scored with each column, or group of columns, shuffled. `go_on` is
 /// told how many of the features are done and says whether to go on; `None` if it says no.
 ///
@@ -168,7 +119,7 @@ pub fn explain_permutation(
     }
     let threads = Threads::new(options.threads)?;
     let players = Players::new(model.features(), &options.groups)?;
-    let rows = threads.run(|| read(model, view, players))?;
+    let rows = threads.run(|| Rows::read(model, view, players))?;
     let wanted = wanted(&rows, options.subset.as_deref())?;
     if let Some(labels) = score.rows().filter(|&labels| labels != rows.height) {
         return Err(Error::Shape {
@@ -181,7 +132,7 @@ pub fn explain_permutation(
     let answers = Answers::new(model, options.output)?;
     let outputs = answers.names().len();
     let limit = options.memory_limit.unwrap_or(LIMIT);
-    let engine = threads.run(|| engine(model, &rows, answers, limit))?;
+    let engine = threads.run(|| engine(model, &rows, answers, options))?;
     let mut notes = Vec::new();
     let base = threads.run(|| score.score(engine.base(&rows)?.view()))?;
     let base_score = finite(base, score, "of the rows as they are")?;
@@ -256,28 +207,13 @@ pub fn explain_permutation(
     );
     result.groups = groups;
     engine.name().clone_into(&mut result.engine);
+    let (device, reason) = engine.place();
+    result.device = device.name();
+    result.device_reason.clone_from(reason);
     result.rows = rows.height as u64;
     result.strata = options.strata.as_ref().map(|_| strata.count() as u64);
     result.notes = notes;
     Ok(Some(result))
-}
-
-/// The engine for a model.
-fn engine<'a>(
-    model: &'a Model,
-    rows: &Rows,
-    answers: Answers,
-    limit: u64,
-) -> Result<Box<dyn Engine + 'a>> {
-    if let Model::Trees(trees) = model
-        && !trees.has_linear_leaves()
-    {
-        return Ok(Box::new(Walks::new(trees, rows, answers)));
-    }
-    if let Some(units) = Units::new(model, answers.output(), rows.players.len())? {
-        return Ok(Box::new(units));
-    }
-    Ok(Box::new(Asked::new(answers, limit)))
 }
 
 /// The players of a subset of features, all of them without one.
@@ -312,60 +248,11 @@ pub fn answers(
     threads: usize,
 ) -> Result<Array2<f64>> {
     Threads::new(threads)?.run(|| {
-        let rows = read(model, rows, Players::new(model.features(), &[])?)?;
+        let rows = Rows::read(model, rows, Players::new(model.features(), &[])?)?;
         let answers = Answers::new(model, output)?;
-        engine(model, &rows, answers, LIMIT)?.base(&rows)
+        let options = PermutationOptions::on(Device::cpu());
+        engine(model, &rows, answers, &options)?.base(&rows)
     })
-}
-
-/// The cells of rows, checked.
-fn read(model: &Model, view: &View<'_>, players: Players) -> Result<Rows> {
-    let encoder = Encoder::new(model.features(), view.names(), view.columns())?;
-    let batch = encoder.batch(view)?;
-    let (rows, features) = (view.rows(), encoder.features());
-    if rows == 0 {
-        return Err(Error::Data {
-            path: MEMORY.into(),
-            at: "the rows".to_owned(),
-            reason: "none; expected rows to shuffle, with their labels".to_owned(),
-        });
-    }
-    if i32::try_from(rows).is_err() {
-        return Err(Error::Unsupported {
-            what: format!("{rows} rows"),
-            by: "permutation importance".to_owned(),
-            instead: "take a sample of the rows".to_owned(),
-        });
-    }
-    let mut cells = vec![0.0; rows * features];
-    batch.fill(0..rows, &mut cells)?;
-    let mut members = vec![Vec::new(); players.len()];
-    for (feature, &player) in players.of.iter().enumerate() {
-        members[player as usize].push(feature);
-    }
-    let rows = Rows {
-        cells,
-        height: rows,
-        players,
-        members,
-    };
-    if let Model::Encoded(_) = model {
-        let mut row = vec![0.0; features];
-        for number in 0..rows.height {
-            rows.fill(number, &mut row);
-            if let Some(column) = model.unknown_category(&row) {
-                return Err(Error::Data {
-                    path: MEMORY.into(),
-                    at: format!("row {}, {}", number + 1, batch.title(column)),
-                    reason: format!(
-                        "the category {}, which the model was not trained on and refuses",
-                        row[column]
-                    ),
-                });
-            }
-        }
-    }
-    Ok(rows)
 }
 
 /// A score, or whose it is that is none.
@@ -384,27 +271,4 @@ fn finite(found: f64, score: &dyn Score, what: &str) -> Result<f64> {
 fn listed(names: &[&str]) -> String {
     let more = if names.len() > 8 { ", …" } else { "" };
     format!("{}{more}", names[..names.len().min(8)].join(", "))
-}
-
-/// How many distinct cells come before each cell of a column, as it is read; a missing one comes after all.
-fn ranks(column: &[f64], precision: Precision) -> (Vec<i32>, Vec<f64>) {
-    let cells: Vec<f64> = column
-        .iter()
-        .map(|&cell| precision.read(cell) + 0.0)
-        .collect();
-    let mut values: Vec<f64> = cells
-        .iter()
-        .copied()
-        .filter(|cell| !cell.is_nan())
-        .collect();
-    values.sort_unstable_by(f64::total_cmp);
-    values.dedup();
-    let rank = |cell: &f64| {
-        if cell.is_nan() {
-            trees::MISSING
-        } else {
-            values.partition_point(|value| value < cell) as i32
-        }
-    };
-    (cells.par_iter().map(rank).collect(), values)
 }

@@ -4,7 +4,9 @@ use whylight_kernels::coalition_sums::{self, Combine, TOGETHER};
 use whylight_kernels::decision::Decision;
 use whylight_kernels::mlp::TILE;
 use whylight_kernels::normalised_units::Kind;
-use whylight_kernels::{decision, kernel_machine, linear, mlp, neighbours, normalised_units};
+use whylight_kernels::{
+    decision, kernel_machine, linear, mlp, neighbours, normalised_units, shuffled_sums,
+};
 
 use super::{GpuGames, OnGpu, WORK};
 use crate::error::Result;
@@ -125,6 +127,42 @@ impl<'a> Launches<'a> {
             groups * lanes,
         )?;
         self.pace(groups * (lookups + coalitions.count as u64 + lanes));
+        Ok(())
+    }
+
+    /// Makes the units of rows that take the cells of players from other rows; a shuffle is in the place of a coalition.
+    /// `of` are the terms of all rows, the start, the runs, and the orders.
+    pub(super) fn shuffled(
+        &mut self,
+        of: [&Buffer; 4],
+        rows: Span,
+        players: usize,
+        runs: usize,
+        shuffles: usize,
+    ) -> Result<()> {
+        let games = self.games;
+        let invocations = (rows.count * runs * games.units) as u64;
+        let [terms, start, of_runs, orders] = of;
+        kernel::shuffled_sums.launch(
+            &games.gpu,
+            &mut self.batch,
+            shuffled_sums::Params {
+                first_row: rows.first as u32,
+                rows: rows.count as u32,
+                all_rows: rows.all as u32,
+                units: games.units as u32,
+                players: players as u32,
+                runs: runs as u32,
+                shuffles: shuffles as u32,
+                product: u32::from(games.combine == Combine::Product),
+                width: games.width() as u32,
+                zero: 0,
+            },
+            &[terms, start, of_runs, orders, &self.x],
+            invocations,
+        )?;
+        let of_shuffles = (rows.count * shuffles * games.units) as u64;
+        self.pace(invocations * players as u64 + of_shuffles);
         Ok(())
     }
 

@@ -85,6 +85,37 @@ impl GpuGames {
     }
 }
 
+impl GpuGames {
+    /// Reads means (row, output, coalition), of pairs.
+    pub(super) fn read_means(
+        &self,
+        means: &Buffer,
+        coalitions: usize,
+        rows: usize,
+    ) -> Result<Vec<f64>> {
+        let mut read = vec![0.0; rows * self.outputs() * coalitions];
+        if read.is_empty() {
+            return Ok(read);
+        }
+        let gpu = &self.gpu;
+        let bytes = 8 * read.len() as u64;
+        let readable = gpu.readable("readable", bytes);
+        let mut batch = gpu.batch();
+        batch.copy(means, &readable, 0, bytes);
+        let ticket = gpu.submit(batch, &readable, bytes);
+        gpu.read("evaluating coalitions", ticket, &readable, bytes, |pairs| {
+            let of_outputs = pairs.chunks_exact(2 * coalitions);
+            for (read, pairs) in read.chunks_exact_mut(coalitions).zip(of_outputs) {
+                let (high, low) = pairs.split_at(coalitions);
+                for ((read, high), low) in read.iter_mut().zip(high).zip(low) {
+                    *read = f64::from(*high) + f64::from(*low);
+                }
+            }
+        })?;
+        Ok(read)
+    }
+}
+
 impl Sums<'_> {
     /// Adds the answers beside background rows, whose order counts: `others` are their terms, without a start.
     ///
@@ -138,25 +169,13 @@ impl Sums<'_> {
     /// # Errors
     /// [`crate::Error::Gpu`] if the GPU fails.
     pub fn means(self) -> Result<Vec<f64>> {
-        let (gpu, count) = (&self.games.gpu, self.rows * self.games.outputs());
-        let mut means = vec![0.0; count * self.coalitions];
-        if !self.is_begun || means.is_empty() {
-            return Ok(means);
+        if !self.is_begun {
+            return Ok(vec![
+                0.0;
+                self.rows * self.games.outputs() * self.coalitions
+            ]);
         }
-        let bytes = 8 * means.len() as u64;
-        let readable = gpu.readable("readable", bytes);
-        let mut batch = gpu.batch();
-        batch.copy(&self.means, &readable, 0, bytes);
-        let ticket = gpu.submit(batch, &readable, bytes);
-        gpu.read("evaluating coalitions", ticket, &readable, bytes, |pairs| {
-            let of_outputs = pairs.chunks_exact(2 * self.coalitions);
-            for (means, pairs) in means.chunks_exact_mut(self.coalitions).zip(of_outputs) {
-                let (high, low) = pairs.split_at(self.coalitions);
-                for ((mean, high), low) in means.iter_mut().zip(high).zip(low) {
-                    *mean = f64::from(*high) + f64::from(*low);
-                }
-            }
-        })?;
-        Ok(means)
+        self.games
+            .read_means(&self.means, self.coalitions, self.rows)
     }
 }

@@ -4,7 +4,7 @@
 
 mod closed;
 #[cfg(feature = "gpu")]
-mod gpu;
+pub(in crate::explain) mod gpu;
 #[cfg(not(feature = "gpu"))]
 #[path = "native/no_gpu.rs"]
 mod gpu;

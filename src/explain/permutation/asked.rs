@@ -2,7 +2,8 @@
 
 use ndarray::{Array2, s};
 
-use super::{Engine, Rows, Shuffled};
+use super::engine::{Engine, Place, Shuffled};
+use super::rows::Rows;
 use crate::error::Result;
 use crate::explain::answers::Answers;
 
@@ -10,11 +11,16 @@ use crate::explain::answers::Answers;
 pub(super) struct Asked {
     answers: Answers,
     limit: u64,
+    place: Place,
 }
 
 impl Asked {
-    pub(super) fn new(answers: Answers, limit: u64) -> Self {
-        Self { answers, limit }
+    pub(super) fn new(answers: Answers, limit: u64, place: Place) -> Self {
+        Self {
+            answers,
+            limit,
+            place,
+        }
     }
 
     /// The answers to variants of rows, of which `cell` says what row a feature is from.
@@ -55,6 +61,10 @@ impl Asked {
 impl Engine for Asked {
     fn name(&self) -> &'static str {
         "asked"
+    }
+
+    fn place(&self) -> &Place {
+        &self.place
     }
 
     fn base(&self, rows: &Rows) -> Result<Array2<f64>> {

@@ -73,15 +73,6 @@ impl PermutationImportance {
             .map(|(row, mean)| row.iter().map(|one| (one - mean) * (one - mean)).sum())
             .collect();
         let error = |squares: &f64| (squares / (repeats - 1.0) / repeats).sqrt();
-        let is_cpu = matches!(options.device, crate::Device::Cpu { .. });
-        let reason = if is_cpu {
-            options.device.reason()
-        } else {
-            format!(
-                "permutation importance runs on the CPU ({} was taken for what runs on GPUs)",
-                options.device.name()
-            )
-        };
         Self {
             method: "permutation".to_owned(),
             metric: score.name(),
@@ -103,12 +94,8 @@ impl PermutationImportance {
                 model => model.format().to_owned(),
             },
             engine: String::new(),
-            device: if is_cpu {
-                options.device.name()
-            } else {
-                crate::Device::cpu().name()
-            },
-            device_reason: reason,
+            device: String::new(),
+            device_reason: String::new(),
             seed: options.seed,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             notes: Vec::new(),

@@ -6,10 +6,13 @@
 use ndarray::Array2;
 use rayon::prelude::*;
 use whylight_kernels::Level;
+use whylight_kernels::coalition_sums::Combine;
 use whylight_kernels::kernel_machine::Shape;
 use whylight_kernels::lanes::exp_all;
+use whylight_kernels::shuffled_sums::rests;
 
-use super::{Engine, Rows, Shuffled};
+use super::engine::{Engine, Place, Shuffled};
+use super::rows::Rows;
 use crate::error::{Error, MEMORY, Result};
 use crate::explain::Output;
 use crate::explain::kernel_shap::native::lower::{Body, Lowered};
@@ -29,28 +32,19 @@ pub(super) struct Units {
     /// What multiplies and what is added to a margin, where probabilities take such.
     sigmoids: Vec<[f64; 2]>,
     decision: Decision,
+    place: Place,
 }
 
 impl Units {
     /// `None` for a model that does not begin so.
-    pub(super) fn new(model: &Model, output: Output, players: usize) -> Result<Option<Self>> {
-        let one_layer;
-        let model = match model {
-            Model::Linear(linear) => {
-                one_layer = Model::Mlp(Mlp {
-                    features: linear.features.clone(),
-                    outputs: linear.outputs.clone(),
-                    activation: Activation::Identity,
-                    layers: vec![Layer {
-                        weights: linear.coefficients.clone(),
-                        biases: linear.intercepts.clone(),
-                    }],
-                    probability: None,
-                });
-                &one_layer
-            }
-            model => model,
-        };
+    pub(super) fn new(
+        model: &Model,
+        output: Output,
+        players: usize,
+        place: &Place,
+    ) -> Result<Option<Self>> {
+        let linear = one_layer(model);
+        let model = linear.as_ref().unwrap_or(model);
         let inner = match model {
             Model::Encoded(encoded) if encoded.norm.is_none() => &*encoded.model,
             model => model,
@@ -72,6 +66,7 @@ impl Units {
                     activation: None,
                     sigmoids,
                     decision,
+                    place: place.clone(),
                 }
             }
             Model::Mlp(mlp) => Self {
@@ -84,6 +79,7 @@ impl Units {
                     Some(decision) if is_probability => decision,
                     _ => Decision::Margins,
                 },
+                place: place.clone(),
             },
             Model::NaiveBayes(_) => Self {
                 lowered: Lowered::new(model, output)?,
@@ -96,6 +92,7 @@ impl Units {
                 } else {
                     Decision::Margins
                 },
+                place: place.clone(),
             },
             _ => return Ok(None),
         };
@@ -162,22 +159,11 @@ impl Units {
     /// The answers (player, repeat, output) of a row.
     fn row(&self, rows: &Rows, row: usize, shuffled: &Shuffled) -> Vec<f64> {
         let (units, players) = (self.lowered.units(), rows.players.len());
-        // What the players before one give, and then with those after it: no difference is ever taken, in which a
-        // large term would leave its rounding.
-        let mut rests = vec![0.0; (players + 1) * units];
-        rests[..units].copy_from_slice(&self.lowered.start);
-        for player in 0..players {
-            let (before, after) = rests.split_at_mut((player + 1) * units);
-            after[..units].copy_from_slice(&before[player * units..]);
-            self.add(rows, player, row, &mut after[..units]);
+        let mut terms = vec![0.0; players * units];
+        for (player, terms) in terms.chunks_exact_mut(units.max(1)).enumerate() {
+            self.add(rows, player, row, terms);
         }
-        let mut after = vec![0.0; units];
-        for player in (0..players).rev() {
-            for (rest, after) in rests[player * units..][..units].iter_mut().zip(&after) {
-                *rest += after;
-            }
-            self.add(rows, player, row, &mut after);
-        }
+        let rests = rests(Combine::Sum, &self.lowered.start, &terms);
         let mut sums = Vec::with_capacity(units);
         let mut answers = Vec::new();
         for (player, orders) in shuffled {
@@ -190,6 +176,23 @@ impl Units {
         }
         answers
     }
+}
+
+/// A linear model as a perceptron of one layer; `None` of others.
+pub(super) fn one_layer(model: &Model) -> Option<Model> {
+    let Model::Linear(linear) = model else {
+        return None;
+    };
+    Some(Model::Mlp(Mlp {
+        features: linear.features.clone(),
+        outputs: linear.outputs.clone(),
+        activation: Activation::Identity,
+        layers: vec![Layer {
+            weights: linear.coefficients.clone(),
+            biases: linear.intercepts.clone(),
+        }],
+        probability: None,
+    }))
 }
 
 /// A layer whose weights lie by neuron.
@@ -222,6 +225,10 @@ fn product(a: &[f64], b: &[f64]) -> f64 {
 impl Engine for Units {
     fn name(&self) -> &'static str {
         "units"
+    }
+
+    fn place(&self) -> &Place {
+        &self.place
     }
 
     fn base(&self, rows: &Rows) -> Result<Array2<f64>> {

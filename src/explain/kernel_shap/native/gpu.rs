@@ -19,56 +19,65 @@ use crate::gpu_games::{self, GpuGames, Plan, Sums, Terms};
 #[derive(Debug)]
 pub(super) struct OnGpu(GpuGames);
 
+/// Uploads a model, where the device is a GPU.
+///
+/// # Errors
+/// [`Error::Unsupported`] if the GPU cannot hold it; [`Error::Gpu`] if the GPU fails.
+pub(in crate::explain) fn upload(
+    device: &Device,
+    lowered: &Lowered,
+    memory_limit: Option<u64>,
+) -> Result<Option<GpuGames>> {
+    let Device::Gpu { gpu, .. } = device else {
+        return Ok(None);
+    };
+    let body = match &lowered.body {
+        Body::Sums { .. } => gpu_games::Body::Linear,
+        Body::Machine {
+            shape,
+            coefficients,
+            intercepts,
+        } => gpu_games::Body::KernelMachine(KernelMachine {
+            shape: *shape,
+            coefficients,
+            intercepts,
+        }),
+        Body::Mlp(mlp) => gpu_games::Body::Mlp(mlp),
+        Body::Neighbours {
+            targets,
+            count,
+            weighting,
+        } => gpu_games::Body::Neighbours(Neighbours {
+            targets,
+            outputs: lowered.names.len(),
+            count: *count,
+            weighting: *weighting,
+        }),
+    };
+    let plan = Plan {
+        combine: lowered.combine,
+        units: lowered.units(),
+        norm: lowered.norm.as_ref().map(|norm| gpu_games::Norm {
+            kind: norm.kind(),
+            start: &norm.start,
+            shift: norm.shift,
+            largest: norm.largest,
+        }),
+        body,
+        decision: lowered.decision,
+        memory_limit,
+    };
+    GpuGames::new(gpu, &plan).map(Some)
+}
+
 impl OnGpu {
-    /// Uploads a model, where the device is a GPU.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] if the GPU cannot hold it; [`Error::Gpu`] if the GPU fails.
+    /// As [`upload`].
     pub(super) fn new(
         device: &Device,
         lowered: &Lowered,
         memory_limit: Option<u64>,
     ) -> Result<Option<Self>> {
-        let Device::Gpu { gpu, .. } = device else {
-            return Ok(None);
-        };
-        let body = match &lowered.body {
-            Body::Sums { .. } => gpu_games::Body::Linear,
-            Body::Machine {
-                shape,
-                coefficients,
-                intercepts,
-            } => gpu_games::Body::KernelMachine(KernelMachine {
-                shape: *shape,
-                coefficients,
-                intercepts,
-            }),
-            Body::Mlp(mlp) => gpu_games::Body::Mlp(mlp),
-            Body::Neighbours {
-                targets,
-                count,
-                weighting,
-            } => gpu_games::Body::Neighbours(Neighbours {
-                targets,
-                outputs: lowered.names.len(),
-                count: *count,
-                weighting: *weighting,
-            }),
-        };
-        let plan = Plan {
-            combine: lowered.combine,
-            units: lowered.units(),
-            norm: lowered.norm.as_ref().map(|norm| gpu_games::Norm {
-                kind: norm.kind(),
-                start: &norm.start,
-                shift: norm.shift,
-                largest: norm.largest,
-            }),
-            body,
-            decision: lowered.decision,
-            memory_limit,
-        };
-        GpuGames::new(gpu, &plan).map(|games| Some(Self(games)))
+        Ok(upload(device, lowered, memory_limit)?.map(Self))
     }
 
     /// Rows of so many players and coalitions that it takes at a time.

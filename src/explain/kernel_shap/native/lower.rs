@@ -333,7 +333,7 @@ impl Lowered {
     }
 
     /// Makes terms of the sums over the features of a player.
-    pub(super) fn finish(&self, sums: &mut [f64]) {
+    pub(in crate::explain) fn finish(&self, sums: &mut [f64]) {
         if self.combine == Combine::Product {
             exp_all(Level::detect(), sums);
         }
