@@ -18,6 +18,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC, SVR
+from test_matrix import gpu
 
 import whylight
 from whylight import PFIExplainer, _engine
@@ -579,6 +580,22 @@ def test_model_files_of_trees_and_frames_in_another_order(tmp_path, iris):
     assert (of_file.importances == of_object.importances).all() and of_file.details["engine"] == "trees"
     with pytest.raises(ShapeError, match="in its order: a, b, c, d"):
         PFIExplainer(path, metric="accuracy").explain_global(frame[["b", "a", "c", "d"]], y)
+
+
+def test_a_gpu_gives_the_bits_of_the_cpu_for_trees_and_float32_for_units(cancer):
+    device = gpu()
+    if not device:
+        pytest.skip("no GPU and no software adapter")
+    x, y = cancer
+    forest = RandomForestClassifier(20, random_state=0).fit(x, y)
+    cpu, on_gpu = (PFIExplainer(forest, metric="log_loss", device=d).explain_global(x, y) for d in ("cpu", device))
+    assert on_gpu.device.startswith("gpu:") and (on_gpu.importances == cpu.importances).all()
+    machine = SVC(probability=True, random_state=0).fit(x, y)
+    cpu, on_gpu = (PFIExplainer(machine, metric="log_loss", device=d).explain_global(x, y) for d in ("cpu", device))
+    assert on_gpu.device.startswith("gpu:")
+    np.testing.assert_allclose(on_gpu.importances, cpu.importances, rtol=0, atol=1e-5)
+    asked = PFIExplainer(machine.predict_proba, is_function=True, device=device).explain_global(x, y)
+    assert asked.device.startswith("cpu") and "asked" in asked.details["device_reason"]
 
 
 def test_interpret_finds_it():

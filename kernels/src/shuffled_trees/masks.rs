@@ -12,6 +12,9 @@ pub(super) struct Masks {
     members: Vec<Member>,
     /// The first split of a player.
     first: usize,
+    /// By member whose column is one, what it leaves possible: of missing cells, of the least rank, and from each
+    /// threshold on.
+    rungs: Vec<Rung>,
     /// By leaf, where the members on its path begin in `paths`; one more for the end.
     starts: Vec<u16>,
     paths: Vec<u8>,
@@ -38,6 +41,39 @@ struct Member {
     player: u32,
     first: usize,
     end: usize,
+    /// Where its rungs begin, if all of its splits are thresholds of one column.
+    rungs: Option<usize>,
+}
+
+/// What a column leaves possible from a rank on, up to that of the next rung.
+#[derive(Debug, Clone, Copy)]
+struct Rung {
+    from: i32,
+    kept: u64,
+}
+
+/// The rungs of splits that are thresholds of one column.
+fn line(splits: &[Split], rungs: &mut Vec<Rung>) {
+    let kept = |side: &dyn Fn(&Split) -> bool| {
+        let kept = |split: &Split| if side(split) { split.left } else { split.right };
+        splits.iter().fold(u64::MAX, |all, split| all & kept(split))
+    };
+    // A missing cell is below a threshold where it goes left.
+    let from = |split: &Split| split.below - split.missing_left;
+    let mut thresholds: Vec<i32> = splits.iter().map(from).collect();
+    thresholds.sort_unstable();
+    rungs.push(Rung {
+        from: super::MISSING,
+        kept: kept(&|split| split.missing_left == 1),
+    });
+    rungs.push(Rung {
+        from: i32::MIN,
+        kept: kept(&|_| true),
+    });
+    rungs.extend(thresholds.iter().map(|&rank| Rung {
+        from: rank,
+        kept: kept(&|split| rank < from(split)),
+    }));
 }
 
 /// What members leave possible, for every row.
@@ -126,6 +162,7 @@ impl Masks {
                     player,
                     first: place,
                     end: place + 1,
+                    rungs: None,
                 }),
             }
             of_split[number] = Some(members.len() as u8 - 1);
@@ -145,7 +182,17 @@ impl Masks {
             .flat_map(|&place| &trees.values[place as usize..][..width])
             .copied()
             .collect();
+        let mut rungs = Vec::new();
+        for member in &mut members {
+            let splits = &splits[member.first..member.end];
+            let is_line = |split: &Split| split.turns == 0 && split.column == splits[0].column;
+            if splits.iter().all(is_line) {
+                member.rungs = Some(rungs.len());
+                line(splits, &mut rungs);
+            }
+        }
         Some(Self {
+            rungs,
             first: members.first().map_or(splits.len(), |member| member.first),
             splits,
             members,
@@ -177,13 +224,29 @@ impl Masks {
             let taken = cells.taken(row);
             let path = usize::from(self.starts[leaf])..usize::from(self.starts[leaf + 1]);
             for &member in &self.paths[path] {
-                let mut kept = [space.rest[usize::from(member)][row]; LANES];
+                let rest = space.rest[usize::from(member)][row];
                 let member = self.members[usize::from(member)];
-                for split in &self.splits[member.first..member.end] {
+                let differences = to.differences(margins, row, member.player);
+                let splits = &self.splits[member.first..member.end];
+                if let Some(first) = member.rungs {
+                    let rungs = &self.rungs[first..][..splits.len() + 2];
+                    let ranks = &taken[splits[0].slot as usize];
+                    for (output, (difference, before)) in
+                        differences.iter_mut().zip(own).enumerate()
+                    {
+                        let values = &self.values[output..];
+                        let value = |rung: &Rung| {
+                            values[(rest & rung.kept).trailing_zeros() as usize * width]
+                        };
+                        climb(rungs, ranks, value, *before, difference);
+                    }
+                    continue;
+                }
+                let mut kept = [rest; LANES];
+                for split in splits {
                     split.keep(trees, &taken[split.slot as usize], &mut kept);
                 }
                 let kept = kept.map(|kept| kept.trailing_zeros() as usize);
-                let differences = to.differences(margins, row, member.player);
                 for (output, (difference, before)) in differences.iter_mut().zip(own).enumerate() {
                     for lane in 0..LANES {
                         let value = self.values[kept[lane] * width + output];
@@ -213,18 +276,49 @@ impl Masks {
             }
             space.rest[number] = before;
             space.kept[number] = kept;
-            for (before, kept) in before.iter_mut().zip(&kept) {
-                *before &= kept;
+            for row in 0..ROWS {
+                before[row] &= kept[row];
             }
         }
         let mut after = [u64::MAX; ROWS];
         for (rest, kept) in space.rest[..count].iter_mut().zip(&space.kept).rev() {
-            for ((rest, kept), after) in rest.iter_mut().zip(kept).zip(&mut after) {
-                *rest &= *after;
-                *after &= kept;
+            for row in 0..ROWS {
+                rest[row] &= after[row];
+                after[row] &= kept[row];
             }
         }
         before
+    }
+}
+
+/// Adds what the value of the last rung that a rank is at or above differs by, for each of some ranks.
+#[inline(always)]
+fn climb(
+    rungs: &[Rung],
+    ranks: &[i32; LANES],
+    value: impl Fn(&Rung) -> i64,
+    before: i64,
+    difference: &mut [i64; LANES],
+) {
+    let [missing, least, thresholds @ ..] = rungs else {
+        return;
+    };
+    let mut last = value(least);
+    let mut sums = [last - before; LANES];
+    for rung in thresholds {
+        let next = value(rung);
+        let rise = next - last;
+        for lane in 0..LANES {
+            sums[lane] += rise & -i64::from(ranks[lane] >= rung.from);
+        }
+        last = next;
+    }
+    let rise = value(missing) - last;
+    for lane in 0..LANES {
+        sums[lane] += rise & -i64::from(ranks[lane] == missing.from);
+    }
+    for lane in 0..LANES {
+        difference[lane] += sums[lane];
     }
 }
 
@@ -232,15 +326,18 @@ impl Split {
     /// Keeps what the side of each rank leaves possible.
     #[inline(always)]
     fn keep<const N: usize>(&self, trees: &Trees, ranks: &[i32; N], kept: &mut [u64; N]) {
+        let (below, missing_left) = (self.below, self.missing_left);
+        // Of two words by a mask, not by an address, which vectors have one of.
+        let (either, right) = (self.left ^ self.right, self.right);
         if self.turns == 0 {
-            for (kept, rank) in kept.iter_mut().zip(ranks) {
-                let is_left = rank.wrapping_add(self.missing_left) < self.below;
-                *kept &= if is_left { self.left } else { self.right };
+            for lane in 0..N {
+                let is_left = ranks[lane].wrapping_add(missing_left) < below;
+                kept[lane] &= right ^ (either & u64::from(is_left).wrapping_neg());
             }
         } else {
-            for (kept, &rank) in kept.iter_mut().zip(ranks) {
-                let is_left = trees.left_by_set(self.turns, rank);
-                *kept &= if is_left { self.left } else { self.right };
+            for lane in 0..N {
+                let is_left = trees.left_by_set(self.turns, ranks[lane]);
+                kept[lane] &= right ^ (either & u64::from(is_left).wrapping_neg());
             }
         }
     }
