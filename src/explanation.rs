@@ -26,8 +26,8 @@ pub struct Header {
     pub estimator: String,
     /// Whether the values are exact up to rounding.
     pub exact: bool,
-    /// Expected output, per output: what the values of a row are added to. Of LIME the mean answer to the samples: its
-    /// rows have base values of their own.
+    /// Expected output, per output: what the values of a row are added to. Of LIME the mean answer to the samples, whose
+    /// rows have base values of their own; empty where they have samples of their own, too.
     pub base_values: Vec<f64>,
     /// How a value weighs what a feature adds to each coalition: `shapley`, or `banzhaf`, whose values
     /// do not add up.
@@ -125,7 +125,7 @@ pub struct Trailer {
     pub additivity_error: f64,
     /// Rows that were checked: all of a small table, evenly spaced ones of a large one.
     pub additivity_rows: u64,
-    /// The largest standard error of a value; 0 for exact values.
+    /// The largest standard error of a value; 0 for exact values, NaN where one is not known.
     pub standard_error: f64,
     /// Of rescaled values, the largest difference from exact, or estimated, ones of some rows; else 0.
     pub approximation_error: f64,
@@ -145,7 +145,7 @@ pub struct Explanation {
     pub trailer: Trailer,
     /// Values (rows, features, outputs), or for interactions (rows, features · features, outputs).
     pub values: Array3<f32>,
-    /// The standard error of every value, where values are estimated row by row.
+    /// The standard error of every value, where values are estimated row by row; NaN where it is not known.
     pub standard_errors: Option<Array3<f32>>,
     /// What base value and values of each row add up to more than the model's answer, (rows, outputs), where they need
     /// not add up to it.
@@ -155,7 +155,8 @@ pub struct Explanation {
     /// What the values of each row are added to, (rows, outputs), where rows have base values of their own: the
     /// intercepts of LIME.
     pub intercepts: Option<Array2<f64>>,
-    /// How well the linear model of each row fits, (rows, outputs), of LIME: the weighted R² of its samples.
+    /// How well the linear model of each row fits, (rows, outputs), of LIME: the weighted R² of its samples, NaN
+    /// where these are too few to tell.
     pub local_fit: Option<Array2<f32>>,
     /// By row, its place in the table that was explained (counted from 0), where rows were picked.
     pub picked: Option<Vec<usize>>,

@@ -2,6 +2,7 @@
 
 mod bad;
 mod known;
+mod wide;
 
 use std::collections::BTreeMap;
 use std::fmt;

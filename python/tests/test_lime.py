@@ -252,6 +252,45 @@ def test_samples_around_each_row():
         LIMEExplainer(steep, x, sample_around_instance=True)
 
 
+@pytest.mark.parametrize("linear_model", [None, Ridge(alpha=1.0)])
+def test_samples_of_a_row_have_no_mean_answer(linear_model, tmp_path):
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    asked = {"discretizer": None, "num_samples": 100, "linear_model": linear_model}
+    around = LIMEExplainer(lambda rows: rows[:, 0], x, sample_around_instance=True, **asked)
+    overall = around.explain_global(x[:5], include_local=False)
+    assert overall.base_values is None
+    with pytest.raises(AttributeError, match="no base values"):
+        _ = overall.expected_values
+    path = str(tmp_path / "overall")
+    whylight.save_explanation(overall, path)
+    assert whylight.load_explanation(path).base_values is None
+    assert np.shape(around.explain_global(x[:5]).base_values) == (5,)
+    common = LIMEExplainer(lambda rows: rows[:, 0], x, **asked).explain_global(x[:5], include_local=False)
+    assert np.isfinite(common.base_values)
+
+
+def test_more_features_than_samples():
+    x = np.random.default_rng(0).normal(size=(80, 400))
+    weights = np.zeros(400)
+    weights[:3] = [4, -3, 2]
+    explainer = LIMEExplainer(lambda rows: rows @ weights, x, discretizer=None, num_samples=200)
+    e = explainer(x[:2])
+    assert np.isfinite(e.values).all() and (e.values != 0).all()
+    assert np.isnan(e.standard_errors).all() and np.isnan(e.local_fit).all()
+    assert e.details["standard_error"] is None
+    assert any("no standard errors and no local fit" in note for note in e.notes)
+    few = LIMEExplainer(
+        lambda rows: rows @ weights,
+        x,
+        discretizer=None,
+        num_samples=200,
+        num_features=3,
+        feature_selection="forward_selection",
+    )(x[:2])
+    assert (np.flatnonzero(few.values[0]) == [0, 1, 2]).all()
+    assert np.isfinite(few.standard_errors).all() and (few.local_fit > 0.5).all()
+
+
 def test_transformations_are_explained_in_raw_columns():
     x = np.random.default_rng(0).normal(size=(200, 2)) * [1, 100]
     scaler = StandardScaler().fit(x)

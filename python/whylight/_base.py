@@ -231,13 +231,17 @@ def merged(one, other):
         return other
     details, more = one["details"], other["details"]
     rows = [details["rows"], more["rows"]]
-    errors = [details["additivity_error"], more["additivity_error"]]
+
+    def largest(name):
+        # None is what JSON makes of one that is no finite number.
+        both = [details[name], more[name]]
+        return None if None in both else max(both)
+
     said = {
         "rows": sum(rows),
-        # None is what JSON makes of an infinite one.
-        "additivity_error": None if None in errors else max(errors),
+        "additivity_error": largest("additivity_error"),
         "additivity_rows": details["additivity_rows"] + more["additivity_rows"],
-        "standard_error": max(details["standard_error"], more["standard_error"]),
+        "standard_error": largest("standard_error"),
         "approximation_error": max(details["approximation_error"], more["approximation_error"]),
         "notes": list(dict.fromkeys([*details["notes"], *more["notes"]])),
     }

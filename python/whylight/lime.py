@@ -293,7 +293,7 @@ class LIMEExplainer(EngineExplainer):
             "notes": ["the linear model is the caller's, and its coefficients have no standard errors"],
         }
         details = {**header, **trailer}
-        one = len(base) == 1
+        one = len(header["output_names"]) == 1
         if include_local:
             cut = (lambda part: part[..., 0]) if one else (lambda part: part)
             return {"values": cut(values), "base_values": cut(bases), "local_fit": cut(fits), "details": details}
@@ -302,7 +302,7 @@ class LIMEExplainer(EngineExplainer):
         parts = [part[:, 0] if one else part.T for part in parts]
         if one and self._output_task == "classification":
             parts = [np.stack([part, part]) for part in parts]
-        base = base[0] if one else base
+        base = (base[0] if one else base) if base else None
         return {"base_values": base, "means": parts[0], "spread": parts[1], "is_local": False, "details": details}
 
     def sp_lime(self, evaluation_examples, budget=5, num_features=None):

@@ -131,8 +131,9 @@ class EngineExplainer(Explainer):
         names = self._features if self._transformations is None else self._transformations.engineered_names
         details["groups"] = _groups.renamed(details, names)[1]
         base = details.pop("base_values")
-        one = len(base) == 1
-        computed = {"base_values": base[0] if one else base, "details": details}
+        one = len(details["output_names"]) == 1
+        # Where rows have samples of their own, LIME has no base values but theirs.
+        computed = {"base_values": (base[0] if one else base) if base else None, "details": details}
         if include_local:
             parts = [part[:, :, 0] if one and part is not None else part for part in parts]
             deltas = deltas[:, 0] if one and deltas is not None else deltas

@@ -351,11 +351,11 @@ pub(super) fn account(header: &Header, trailer: &Trailer) -> String {
             trailer.additivity_error, trailer.additivity_rows
         )
     };
-    // Rows have base values of their own.
-    let base_title = if header.has_intercepts() {
-        "mean answer"
-    } else {
-        "base value "
+    let base = match &*base {
+        [] => String::new(),
+        // Rows have base values of their own.
+        base if header.has_intercepts() => format!("mean answer {}{more}\n", base.join(", ")),
+        base => format!("base value  {}{more}\n", base.join(", ")),
     };
     let mut text = format!(
         "model       {}{}, {} features, {} output{}\n\
@@ -365,7 +365,7 @@ pub(super) fn account(header: &Header, trailer: &Trailer) -> String {
          because     {}\n\
          {engines}\
          rows        {}\n\
-         {base_title} {}{more}\n\
+         {base}\
          additivity  {additivity}\n",
         header.model_format,
         match header.objective.as_str() {
@@ -387,7 +387,6 @@ pub(super) fn account(header: &Header, trailer: &Trailer) -> String {
         header.device,
         header.device_reason,
         trailer.rows,
-        base.join(", "),
     );
     for (name, columns) in &header.groups {
         let _ = writeln!(text, "group       {name}: {}", columns.join(", "));

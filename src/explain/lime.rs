@@ -8,6 +8,9 @@
 //! distance d, and a ridge regression with penalty 1 on the representations has the values as its coefficients, and the
 //! base value of the row as its intercept. The row itself is the first sample.
 //!
+//! Where there are no more samples than features, the ridge is solved in the space of the samples. Coefficients are the
+//! same; their standard errors and the fit are NaN where a row's features, and the intercept, are as many as the samples.
+//!
 //! The samples do not depend on the row, so that an explainer draws them once, and asks the model for them once: each row
 //! has exactly lime's estimate, rows are compared by the same samples, and what is left to do for a row is to weigh and
 //! to solve. `sample_around_instance` shifts the same deviates to each row, for which the model is asked.
@@ -16,9 +19,11 @@
 //! perturbed, missing cells are a bin, and classes keep their places.
 
 mod asking;
+mod centred;
 mod check;
 mod column;
 mod cuts;
+mod differences;
 mod fit;
 #[cfg(feature = "gpu")]
 mod gpu;
@@ -31,6 +36,7 @@ mod pick;
 mod samples;
 mod select;
 mod square;
+mod wide;
 
 use std::sync::Arc;
 
@@ -158,7 +164,7 @@ impl Lime {
                 output: options.output.name().to_owned(),
                 estimator: "ridge".to_owned(),
                 exact: false,
-                base_values: vec![f64::NAN; answers.names().len()],
+                base_values: Vec::new(),
                 interactions: false,
                 rules: Vec::new(),
                 tolerance: None,
@@ -194,7 +200,7 @@ impl Lime {
         let is_cpu = matches!(options.device, Device::Cpu { .. });
         if around {
             if !is_cpu {
-                let reason = "samples around each row are weighed where they are answered";
+                let reason = "samples around each row are its own, and a GPU holds those that all rows have in common";
                 reason.clone_into(&mut made.header.device_reason);
                 made.account.notes = vec![not_used(options, reason)];
             }
@@ -210,7 +216,11 @@ impl Lime {
             "the model was asked once for {} samples that all rows have in common",
             made.samples.count
         ));
-        if !is_cpu {
+        if !is_cpu && made.is_quantity.len() >= lime.num_samples {
+            let reason = "no more samples than features are solved in the space of the samples";
+            reason.clone_into(&mut made.header.device_reason);
+            made.account.notes.push(not_used(options, reason));
+        } else if !is_cpu {
             match OnGpu::new(options, &made.samples, &common, &made.header.base_values) {
                 Err(Error::Unsupported { what, by, .. }) => {
                     made.header.device_reason = format!("{by} cannot hold {what}");

@@ -121,7 +121,7 @@ pub(super) struct Found {
     pub(super) exact_rows: u64,
     pub(super) estimated_rows: u64,
     pub(super) rescaled_rows: u64,
-    /// The largest standard error of a value.
+    /// The largest standard error of a value; NaN where one is not known.
     pub(super) standard_error: f64,
     /// Rows whose errors were still above the tolerance when no more coalitions were to be had.
     pub(super) intolerable_rows: u64,
@@ -131,6 +131,8 @@ pub(super) struct Found {
     /// The largest difference of a rescaled value from a better one, and the rows that were compared.
     pub(super) approximation_error: f64,
     pub(super) compared_rows: u64,
+    /// Rows whose linear models have as many features as samples, or more.
+    pub(super) undetermined_rows: u64,
     /// Rows with a category that no background row has.
     pub(super) unseen_rows: u64,
     pub(super) asked: Asked,
@@ -178,12 +180,13 @@ impl Found {
             exact_rows: self.exact_rows + other.exact_rows,
             estimated_rows: self.estimated_rows + other.estimated_rows,
             rescaled_rows: self.rescaled_rows + other.rescaled_rows,
-            standard_error: self.standard_error.max(other.standard_error),
+            standard_error: larger(self.standard_error, other.standard_error),
             intolerable_rows: self.intolerable_rows + other.intolerable_rows,
             incomplete_rows: self.incomplete_rows + other.incomplete_rows,
             recomputed_rows: self.recomputed_rows + other.recomputed_rows,
             approximation_error: self.approximation_error.max(other.approximation_error),
             compared_rows: self.compared_rows + other.compared_rows,
+            undetermined_rows: self.undetermined_rows + other.undetermined_rows,
             unseen_rows: self.unseen_rows + other.unseen_rows,
             asked: self.asked.with(other.asked),
         }
@@ -224,6 +227,13 @@ impl Found {
                 self.approximation_error, self.compared_rows
             ));
         }
+        if self.undetermined_rows > 0 {
+            notes.push(format!(
+                "the models of {} rows have no standard errors and no local fit: their features, and the intercept, are \
+                 as many as the samples, or more; take a larger num_samples, or a smaller num_features",
+                self.undetermined_rows
+            ));
+        }
         if self.unseen_rows > 0 {
             notes.push(format!(
                 "{} rows have a category that no training row has: no sample is like them in it",
@@ -247,6 +257,15 @@ impl Found {
 pub(super) struct Account {
     pub(super) engines: Vec<(String, usize)>,
     pub(super) notes: Vec<String>,
+}
+
+/// The larger number; NaN if one is.
+pub(super) fn larger(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() {
+        f64::NAN
+    } else {
+        a.max(b)
+    }
 }
 
 /// One name per feature: the model's, or `f0`, ….

@@ -11,11 +11,11 @@ pub struct Coefficients<'a> {
     pub rules: &'a [String],
     /// One coefficient per feature.
     pub values: &'a [f32],
-    /// Their standard errors.
+    /// Their standard errors; NaN where one is not known.
     pub errors: &'a [f32],
     /// What the model says where no rule holds.
     pub intercept: f64,
-    /// The weighted R² of its samples.
+    /// The weighted R² of its samples; NaN where it is not known.
     pub local_fit: f32,
 }
 
@@ -27,7 +27,13 @@ pub fn coefficients(model: Coefficients<'_>, top: usize) -> String {
     let hidden = order.len().saturating_sub(top);
     order.truncate(top);
     let decimals = Decimals::of(order.iter().map(|&at| f64::from(model.values[at])));
-    let shown = |value: f32| decimals.show(f64::from(value));
+    let shown = |value: f32| {
+        if value.is_nan() {
+            "unknown".to_owned()
+        } else {
+            decimals.show(f64::from(value))
+        }
+    };
     let numbers = order
         .iter()
         .map(|&at| shown(model.values[at]).len())
@@ -42,7 +48,11 @@ pub fn coefficients(model: Coefficients<'_>, top: usize) -> String {
     let rules = rules.clamp("rule".len(), WIDTH - 2 * numbers - 4);
     let mut out = format!(
         "local fit {}, intercept {}\n\n{:rules$}  {:>numbers$}  {:>numbers$}\n",
-        number(f64::from(model.local_fit)),
+        if model.local_fit.is_nan() {
+            "unknown".to_owned()
+        } else {
+            number(f64::from(model.local_fit))
+        },
         number(model.intercept),
         "rule",
         "coefficient",

@@ -128,6 +128,42 @@ fn labels_and_categories_come_by_name() {
 }
 
 #[test]
+fn what_is_not_known_is_no_number() {
+    let place = place();
+    let call = CALL.replace("300", "20");
+    let said = place.ok(&call);
+    assert!(said.contains("local fit unknown"), "{said}");
+    assert!(
+        said.contains("no standard errors and no local fit"),
+        "{said}"
+    );
+    assert!(!said.contains("NaN"), "{said}");
+    place.ok(&format!("{call} --out out.json"));
+    let result = place.json("out.json");
+    assert!(result["standard_error"].is_null());
+    assert!(result["local_fit"][0][0].is_null());
+    assert!(flat(&result["values"]).iter().any(|value| *value != 0.0));
+    place.ok(&format!("{call} --out out.csv"));
+    assert!(!place.read("out.csv").contains("NaN"));
+}
+
+#[test]
+fn samples_of_a_row_have_no_mean_answer() {
+    let place = place();
+    let call = format!("{CALL} --discretizer none --sample-around-instance");
+    let said = place.ok(&call);
+    assert!(
+        !said.contains("NaN") && !said.contains("mean answer"),
+        "{said}"
+    );
+    place.ok(&format!("{call} --out out.json"));
+    let bases = flat(&place.json("out.json")["base_values"]);
+    assert_eq!(bases.len(), 6);
+    let common = place.ok(&call.replace(" --sample-around-instance", ""));
+    assert!(common.contains("mean answer"), "{common}");
+}
+
+#[test]
 fn what_cannot_be_is_said() {
     let place = place();
     for (options, expected) in [
@@ -138,7 +174,7 @@ fn what_cannot_be_is_said() {
         ("--discretizer entropy", "labels: none is not allowed"),
         ("--kernel-width 0", "kernel_width: 0 is not allowed"),
         ("--kernel-width -1", "kernel_width: -1 is not allowed"),
-        ("--num-samples 3", "num_samples: 3 is not allowed"),
+        ("--num-samples 1", "num_samples: 1 is not allowed"),
         ("--num-features 0", "num_features: 0 is not allowed"),
         (
             "--categorical nobody",

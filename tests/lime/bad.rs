@@ -88,10 +88,10 @@ fn parameters_out_of_range_are_named() {
         ),
         (
             LimeOptions {
-                num_samples: 4,
+                num_samples: 1,
                 ..base()
             },
-            "num_samples: 4",
+            "num_samples: 1",
         ),
         (
             LimeOptions {

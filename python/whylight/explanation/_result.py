@@ -20,8 +20,8 @@ class Explanation(Importance):
 
     - `values`: (rows, features) for a model of one output, else (rows, features, outputs);
     - `base_values`: a number, or one per output: what the values of a row are added to; an array with one per row
-      where each row has an output of its own, as the loss of its label;
-    - `standard_errors`: where values are estimated an array like `values`, else None;
+      where each row has an output of its own, as the loss of its label; None where there are none;
+    - `standard_errors`: where values are estimated an array like `values`, NaN where one is not known, else None;
     - `completeness_delta`: of networks (rows, outputs), or (rows,) for one output: how much more base value and values
       add up to than the network answers, else None; with a `tolerance`, `past_tolerance` are the rows that pass it;
     - `local_fit`: of LIME (rows,), or (rows, outputs): the weighted R² of the linear model of each row, else None; its
@@ -440,7 +440,8 @@ class Explanation(Importance):
         flat = self._flat()
         columns = [np.ascontiguousarray(flat[:, i]) for i in range(flat.shape[1])]
         table = pyarrow.table(dict(zip(self.column_names(), columns, strict=True)))
-        said = {**self.details, "base_values": np.atleast_1d(self.base_values).tolist(), "classes": self._classes}
+        base = None if self.base_values is None else np.atleast_1d(self.base_values).tolist()
+        said = {**self.details, "base_values": base, "classes": self._classes}
         return table.replace_schema_metadata({"whylight": json.dumps(said, default=str)})
 
     def _flat(self):

@@ -94,7 +94,7 @@ pub(super) fn check(options: &LimeOptions, features: &[Feature], rows: usize) ->
             expected: format!("one for each of {rows} rows"),
             got: labels.len().to_string(),
         }),
-        _ => check_samples(options.num_samples, options.most_features(count)),
+        _ => check_samples(options.num_samples),
     }
 }
 

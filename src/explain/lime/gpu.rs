@@ -2,7 +2,8 @@
 
 use ndarray::Array2;
 
-use super::fit::{About, Centred, Fit};
+use super::centred::Centred;
+use super::fit::{About, Fit};
 use super::samples::Samples;
 use crate::device::Device;
 use crate::error::Result;

@@ -1,6 +1,9 @@
 //! Least angle regression with the lasso's modification (Efron, Hastie, Johnstone & Tibshirani 2004), on the normal
 //! equations.
 
+use std::borrow::Cow;
+
+use super::select::Regression;
 use super::square::Cholesky;
 
 /// Steps at most, as scikit-learn takes them.
@@ -12,11 +15,14 @@ const ENOUGH: f64 = f32::EPSILON as f64;
 /// What those in the path determine of a feature that may join them, at the least.
 const DETERMINED: f64 = 1e-7;
 
-/// Which features have a coefficient at each vertex of the lasso's path, from none on, for the products of features
-/// `gram` (size, size), and of features and the target, over so many samples.
-pub(super) fn path(size: usize, gram: &[f64], products: &[f64], samples: usize) -> Vec<Vec<usize>> {
+/// Which features have a coefficient at each vertex of the lasso's path, from none on, over so many samples.
+pub(super) fn path(regression: &dyn Regression, samples: usize) -> Vec<Vec<usize>> {
+    let (squares, products) = (regression.squares(), regression.products());
+    let size = products.len();
     let mut vertices = vec![Vec::new()];
     let mut active: Vec<usize> = Vec::new();
+    // The products of each of them and all.
+    let mut rows: Vec<Cow<'_, [f64]>> = Vec::new();
     let mut beta = vec![0.0; size];
     let mut left = products.to_vec();
     let mut is_refused = vec![false; size];
@@ -37,19 +43,19 @@ pub(super) fn path(size: usize, gram: &[f64], products: &[f64], samples: usize) 
         }
         if dropped.is_none() {
             let Some(feature) = next else { break };
-            if pivot(size, gram, &active, feature) < DETERMINED {
+            if pivot(squares[feature], &rows, &active, feature) < DETERMINED {
                 is_refused[feature] = true;
                 continue;
             }
             active.push(feature);
+            rows.push(regression.row(feature));
         }
         if most > before {
             break;
         }
         before = most;
         let signs: Vec<f64> = active.iter().map(|&f| left[f].signum()).collect();
-        let part = part(size, gram, &active);
-        let Some(factor) = Cholesky::new(active.len(), &part) else {
+        let Some(factor) = Cholesky::new(active.len(), &among(&rows, &active)) else {
             break;
         };
         let mut direction = signs.clone();
@@ -60,12 +66,8 @@ pub(super) fn path(size: usize, gram: &[f64], products: &[f64], samples: usize) 
             *step *= angle;
         }
         let slope = |feature: usize| -> f64 {
-            let row = &gram[feature * size..][..size];
-            active
-                .iter()
-                .zip(&direction)
-                .map(|(&f, d)| row[f] * d)
-                .sum()
+            let pairs = rows.iter().zip(&direction);
+            pairs.map(|(row, d)| row[feature] * d).sum()
         };
         let mut step = most / angle;
         for &feature in open.iter().filter(|f| !active.contains(f)) {
@@ -95,17 +97,12 @@ pub(super) fn path(size: usize, gram: &[f64], products: &[f64], samples: usize) 
         for (&feature, direction) in active.iter().zip(&direction) {
             beta[feature] += step * direction;
         }
-        for feature in 0..size {
-            let row = &gram[feature * size..][..size];
-            let slope: f64 = active
-                .iter()
-                .zip(&direction)
-                .map(|(&f, d)| row[f] * d)
-                .sum();
-            left[feature] -= step * slope;
+        for (feature, left) in left.iter_mut().enumerate() {
+            *left -= step * slope(feature);
         }
         if let Some(place) = leaves {
             let feature = active.remove(place);
+            rows.remove(place);
             beta[feature] = 0.0;
             dropped = Some(feature);
         }
@@ -118,21 +115,19 @@ pub(super) fn path(size: usize, gram: &[f64], products: &[f64], samples: usize) 
 }
 
 /// The root of what a feature has beside those that are active.
-fn pivot(size: usize, gram: &[f64], active: &[usize], feature: usize) -> f64 {
-    let own = gram[feature * size + feature];
-    let part = part(size, gram, active);
-    let Some(factor) = Cholesky::new(active.len(), &part) else {
+fn pivot(own: f64, rows: &[Cow<'_, [f64]>], active: &[usize], feature: usize) -> f64 {
+    let Some(factor) = Cholesky::new(active.len(), &among(rows, active)) else {
         return 0.0;
     };
-    let with: Vec<f64> = active.iter().map(|&f| gram[feature * size + f]).collect();
+    let with: Vec<f64> = rows.iter().map(|row| row[feature]).collect();
     let mut solved = with.clone();
     factor.solve(&mut solved);
     let shared: f64 = with.iter().zip(&solved).map(|(a, b)| a * b).sum();
     (own - shared).max(0.0).sqrt()
 }
 
-/// The rows and columns of some features.
-pub(super) fn part(size: usize, gram: &[f64], features: &[usize]) -> Vec<f64> {
-    let row = |&i: &usize| features.iter().map(move |&j| gram[i * size + j]);
-    features.iter().flat_map(row).collect()
+/// The products of those that are active among themselves.
+fn among(rows: &[Cow<'_, [f64]>], active: &[usize]) -> Vec<f64> {
+    let of = |row: &Cow<'_, [f64]>| active.iter().map(|&f| row[f]).collect::<Vec<f64>>();
+    rows.iter().flat_map(of).collect()
 }

@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use ndarray::{Array2, ArrayView1, Axis, concatenate, s};
 
+use super::fit::leaves_rest;
 use super::{Bins, Fit, Lime, LocalSamples, ROWS};
 use crate::error::{Error, Result};
 use crate::explain::amount::Amount;
-use crate::explain::method::{Account, Asked, Extra, Found, Method, Rows, beyond_range};
+use crate::explain::method::{Account, Asked, Extra, Found, Method, Rows, beyond_range, larger};
 use crate::explanation::Header;
 use crate::model::Feature;
 
@@ -21,8 +22,9 @@ impl Method for Lime {
     }
 
     fn seconds(&self) -> f64 {
-        let cells = (self.samples.count * self.is_quantity.len()) as f64;
-        1e-9 * cells * self.is_quantity.len() as f64 * self.outputs() as f64
+        let (samples, features) = (self.samples.count, self.is_quantity.len());
+        let pairs = samples.min(features) as f64;
+        1e-9 * (samples * features) as f64 * pairs * self.outputs() as f64
     }
 
     fn least_rows(&self) -> usize {
@@ -55,6 +57,7 @@ impl Method for Lime {
             .outer_iter()
             .filter(|cells| self.samples.unseen(&cells.to_vec()) > 0);
         found.unseen_rows = unseen.count() as u64;
+        let samples = self.samples.count + 1;
         for (part, cells) in cells.axis_chunks_iter(Axis(0), ROWS).enumerate() {
             for (at, fits) in self.fits(&cells.to_owned(), &mut found)?.iter().enumerate() {
                 let row = part * ROWS + at;
@@ -68,18 +71,21 @@ impl Method for Lime {
                     of(&fit.values, out);
                     of(&fit.errors, extra.errors);
                     extra.set(row * outputs + output, fit);
-                    let is_fine = fit
-                        .values
-                        .iter()
-                        .chain(&fit.errors)
-                        .all(|v| (*v as f32).is_finite());
-                    if !is_fine {
+                    let is_determined = leaves_rest(samples, fit.used.len());
+                    let errors = fit.errors.iter().filter(|_| is_determined);
+                    let mut numbers = fit.values.iter().chain(errors);
+                    if !numbers.all(|number| (*number as f32).is_finite()) {
                         let at = format!("row {}", rows.before + row + 1);
                         return Err(beyond_range(at, "a value leaves the range of float32"));
                     }
-                    let largest = fit.errors.iter().fold(0.0_f64, |a, &b| a.max(b));
-                    found.standard_error = found.standard_error.max(largest);
+                    found.standard_error = fit
+                        .errors
+                        .iter()
+                        .copied()
+                        .fold(found.standard_error, larger);
                 }
+                let is_open = |fit: &Fit| !leaves_rest(samples, fit.used.len());
+                found.undetermined_rows += u64::from(fits.iter().any(is_open));
             }
         }
         found.asked.all = begun.elapsed();

@@ -51,7 +51,8 @@ pub struct LimeOptions {
     pub kernel_width: Option<f64>,
     /// Features of a row's model at most, at least 1; `None` for all.
     pub num_features: Option<usize>,
-    /// Samples with the row itself: at least 2 more than there are features in a row's model.
+    /// Samples with the row itself, at least 2. Where they are no more than the features of a row's model and its
+    /// intercept, there are no standard errors and no local fit.
     pub num_samples: usize,
     /// How features are chosen.
     pub feature_selection: Selection,

@@ -1,4 +1,5 @@
-"""Makes tests/corpus/lime/fits.json with lime itself: samples that it drew, and what it fits to them.
+"""Makes tests/corpus/lime/fits.json with lime itself: samples that it drew, and what it fits to them; and wide.json, of
+fewer samples than features.
 
     pip install -r requirements-lime-0.2.0.1.txt
     python lime.py
@@ -15,6 +16,7 @@ import warnings
 sys.path = [path for path in sys.path if pathlib.Path(path).resolve() != pathlib.Path(__file__).resolve().parent]
 
 import numpy as np  # noqa: E402
+from lime.lime_base import LimeBase  # noqa: E402
 from lime.lime_tabular import LimeTabularExplainer  # noqa: E402
 
 warnings.filterwarnings("ignore")
@@ -38,6 +40,58 @@ def answers(x):
     score = score + (x[:, 6] > 2)
     exp = np.exp(np.stack([score, -score + 0.5 * x[:, 7], 0.3 * x[:, 0] + 0 * score], axis=1) / 4)
     return score, exp / exp.sum(axis=1, keepdims=True)
+
+
+def fitted(base, samples, ys, distances, output, count, selection):
+    intercept, pairs, fit, local = base.explain_instance_with_data(
+        samples, ys, distances, output, count, feature_selection=selection
+    )
+    values = np.zeros(samples.shape[1])
+    for feature, value in pairs:
+        values[feature] = value
+    return {
+        "selection": selection,
+        "features": count,
+        "output": output,
+        "values": values.tolist(),
+        "intercept": float(intercept),
+        "local_fit": float(fit),
+        "local_prediction": float(local[0]),
+    }
+
+
+def wide():
+    random = np.random.default_rng(3)
+    count, size = 24, 40
+    width = 0.75 * np.sqrt(size)
+    base = LimeBase(lambda d: np.sqrt(np.exp(-(d**2) / width**2)), random_state=5)
+    cases = []
+    for kind in ["bits", "quantities"]:
+        if kind == "bits":
+            samples = (random.random((count, size)) < 0.4).astype(float)
+            samples[0] = 1
+        else:
+            samples = np.round(random.normal(size=(count, size)), 3)
+        ys = samples[:, :2] - 2 * samples[:, 3:5] * samples[:, 8:10] + 0.2 * samples[:, 20:] @ random.normal(size=(20, 2))
+        ys = np.round(ys, 4)
+        distances = np.sqrt(((samples - samples[0]) ** 2).sum(axis=1))
+        asked = [(selection, few) for selection in SELECTIONS for few in [3, 10, 30, 40]]
+        # One by one, no more features can be told apart than there are samples.
+        asked.remove(("forward_selection", 30))
+        cases.append(
+            {
+                "kind": kind,
+                "samples": samples.tolist(),
+                "answers": ys.tolist(),
+                "weights": base.kernel_fn(distances).tolist(),
+                "fits": [
+                    fitted(base, samples, ys, distances, output, few, selection)
+                    for selection, few in asked
+                    for output in range(2)
+                ],
+            }
+        )
+    return cases
 
 
 def main():
@@ -78,28 +132,13 @@ def main():
             for selection in SELECTIONS:
                 for count in [2, 4, 7, 8]:
                     for label in range(ys.shape[1]):
-                        intercept, pairs, fit, local = explainer.base.explain_instance_with_data(
-                            scaled, ys, distances, label, count, feature_selection=selection
-                        )
-                        values = np.zeros(FEATURES)
-                        for feature, value in pairs:
-                            values[feature] = value
-                        case["fits"].append(
-                            {
-                                "selection": selection,
-                                "features": count,
-                                "output": label,
-                                "values": values.tolist(),
-                                "intercept": float(intercept),
-                                "local_fit": float(fit),
-                                "local_prediction": float(local[0]),
-                            }
-                        )
+                        case["fits"].append(fitted(explainer.base, scaled, ys, distances, label, count, selection))
             cases.append(case)
     out = pathlib.Path(__file__).parent.parent / "lime"
     out.mkdir(exist_ok=True)
     said = {"training": x.tolist(), "labels": labels.tolist(), "row": row.tolist(), "cases": cases}
     (out / "fits.json").write_text(json.dumps(said, separators=(",", ":")) + "\n")
+    (out / "wide.json").write_text(json.dumps({"cases": wide()}, separators=(",", ":")) + "\n")
 
 
 main()
