@@ -605,3 +605,9 @@ def test_interpret_finds_it():
     if not found:
         pytest.skip("the package is not installed")
     assert found[0].load() is PFIExplainer
+
+
+def test_importances_of_several_classes_know_how_many_there_are():
+    x, y = load_iris(return_X_y=True)
+    e = PFIExplainer(SVC(random_state=0).fit(x, y), classes=["a", "b", "c"]).explain_global(x, y)
+    assert e.num_classes == len(e.classes) == 3

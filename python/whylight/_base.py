@@ -30,6 +30,8 @@ class Explainer:
     _memory_limit = None
     #: Whether the raw features of transformations play, and not the engineered ones.
     _plays_raw = False
+    #: What takes the rows that `_compute` is given to those of the model, where these are others.
+    _before = None
 
     def _begin(
         self,
@@ -150,7 +152,7 @@ class Explainer:
             classes=self._classes if task == "classification" else None,
             model_task=task,
             model_type=self._model_type,
-            is_raw=self._plays_raw,
+            is_raw=self._explains_raw,
             is_engineered=is_engineered,
             is_global=is_global,
             one_row=one_row,
@@ -191,6 +193,11 @@ class Explainer:
         return None if any(name is None for name in names) else names
 
     @property
+    def _explains_raw(self):
+        """Whether `transformations` take what is explained to what the model is asked for."""
+        return self._plays_raw
+
+    @property
     def _output_task(self):
         """The task of what is explained, which of a classifier's outputs need not be its own."""
         return self._task
@@ -207,12 +214,12 @@ class Explainer:
 
     def _later(self, name, pieces):
         """A prediction of the model, made when someone asks for it."""
-        predict = getattr(self.model, name, None)
+        predict, before = getattr(self.model, name, None), self._before
         if predict is None:
             return None
 
         def predicted():
-            parts = [predict(piece) for piece in pieces]
+            parts = [predict(piece if before is None else before(piece)) for piece in pieces]
             return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
         return predicted

@@ -12,6 +12,7 @@ from ._engine import Explainer as Engine
 from ._engine import pick
 from ._table import held, is_a, with_rows
 from .errors import ParameterError, ShapeError, UnsupportedError
+from .explanation._cells import take
 from .kernel import _native
 from .models.function import Function
 from .models.native import is_file, of_file
@@ -20,6 +21,9 @@ from .tree import EngineExplainer
 
 DISCRETIZERS = '"quartile", "decile", "entropy" or None'
 SELECTIONS = '"auto", "forward_selection", "highest_weights", "lasso_path" or "none"'
+
+#: Rows that weighted ones are repeated to, at most.
+REPEATED = 10_000
 
 #: Rows that a caller's linear models are fitted to between two words of progress.
 BATCH = 16
@@ -47,7 +51,8 @@ class LIMEExplainer(EngineExplainer):
 
     `nclusters` and `allow_all_transformations` are taken for compatibility: raw columns are perturbed, so that any
     transformations will do; only if `nclusters` is given, samples are drawn from so many centres of the training
-    rows, as interpret-community did. `is_function=True` refuses a model that is none.
+    rows, as interpret-community did. A `Background`, or shap's `DenseData`, stands for its rows as often as their
+    weights say. `is_function=True` refuses a model that is none.
     """
 
     explainer_type = "blackbox"
@@ -91,11 +96,8 @@ class LIMEExplainer(EngineExplainer):
         if is_function and not callable(model):
             raise ParameterError(f"is_function: {type(model).__qualname__} is no function of rows")
         examples = initialization_examples
-        if isinstance(examples, Background):
-            raise UnsupportedError(
-                "initialization_examples: a Background of weighted rows is not supported by LIME, which draws from the "
-                "columns of the training rows: give these, or a sample of them"
-            )
+        if isinstance(examples, Background) or is_a(examples, "shap.utils._legacy", "DenseData"):
+            examples = _repeated(examples.data, np.asarray(examples.weights, np.float64))
         if nclusters is not None:
             examples = summarise(examples, _parameters.count("nclusters", nclusters, 1, bits=32), seed=seed).data
         output = _parameters.text("output", output, '"auto", "raw" or "probability"')
@@ -176,13 +178,12 @@ class LIMEExplainer(EngineExplainer):
             trees = self._trees(model, output)
             if trees is not None:
                 return trees
-        before = None
         if transformations is not None:
             from .transformations import Transformations
 
             # Of raw columns, it does not matter which of them are mixed.
-            before = Transformations(transformations, allow_all_transformations=True).transform
-        self._function = Function(model, examples, before, names, output)
+            self._before = Transformations(transformations, allow_all_transformations=True).transform
+        self._function = Function(model, examples, self._before, names, output)
         self._task, self._known_classes = self._function.task, self._function.classes
         self._outputs = len(self._function.model.outputs)
         return self._function.model, "raw"
@@ -199,6 +200,10 @@ class LIMEExplainer(EngineExplainer):
         if trees.model.format.startswith("XGBoost"):
             self._absent = np.nan
         return trees.model, "raw" if trees.model.objective == "probability" else output
+
+    @property
+    def _explains_raw(self):
+        return self._before is not None
 
     def _names_of(self, examples):
         return self._features or self._known_names() or table_names(with_rows(held(examples)))
@@ -309,8 +314,9 @@ class LIMEExplainer(EngineExplainer):
         """The positions of at most `budget` rows that show the most of what the model does, and their explanation.
 
         Rows are taken one by one, each time that which covers the most of what none before showed: what a feature does
-        in a bin or category weighs the root of the sum of its coefficients' sizes over all rows (Ribeiro, Singh &
-        Guestrin 2016, §4). With `num_features`, that many of each row count, chosen as the explainer chooses them.
+        in a bin or category weighs the root of the sum of its coefficients' sizes over all rows and outputs (Ribeiro,
+        Singh & Guestrin 2016, §4). With `num_features`, that many of each row count, chosen as the explainer chooses
+        them.
         """
         budget = _parameters.count("budget", budget, 1)
         explainer = self
@@ -344,6 +350,15 @@ def one_row(data, row):
         else np.ascontiguousarray(column[row : row + 1])
         for column in data
     ]
+
+
+def _repeated(rows, weights):
+    """Weighted rows, each as often as its weight says: in the smallest whole numbers that do, or the nearest ones."""
+    shares = weights / weights.sum()
+    times = np.arange(1, REPEATED + 1)[:, None] * shares
+    exact = np.abs(times - np.round(times)).max(axis=1) < 1e-6
+    times = np.round(times[exact.argmax() if exact.any() else -1]).astype(np.intp)
+    return take(rows, np.repeat(np.arange(len(times)), times))
 
 
 def _is_pipeline(model):

@@ -40,7 +40,7 @@ mod wide;
 
 use std::sync::Arc;
 
-use ndarray::Array2;
+use ndarray::{Array2, s};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -206,9 +206,8 @@ impl Lime {
             }
             return Ok(made);
         }
-        let rows = made.samples.rows(None);
-        made.check_missing(&rows)?;
-        let common = made.ask(rows, &mut Asked::default())?;
+        made.check_missing()?;
+        let common = made.ask_samples(None, &mut Asked::default())?;
         made.header.base_values = (common.columns().into_iter())
             .map(|answers| answers.sum() / answers.len() as f64)
             .collect();
@@ -234,6 +233,7 @@ impl Lime {
             }
         }
         made.common = Some(common);
+        made.samples.forget();
         Ok(made)
     }
 
@@ -243,13 +243,14 @@ impl Lime {
 
     /// The models of some rows, by row and output.
     fn fits(&self, cells: &Array2<f64>, found: &mut Found) -> Result<Vec<Vec<Fit>>> {
-        let own = self.ask(cells.clone(), &mut found.asked)?;
+        let own = |some| cells.slice(s![some, ..]).to_owned();
+        let own = self.ask(cells.nrows(), own, &mut found.asked)?;
         let row = |row: usize| (cells.row(row).to_vec(), own.row(row).to_vec());
         let rows = 0..cells.nrows();
         let Some(common) = &self.common else {
             let fit = |at: usize| {
                 let (cells, own) = row(at);
-                let answers = self.ask(self.samples.rows(Some(&cells)), &mut found.asked)?;
+                let answers = self.ask_samples(Some(&cells), &mut found.asked)?;
                 let about = self.samples.about(&cells, &own, &answers);
                 Ok(about.fit(self.features, self.selection))
             };

@@ -241,6 +241,9 @@ class Importance:
     @property
     def num_classes(self) -> int:
         self._need_classes("num_classes")
+        if self.importances is not None and self._classes is not None:
+            # Permutation importances have classes, but are of none of them.
+            return len(self._classes)
         if self._means is not None:
             return len(np.atleast_2d(self._means))
         return 2 if self._mirrors else self.num_outputs

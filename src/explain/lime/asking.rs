@@ -1,8 +1,9 @@
 //! What LIME asks of the model and reads of rows.
 
+use std::ops::Range;
 use std::time::Instant;
 
-use ndarray::{Array2, Axis, concatenate, s};
+use ndarray::{Array2, Axis, concatenate};
 
 use super::{Lime, check};
 use crate::error::{Error, MEMORY, Result};
@@ -17,10 +18,8 @@ impl Lime {
     }
 
     /// Refuses samples with missing cells of a model that cannot read them.
-    pub(super) fn check_missing(&self, rows: &Array2<f64>) -> Result<()> {
-        let missing = rows.columns().into_iter();
-        let mut missing = missing.map(|cells| cells.iter().any(|cell| cell.is_nan()));
-        match missing.position(|is_missing| is_missing) {
+    pub(super) fn check_missing(&self) -> Result<()> {
+        match self.samples.missing() {
             Some(column) if !self.takes_missing() => {
                 let at = format!("column \"{}\"", self.header.columns[column]);
                 Err(unusable(NAME, at, f64::NAN))
@@ -29,22 +28,29 @@ impl Lime {
         }
     }
 
-    /// The model's answers, in calls of no more rows than the memory allows.
-    pub(super) fn ask(&self, rows: Array2<f64>, asked: &mut Asked) -> Result<Array2<f64>> {
-        let count = rows.nrows();
+    /// The model's answers to all samples, about a row or about the training mean.
+    pub(super) fn ask_samples(
+        &self,
+        around: Option<&[f64]>,
+        asked: &mut Asked,
+    ) -> Result<Array2<f64>> {
+        self.ask(
+            self.samples.count,
+            |some| self.samples.rows(some, around),
+            asked,
+        )
+    }
+
+    /// The model's answers to so many rows, in calls of no more than the memory allows.
+    pub(super) fn ask(
+        &self,
+        count: usize,
+        rows: impl Fn(Range<usize>) -> Array2<f64>,
+        asked: &mut Asked,
+    ) -> Result<Array2<f64>> {
         let mut parts = Vec::new();
-        let mut rows = Some(rows);
         for start in (0..count).step_by(self.at_once) {
-            let part = match rows.take() {
-                Some(all) if count <= self.at_once => all,
-                Some(all) => {
-                    let end = (start + self.at_once).min(count);
-                    let part = all.slice(s![start..end, ..]).to_owned();
-                    rows = Some(all);
-                    part
-                }
-                None => break,
-            };
+            let part = rows(start..(start + self.at_once).min(count));
             let begun = Instant::now();
             asked.rows += part.nrows() as u64;
             parts.push(self.answers.to(part)?);

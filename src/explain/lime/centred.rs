@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use whylight_kernels::weighted_gram::Sums;
 
-use super::fit::{About, Fit, PENALTY, dot, leaves_rest};
+use super::fit::{About, Fit, PENALTY, leaves_rest};
 use super::select::{Regression, select};
-use super::square::Cholesky;
+use super::square::{Cholesky, dot};
 
 /// A model without standard errors, and what these need.
 #[derive(Debug)]

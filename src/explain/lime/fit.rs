@@ -244,7 +244,3 @@ pub(super) struct About<'a> {
     pub(super) features: usize,
     pub(super) selection: Selection,
 }
-
-pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}

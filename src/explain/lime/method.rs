@@ -96,12 +96,13 @@ impl Method for Lime {
         let cells = self.cells(rows)?;
         let first: Vec<f64> = cells.row(0).to_vec();
         let mut asked = Asked::default();
-        let own = self.ask(cells.slice(s![..1, ..]).to_owned(), &mut asked)?;
+        let own = |some| cells.slice(s![some, ..]).to_owned();
+        let own = self.ask(1, own, &mut asked)?;
         let shifted;
         let answers = if let Some(common) = &self.common {
             common
         } else {
-            shifted = self.ask(self.samples.rows(Some(&first)), &mut asked)?;
+            shifted = self.ask_samples(Some(&first), &mut asked)?;
             &shifted
         };
         let about = self.samples.about(&first, &own.row(0).to_vec(), answers);

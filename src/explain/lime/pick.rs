@@ -7,8 +7,8 @@ use ndarray::ArrayView3;
 /// choice takes them.
 ///
 /// `components` (rows, features) are numbers of what a feature is in a row, such as its bin: two rows show the same if
-/// they show the same component. One weighs the root of the sum of its values' sizes over all rows. Of rows that add as
-/// much, the first is taken.
+/// they show the same component. One weighs the root of the sum of its values' sizes over all rows and outputs, so that
+/// opposite ones do not cancel. Of rows that add as much, the first is taken.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "a view is a pointer and a shape"

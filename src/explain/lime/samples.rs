@@ -1,8 +1,9 @@
 //! The samples that all rows of an explainer have in common.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
-use ndarray::Array2;
+use ndarray::{Array2, s};
 use whylight_kernels::weighted_gram::Differences;
 
 use super::column::Column;
@@ -17,7 +18,7 @@ pub(super) struct Samples {
     pub(super) count: usize,
     /// By feature and code, a bit per sample that has it.
     bits: Vec<Vec<Vec<u64>>>,
-    /// What the model is asked for, (samples, features); of quantities the normal deviates.
+    /// What the model is asked for, (samples, features); of quantities the normal deviates. See [`Samples::forget`].
     cells: Array2<f64>,
     has_quantities: bool,
     /// Whether quantities deviate from the row's, and not from the training mean.
@@ -71,9 +72,9 @@ impl Samples {
         })
     }
 
-    /// The rows that the model is asked for, about a row whose cells are given, or about the training mean.
-    pub(super) fn rows(&self, around: Option<&[f64]>) -> Array2<f64> {
-        let mut rows = self.cells.clone();
+    /// Some of the rows that the model is asked for, about a row whose cells are given, or about the training mean.
+    pub(super) fn rows(&self, some: Range<usize>, around: Option<&[f64]>) -> Array2<f64> {
+        let mut rows = self.cells.slice(s![some, ..]).to_owned();
         for (place, column) in self.columns.iter().enumerate() {
             if let Some((mean, scale)) = column.scale() {
                 let centre = around.map_or(mean, |cells| cells[place]);
@@ -84,6 +85,19 @@ impl Samples {
             }
         }
         rows
+    }
+
+    /// The first column in which a sample has a missing cell.
+    pub(super) fn missing(&self) -> Option<usize> {
+        let mut columns = self.cells.columns().into_iter();
+        columns.position(|cells| cells.iter().any(|cell| cell.is_nan()))
+    }
+
+    /// Forgets the cells of samples for which the model was asked, where these are only compared.
+    pub(super) fn forget(&mut self) {
+        if !self.has_quantities {
+            self.cells = Array2::zeros((0, self.columns.len()));
+        }
     }
 
     /// By feature, the code of a row's cell; `None` where no sample is like it.

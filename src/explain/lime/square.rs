@@ -1,4 +1,21 @@
-//! Small symmetric matrices.
+//! Symmetric matrices.
+
+/// Numbers that are added at a time.
+const LANES: usize = 8;
+
+/// Σ a b, in lanes that are added last, as the registers of a processor have them.
+pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let (of_a, of_b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let left = of_a.remainder().iter().zip(of_b.remainder());
+    let left: f64 = left.map(|(a, b)| a * b).sum();
+    let mut sums = [0.0; LANES];
+    for (a, b) in of_a.zip(of_b) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += a * b;
+        }
+    }
+    sums.iter().sum::<f64>() + left
+}
 
 /// A symmetric, positive definite matrix as L Lᵀ.
 #[derive(Debug, Clone)]
@@ -15,19 +32,15 @@ impl Cholesky {
         for i in 0..size {
             let (above, row) = cells.split_at_mut(i * size);
             for j in 0..=i {
-                let inner = |other: &[f64]| -> f64 {
-                    let pairs = row[..j].iter().zip(&other[..j]);
-                    pairs.map(|(a, b)| a * b).sum()
-                };
                 if i == j {
-                    let pivot = matrix[i * size + i] - row[..i].iter().map(|a| a * a).sum::<f64>();
+                    let pivot = matrix[i * size + i] - dot(&row[..i], &row[..i]);
                     if pivot <= 0.0 || !pivot.is_finite() {
                         return None;
                     }
                     row[i] = pivot.sqrt();
                 } else {
                     let other = &above[j * size..][..size];
-                    row[j] = (matrix[i * size + j] - inner(other)) / other[j];
+                    row[j] = (matrix[i * size + j] - dot(&row[..j], &other[..j])) / other[j];
                 }
             }
         }
@@ -38,8 +51,7 @@ impl Cholesky {
     pub(super) fn solve(&self, b: &mut [f64]) {
         let row = |i: usize| &self.cells[i * self.size..][..self.size];
         for i in 0..self.size {
-            let known: f64 = row(i)[..i].iter().zip(&*b).map(|(l, x)| l * x).sum();
-            b[i] = (b[i] - known) / row(i)[i];
+            b[i] = (b[i] - dot(&row(i)[..i], &b[..i])) / row(i)[i];
         }
         for i in (0..self.size).rev() {
             b[i] /= row(i)[i];

@@ -10,10 +10,10 @@ use std::borrow::Cow;
 use whylight_kernels::weighted_gram::Differences;
 
 use super::differences;
-use super::fit::{Fit, Neighbourhood, PENALTY, dot, leaves_rest};
+use super::fit::{Fit, Neighbourhood, PENALTY, leaves_rest};
 use super::options::Selection;
 use super::select::{Regression, select};
-use super::square::Cholesky;
+use super::square::{Cholesky, dot};
 
 /// The products of samples among themselves.
 struct Wide<'a> {
@@ -149,7 +149,8 @@ impl<'a> Wide<'a> {
         let samples = weights.len();
         // The row itself is 0, and so are its products.
         let others = products.chunks(samples - 1);
-        let mut with_mean: Vec<f64> = others.map(|row| dot(row, &weights) / total).collect();
+        let mean = |row| dot(row, &about.weights) / total;
+        let mut with_mean: Vec<f64> = others.map(mean).collect();
         with_mean.push(0.0);
         let of_mean = dot(&with_mean, &weights) / total;
         let mut gram = vec![0.0; samples * samples];
@@ -181,10 +182,10 @@ impl<'a> Wide<'a> {
 
     fn output(&self, target: &[f64]) -> Output<'_> {
         let total = self.weights.iter().sum::<f64>().max(f64::MIN_POSITIVE);
-        let mean = dot(target, &self.weights) / total;
         // The row's own is 0.
-        let targets = target.iter().chain(std::iter::once(&0.0));
-        let target = (targets.zip(&self.weights))
+        let target = [target, &[0.0]].concat();
+        let mean = dot(&target, &self.weights) / total;
+        let target = (target.iter().zip(&self.weights))
             .map(|(target, weight)| weight.sqrt() * (target - mean))
             .collect::<Vec<f64>>();
         Output {
