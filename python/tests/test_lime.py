@@ -127,6 +127,16 @@ def test_strings_and_numbers_have_rules(people):
     assert by_name.rules(0)[0] == f"age={int(numbers.age.iloc[0])}"
 
 
+def test_an_array_of_objects_is_read_as_the_columns_of_the_training_rows(people):
+    frame, model = people
+    explainer = LIMEExplainer(model, frame, num_samples=300)
+    np.testing.assert_array_equal(explainer(frame[:3].to_numpy()).values, explainer(frame[:3]).values)
+    with pytest.raises(ShapeError, match="3 columns"):
+        explainer(frame[["age", "sex"]][:3].to_numpy())
+    with pytest.raises(DataError, match="expected a DataFrame"):
+        explainer(np.zeros((2, 3)))
+
+
 def test_results_are_saved_and_sliced_with_their_rules(people, tmp_path):
     frame, model = people
     texts = LIMEExplainer(model, frame, num_samples=800).explain_global(frame[:9])

@@ -60,8 +60,14 @@ class Function:
     def table(self, x) -> Table:
         """Rows for the engine."""
         x = with_rows(held(x))
+        has_labels = any(values is not None for values in self._values)
+        if has_labels and isinstance(x, np.ndarray) and x.dtype == object:
+            # What a transformer of scikit-learn makes of a DataFrame with texts.
+            if x.ndim != 2 or x.shape[1] != len(self._columns):
+                raise ShapeError(f"the rows to explain: expected {len(self._columns)} columns, got {x.shape}")
+            x = sys.modules["pandas"].DataFrame(x, columns=self._columns)
         if not self._dtypes or not is_a(x, "pandas", "DataFrame"):
-            if self._dtypes and any(values is not None for values in self._values):
+            if has_labels:
                 raise DataError("the rows to explain: expected a DataFrame, as the background is")
             return table(x, features=self.feature_names)
         missing = [name for name in self._columns if name not in x.columns]
