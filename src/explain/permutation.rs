@@ -134,8 +134,6 @@ pub fn explain_permutation(
     let limit = options.memory_limit.unwrap_or(LIMIT);
     let engine = threads.run(|| engine(model, &rows, answers, options))?;
     let mut notes = Vec::new();
-    let base = threads.run(|| score.score(engine.base(&rows)?.view()))?;
-    let base_score = finite(base, score, "of the rows as they are")?;
     let count = rows.players.len();
     let mut importances = Array2::zeros((count, options.n_repeats));
     let changes = |player: &usize| {
@@ -156,6 +154,14 @@ pub fn explain_permutation(
             listed(&constant)
         ));
     }
+    let base = || -> Result<f64> {
+        let found = score.score(engine.base(&rows)?.view())?;
+        finite(found, score, "of the rows as they are")
+    };
+    let mut base_score = None;
+    if active.is_empty() || !engine.base_comes_along() {
+        base_score = Some(threads.run(base)?);
+    }
     let sign = if score.is_error() { 1.0 } else { -1.0 };
     // As many repeats of as many players at a time as the answers to them may take.
     let one = (8 * rows.height * outputs + 4 * rows.height).max(1) as u64;
@@ -173,17 +179,20 @@ pub fn explain_permutation(
                     permutations.map(|repeat| strata.permutation(options.seed, place, repeat));
                 (player, permutations.collect())
             };
-            let scores = threads.run(|| -> Result<Vec<f64>> {
+            let (base, scores) = threads.run(|| -> Result<(f64, Vec<f64>)> {
                 let shuffled: Vec<(usize, Vec<Vec<u32>>)> = players.par_iter().map(draw).collect();
                 let answers = engine.answers(&rows, &shuffled)?;
+                let base = base_score.map_or_else(base, Ok)?;
                 let scores = answers.par_iter();
-                scores.map(|answers| score.score(answers.view())).collect()
+                let scores = scores.map(|answers| score.score(answers.view()));
+                Ok((base, scores.collect::<Result<_>>()?))
             })?;
+            base_score = Some(base);
             for (at, found) in scores.into_iter().enumerate() {
                 let player = players[at / repeats.len()];
                 let name = &rows.players.names[player];
                 let found = finite(found, score, &format!("with {name} shuffled"))?;
-                importances[[player, first + at % repeats.len()]] = sign * (found - base_score);
+                importances[[player, first + at % repeats.len()]] = sign * (found - base);
             }
         }
         done += players.len() as u64;
@@ -200,7 +209,7 @@ pub fn explain_permutation(
     let mut result = PermutationImportance::new(
         names,
         importances.select(Axis(0), &wanted),
-        base_score,
+        base_score.unwrap_or(f64::NAN),
         score,
         model,
         options,

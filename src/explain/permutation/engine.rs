@@ -36,6 +36,11 @@ pub(super) trait Engine: Send + Sync {
     /// of the shuffled rows.
     fn answers(&self, rows: &Rows, shuffled: &Shuffled) -> Result<Vec<Array2<f64>>>;
 
+    /// Whether [`Engine::base`] costs next to nothing once shuffled rows were answered.
+    fn base_comes_along(&self) -> bool {
+        false
+    }
+
     /// Whether an answer can depend on a column.
     fn reads(&self, _feature: usize) -> bool {
         true

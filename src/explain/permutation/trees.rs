@@ -2,6 +2,8 @@
 //! 2⁻⁶¹ of the largest sum. Rows that reach the same leaves have the same margin to the last bit, whichever way it came
 //! about and on whichever device, as metrics of ranks need it.
 
+use std::sync::OnceLock;
+
 use ndarray::{Array2, ArrayView1};
 use rayon::prelude::*;
 use whylight_kernels::Level;
@@ -30,6 +32,8 @@ pub(super) struct Ranked<'a> {
     ranks: Vec<Vec<i32>>,
     on_gpu: Option<Shuffles>,
     place: Place,
+    /// The sums of rows as they are, once someone has made them.
+    sums: OnceLock<Vec<i64>>,
 }
 
 impl<'a> Ranked<'a> {
@@ -112,6 +116,7 @@ impl<'a> Ranked<'a> {
             ranks,
             on_gpu,
             place,
+            sums: OnceLock::new(),
         })
     }
 
@@ -165,11 +170,8 @@ impl<'a> Ranked<'a> {
             players: &players,
             orders: &orders,
         };
-        let (ready, level) = (Ready::new(&self.trees, &turn), Level::detect());
-        let starts: Vec<usize> = (0..rows.height).step_by(ROWS).collect();
-        let blocks: Vec<Margins> = (starts.par_iter())
-            .map(|&first| ready.margins(level, &self.ranks, first, ROWS.min(rows.height - first)))
-            .collect();
+        let blocks = self.blocks(&turn, rows.height);
+        self.sums.get_or_init(|| concatenated(&blocks));
         let outputs = self.base.len();
         let variants = shuffled.len() * lanes.len();
         (0..variants)
@@ -191,6 +193,15 @@ impl<'a> Ranked<'a> {
             .collect()
     }
 
+    /// The margins of a turn, in blocks of rows.
+    fn blocks(&self, turn: &Turn<'_>, height: usize) -> Vec<Margins> {
+        let (ready, level) = (Ready::new(&self.trees, turn), Level::detect());
+        let starts: Vec<usize> = (0..height).step_by(ROWS).collect();
+        (starts.par_iter())
+            .map(|&first| ready.margins(level, &self.ranks, first, ROWS.min(height - first)))
+            .collect()
+    }
+
     /// The answers of rows whose leaves sum up to whole numbers, (row, output).
     fn answers(&self, height: usize, sums: impl Iterator<Item = i64>) -> Array2<f64> {
         let mut margins = Array2::zeros((height, self.base.len()));
@@ -200,6 +211,15 @@ impl<'a> Ranked<'a> {
         margins += &ArrayView1::from(self.base);
         linked(self.answers.link(), margins)
     }
+}
+
+/// The sums of all rows as they are.
+fn concatenated(blocks: &[Margins]) -> Vec<i64> {
+    blocks
+        .iter()
+        .flat_map(|block| &block.base)
+        .copied()
+        .collect()
 }
 
 /// Where a missing cell goes, as a threshold.
@@ -309,7 +329,18 @@ impl Engine for Ranked<'_> {
     }
 
     fn base(&self, rows: &Rows) -> Result<Array2<f64>> {
-        self.answers.to(rows.all())
+        let sums = self.sums.get_or_init(|| {
+            let turn = Turn {
+                players: &vec![NONE; self.ranks.len()],
+                orders: &[],
+            };
+            concatenated(&self.blocks(&turn, rows.height))
+        });
+        Ok(self.answers(rows.height, sums.iter().copied()))
+    }
+
+    fn base_comes_along(&self) -> bool {
+        self.on_gpu.is_none()
     }
 
     fn answers(&self, rows: &Rows, shuffled: &Shuffled) -> Result<Vec<Array2<f64>>> {
