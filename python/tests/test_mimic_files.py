@@ -80,25 +80,37 @@ def test_an_explanation_can_be_saved(tmp_path, mixed):
     path = tmp_path / ("e.whylight" if hasattr(e, "save") else "e")
     again = load_explanation(path)
     assert again.global_importance_values == pytest.approx(e.global_importance_values)
-    assert again.details["fidelity"]["held_out"] == 120
+    assert again.details["fidelity"]["held_out"] == 600
 
 
 # Bad input -----------------------------------------------------------------------------------------------------------
 
 
-def test_teachers_that_teach_nothing_are_named(complete):
-    with pytest.raises(ModelError, match="answers .* to all 400 rows; there is nothing to learn"):
-        mimic(lambda rows: np.full(len(rows), 3.0), complete, LGBMExplainableModel)
-
+@pytest.mark.parametrize("surrogate", [*SURROGATES, "auto"])
+def test_a_teacher_that_answers_all_rows_alike_is_explained_by_zeros(complete, surrogate):
     class OneClass:
         classes_ = np.array(["only"])
 
         def predict_proba(self, rows):
             return np.ones((len(rows), 1))
 
-    with pytest.raises(ModelError, match="one class alone, 'only'"):
-        mimic(OneClass(), complete, LGBMExplainableModel)
+    def halves(rows):
+        return np.full((len(rows), 2), 0.5)
 
+    def sure(rows):
+        return np.tile([0.0, 1.0, 0.0], (len(rows), 1))
+
+    for teacher, base in ((lambda rows: np.full(len(rows), 3.0), 3.0), (halves, 0.0), (sure, None), (OneClass(), 1.0)):
+        explainer = mimic(teacher, complete, surrogate)
+        e = explainer.explain_global(complete[:20])
+        assert np.abs(e.values).max() < 1e-9 and max(e.global_importance_values) < 1e-9
+        assert base is None or np.ravel(e.base_values)[-1] == pytest.approx(base, abs=1e-3)
+        assert explainer.fidelity["r2"] is None and explainer.fidelity.get("agreement", 1.0) == 1.0
+        assert any("answers all 400 rows alike" in note for note in e.notes)
+    assert any("knows one class alone, 'only'" in note for note in e.notes)
+
+
+def test_teachers_that_cannot_be_learned_from_are_named(complete):
     def with_nan(rows):
         answers = rows[:, 0].copy()
         answers[7] = np.nan

@@ -82,6 +82,8 @@ class Teacher:
             raise ParameterError(f"model_task: {given!r} is not allowed: {TASKS}")
         self.name = getattr(model, "__qualname__", type(model).__qualname__)
         task, self.classes = "unknown", None
+        #: The class of a model that knows one alone.
+        self.only = None
         self._ask, task, self.classes = _asked(model, is_function, np.shape(with_rows(held(rows)))[-1])
         if task == "unknown" and has_classes:
             task = "classification"
@@ -91,7 +93,6 @@ class Teacher:
         self.task = "classification" if self.space.is_classes else self.task
         if self.space.is_probability and self.space.width == 2 and self.answers.shape[1] == 1:
             self.answers = np.hstack([1.0 - self.answers, self.answers])
-        self._check()
 
     @classmethod
     def known(cls, model, space) -> Teacher:
@@ -123,29 +124,29 @@ class Teacher:
 
     def _space(self) -> Space:
         answers = self.answers
+        if self.classes is not None and len(self.classes) == 1:
+            # Its probability has no other class to be against.
+            self.only, self.classes, self.task = self.classes[0], None, "regression"
         count = answers.shape[1]
         within = answers.min() >= 0.0 and answers.max() <= 1.0 + SLACK
         sums = count > 1 and np.abs(answers.sum(axis=1) - 1.0).max() <= SLACK
         if self.task == "regression" or (self.task == "unknown" and not (within and sums)):
             return Space("number", count)
-        if self.classes is not None and len(self.classes) == 1:
-            raise ModelError(
-                f"{self.name}: it knows one class alone, {str(self.classes[0])!r}; expected two at least: there is "
-                "nothing to learn"
-            )
         if within and (sums or count == 1):
             return Space("probability", max(2, count))
         return Space("margin", count)
 
-    def _check(self):
-        answers = self.answers
-        if len(answers) == 0 or np.ptp(answers, axis=0).max() > 1e-12:
-            return
-        what = "the same class with the same probability" if self.space.is_classes else f"{answers[0].tolist()}"
-        raise ModelError(
-            f"{self.name}: it answers {what} to all {len(answers)} rows; there is nothing to learn: give rows of "
-            "different kinds as initialization_examples"
-        )
+    @property
+    def notes(self) -> list[str]:
+        """What is to be said of a teacher that answers all rows alike: a surrogate learns it, and has values of 0."""
+        if len(self.answers) == 0 or np.ptp(self.answers, axis=0).max() > 1e-12:
+            return []
+        alone = [] if self.only is None else [f"{self.name} knows one class alone, {str(self.only)!r}"]
+        return [
+            *alone,
+            f"{self.name} answers all {len(self.answers):,} rows alike: there is nothing to learn, and every value is "
+            "0; give rows of different kinds as initialization_examples if it should tell them apart",
+        ]
 
 
 def _asked(model, is_function, columns):

@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 
-def fidelity(space, expected, found, held_out) -> dict:
+def fidelity(space, expected, found, held_out, parts=0) -> dict:
     """Of answers (rows, width) of the teacher and of the surrogate.
 
-    `held_out` is how many rows the surrogate was not trained on; 0 where they are those of the training. `r2` is
+    `held_out` is how many rows the surrogate was not trained on when it answered them; 0 where they are those of the
+    training. They are held out in so many `parts`, each by a surrogate that learned from the rest. `r2` is
     1 − Σ (found − expected)² / Σ (expected − mean)², the mean over the outputs that vary; of classifiers `agreement` is
     the share of rows with the same class, and of probabilities `kl` the mean Kullback–Leibler divergence from the
     teacher's, in nats.
     """
-    said = {"rows": len(expected), "held_out": held_out, "r2": r2(expected, found), "of": space.kind}
+    said = {"rows": len(expected), "held_out": held_out, "parts": parts, "r2": r2(expected, found), "of": space.kind}
     if space.is_classes:
         said["agreement"] = float((space.labels(expected) == space.labels(found)).mean())
     if space.is_probability:
@@ -44,4 +45,6 @@ def told(name, said) -> str:
     if "kl" in said:
         parts.append(f"KL {said['kl']:.4f} nats")
     rows = f"{said['held_out']:,} rows held out" if said["held_out"] else f"the {said['rows']:,} training rows"
+    if said["parts"] > 1:
+        rows += f", in {said['parts']} parts"
     return f"{name} answers as the model does on {rows}: {', '.join(parts)}"

@@ -1,6 +1,57 @@
-"""LightGBM models in its own text: put together, and given a base."""
+"""LightGBM's parameters, and its models in its own text: put together, and given a base."""
 
 from __future__ import annotations
+
+#: Up to so many rows, many small steps on changing parts of the rows and columns answer better than fewer larger ones.
+FEW = 5000
+
+#: LightGBM's other names of the parameters that have a default here; a user may say any of them.
+ALIASES = {
+    "objective": "objective_type app application loss",
+    "num_iterations": "num_iteration n_iter num_tree num_trees num_round num_rounds nrounds num_boost_round "
+    "n_estimators max_iter",
+    "learning_rate": "shrinkage_rate eta",
+    "min_data_in_leaf": "min_data_per_leaf min_data min_child_samples min_samples_leaf",
+    "bagging_fraction": "sub_row subsample bagging",
+    "bagging_freq": "subsample_freq",
+    "feature_fraction_bynode": "sub_feature_bynode colsample_bynode",
+    "seed": "random_seed random_state",
+    "num_threads": "num_thread nthread nthreads n_jobs",
+    "verbosity": "verbose",
+    "deterministic": "",
+    "force_col_wise": "",
+}
+
+
+def defaults(given, rows, seed, threads) -> dict:
+    """LightGBM's parameters for so many rows, less those that are given under any name."""
+    found = {
+        "objective": "regression",
+        "num_iterations": 100,
+        "seed": seed,
+        "num_threads": threads,
+        "verbosity": -1,
+        # The same trees whatever the number of threads.
+        "deterministic": True,
+        "force_col_wise": True,
+    }
+    if rows <= FEW:
+        found.update(
+            num_iterations=300,
+            learning_rate=0.05,
+            min_data_in_leaf=max(1, min(rows // 10, 10)),
+            bagging_fraction=0.7,
+            bagging_freq=1,
+            feature_fraction_bynode=0.7,
+        )
+    return {name: value for name, value in found.items() if not given.keys() & {name, *ALIASES[name].split()}}
+
+
+def rounds(options) -> tuple:
+    """How many trees options ask for, under any name, and the other options: LightGBM warns of a number among them."""
+    names = {"num_iterations", *ALIASES["num_iterations"].split()}
+    asked = [value for name, value in options.items() if name in names]
+    return asked[-1], {name: value for name, value in options.items() if name not in names}
 
 
 def joined(texts, objective=None) -> str:

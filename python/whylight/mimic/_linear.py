@@ -11,13 +11,16 @@ from ..linear import LinearExplainer
 from ._base import LINEAR, ExplainableModel
 from ._distil import stacked
 
+#: What a row weighs of which the teacher is sure.
+SURE = 0.02
+
 
 class LinearExplainableModel(ExplainableModel):
     """Linear regression of the margins by scikit-learn's `LinearRegression`, whose parameters are taken.
 
-    Of probabilities of more than two classes it is logistic regression (`LogisticRegression`, whose parameters are
-    taken then), on a copy of each row for every class, weighed by the class's probability. `sparse_data` is taken for
-    compatibility: sparse rows stay sparse as they are.
+    Of probabilities it is logistic regression (`LogisticRegression`, whose parameters are taken then), on a copy of
+    each row for every class, weighed by the class's probability: a teacher whose log-odds are linear is learned as it
+    is, however sure it is. `sparse_data` is taken for compatibility: sparse rows stay sparse as they are.
     """
 
     kind = "linear"
@@ -38,15 +41,15 @@ class LinearExplainableModel(ExplainableModel):
 
         # Columns of very different units, such as seconds beside 0 and 1, would be taken for dependent ones.
         scaled, offset, scale = _scaled(x)
-        if probabilities is None or self._space.outputs == 1:
+        if probabilities is None:
             #: The scikit-learn model of the margins, of columns that are scaled to a deviation of 1.
             self.model = LinearRegression(**{**self._options, **more}).fit(scaled, margins)
             self._keep(x, self.model.coef_, self.model.intercept_, offset, scale)
             return
         rows, classes = probabilities.shape
         copies = stacked([scaled] * classes)
-        # Weak enough to leave a linear teacher as it is.
-        options = {"C": 1e3, "max_iter": 300, "random_state": self._seed, **self._options, **more}
+        # Weak enough to leave a linear teacher as it is; what is sure of every row would have no end otherwise.
+        options = {"C": 1e2, "max_iter": 300, "random_state": self._seed, **self._options, **more}
         with warnings.catch_warnings():
             # How well it learned is measured.
             warnings.simplefilter("ignore")
@@ -111,7 +114,8 @@ class SGDExplainableModel(LinearExplainableModel):
     `SGDRegressor`.
 
     It descends on columns and margins that are scaled to a deviation of 1, whatever their units; `coefficients` are
-    those of the columns as they come.
+    those of the columns as they come. Rows weigh Σ p (1 − p) + 0.02 where there are probabilities p, after the minimum
+    logit chi-square of Berkson 1944: log-odds are steepest, and least certain, where a teacher is sure.
     """
 
     kind = "sgd"
@@ -120,13 +124,17 @@ class SGDExplainableModel(LinearExplainableModel):
         from sklearn.linear_model import SGDRegressor
 
         scaled, offset, scale = _scaled(x)
+        weights = None
+        if probabilities is not None:
+            weights = SURE + (probabilities * (1.0 - probabilities)).sum(axis=1)
+            weights /= weights.mean()
         options = {"random_state": self._seed, **self._options, **more}
         #: The scikit-learn models of the scaled columns and margins, one per margin.
         self.model = []
         coefficients, intercepts = [], []
         for target in margins.T:
-            centre, unit = target.mean(), target.std() or 1.0
-            fitted = SGDRegressor(**options).fit(scaled, (target - centre) / unit)
+            centre, unit = np.average(target, weights=weights), target.std() or 1.0
+            fitted = SGDRegressor(**options).fit(scaled, (target - centre) / unit, sample_weight=weights)
             self.model.append(fitted)
             coefficients.append(unit * fitted.coef_)
             intercepts.append(centre + unit * fitted.intercept_[0])

@@ -19,6 +19,9 @@ from ._fidelity import fidelity, told
 #: Of so many rows a fifth is held out.
 HOLDS_OUT = 20
 
+#: Up to so many rows each fifth is held out in its turn: a fifth of so few would measure its own luck.
+IN_TURNS = 1000
+
 #: Up to so many rows the surrogate learns from those that were held out, too, once it was measured.
 LEARNS_ALL = 5000
 
@@ -75,17 +78,18 @@ class Lesson:
 def train(lesson, teacher, rows, ask, candidates, categorical, most) -> Trained:
     """Trains the candidates, and keeps the best; `ask` asks the teacher, `most` is how often rows may be copied."""
     generator = np.random.default_rng(lesson.seed)
-    count, answers, notes, choice = row_count(rows), teacher.answers, [], {}
-    held = np.sort(generator.permutation(count)[: count // 5 if count >= HOLDS_OUT else 0])
-    learned = np.setdiff1d(np.arange(count), held)
-    extra = augmented(take(rows, learned), most, generator)
+    count, answers, notes, choice = row_count(rows), teacher.answers, teacher.notes, {}
+    parts = held_out(count, generator)
+    extra = augmented(take(rows, without(parts[0], count) if parts else slice(None)), most, generator)
     more = None
     if extra is not None:
         extra = stacked(extra)
         more = ask(extra)
-        notes.append(
-            f"{row_count(extra):,} rows were added to {len(learned):,}: their columns shuffled, each by itself"
-        )
+        # They are made of rows that the other parts hold out.
+        parts = parts[:1]
+        learned = count - sum(map(len, parts))
+        notes.append(f"{row_count(extra):,} rows were added to {learned:,}: their columns shuffled, each by itself")
+    held = np.sort(np.concatenate(parts)) if parts else np.arange(0)
     encoders, tried = {}, []
 
     def taught(candidate, encoder, cells, chosen):
@@ -100,15 +104,19 @@ def train(lesson, teacher, rows, ask, candidates, categorical, most) -> Trained:
             encoder = Encoder.of(rows, categorical, one_hot)
             encoders[one_hot] = encoder, encoder.encode(rows)[0]
         encoder, cells = encoders[one_hot]
+        found = np.empty_like(answers)
         try:
-            made = taught(candidate, encoder, cells, learned)
+            # Of too few rows, the one that learned from all of them is measured on them.
+            for part in parts or [np.arange(count)]:
+                made = taught(candidate, encoder, cells, without(part, count) if parts else part)
+                found[part] = made.answers(cells[part])
         except WhylightError as error:
             if len(candidates) == 1:
                 raise
             choice[candidate.__name__] = {"refused": str(error)}
             continue
-        measured = held if len(held) else learned
-        said = fidelity(lesson.space, answers[measured], made.answers(cells[measured]), len(held))
+        measured = held if parts else np.arange(count)
+        said = fidelity(lesson.space, answers[measured], found[measured], len(held), len(parts))
         choice[candidate.__name__] = said
         tried.append((said, made, candidate, encoder, cells))
     if not tried:
@@ -117,15 +125,29 @@ def train(lesson, teacher, rows, ask, candidates, categorical, most) -> Trained:
     least = max(_r2(said) for said, *_ in tried) - (BETTER if len(candidates) > 1 else 0.0)
     said, made, candidate, encoder, cells = next(one for one in tried if _r2(one[0]) >= least)
     notes.append(told(made._name, said))
-    if not len(held):
+    if not parts:
         notes.append(f"too few rows to hold some out: {count} of at least {HOLDS_OUT}")
     elif count <= LEARNS_ALL:
         made = taught(candidate, encoder, cells, np.arange(count))
-        notes.append(f"after that it learned from the {len(held):,} rows that were held out, too")
+        notes.append("after that it learned from all of the rows")
     if len(candidates) > 1:
         figures = ", ".join(f"{name} {_figure(said)}" for name, said in choice.items())
         notes.append(f"the surrogate was chosen by R², of those within {BETTER} the simplest: {figures}")
     return Trained(made, encoder, said, choice, notes, sample(cells, lesson.seed))
+
+
+def held_out(count, generator) -> list:
+    """The rows that are held out, by part: each fifth of few rows, one of many, none of too few."""
+    if count < HOLDS_OUT:
+        return []
+    order = generator.permutation(count)
+    ends = [count * i // 5 for i in range(6)]
+    parts = [np.sort(order[start:end]) for start, end in zip(ends, ends[1:], strict=False)]
+    return parts if count <= IN_TURNS else parts[:1]
+
+
+def without(part, count):
+    return np.setdiff1d(np.arange(count), part)
 
 
 def _r2(said):

@@ -9,17 +9,15 @@ from ..models.sklearn import tree_arrays
 from ..tree import TreeExplainer
 from ._base import TREES, ExplainableModel
 from ._distil import LEAST, Space
-from ._lightgbm import joined, with_base
-
-#: Rows of the leaves of trees, at most: a teacher's answers have no noise that larger ones would even out.
-LEAF = 20
+from ._lightgbm import defaults, joined, rounds, with_base
 
 
 class LGBMExplainableModel(ExplainableModel):
     """Gradient boosted trees of LightGBM; further parameters are its own, under any of their names.
 
     Margins are learned by their squared errors; probabilities of more than two classes by their cross-entropy, all
-    classes at a time.
+    classes at a time. Of up to 5,000 rows it takes more trees of smaller steps, each of a part of the rows, with leaves
+    of a tenth of the rows, 10 at most; of more rows LightGBM's own parameters.
     """
 
     kind = "lightgbm"
@@ -30,26 +28,22 @@ class LGBMExplainableModel(ExplainableModel):
         import lightgbm
 
         options = {
-            "objective": "regression",
-            "n_estimators": 100,
-            "min_child_samples": smallest_leaf(x.shape[0]),
-            "random_state": self._seed,
-            "n_jobs": threads,
-            "verbosity": -1,
-            # The same trees whatever the number of threads.
-            "deterministic": True,
-            "force_col_wise": True,
+            **defaults({**self._options, **more}, x.shape[0], self._seed, threads),
             **self._options,
             **more,
         }
+        if np.ptp(margins, axis=0).max() <= 1e-12:
+            # There is nothing to split for but what is left of rounding.
+            options = {"objective": "regression", "num_iterations": 1, "min_gain_to_split": 1e30, "verbosity": -1}
+        trees, options = rounds(options)
         if self._space.is_probability and self._space.outputs > 1:
-            self._text = _soft(x, probabilities, categorical, options)
+            self._text = _soft(x, probabilities, categorical, options, trees)
         else:
             data = _data(x, categorical)
             texts = []
             for target in margins.T:
                 data.set_label(target)
-                texts.append(lightgbm.train(options, data).model_to_string())
+                texts.append(lightgbm.train(options, data, trees).model_to_string())
             objective = "binary sigmoid:1" if self._space.is_probability else None
             self._text = texts[0] if len(texts) == 1 and objective is None else joined(texts, objective)
         self._booster = None
@@ -92,7 +86,9 @@ class DecisionTreeExplainableModel(ExplainableModel):
     def _fit(self, x, margins, probabilities, categorical, threads, **more):
         from sklearn.tree import DecisionTreeRegressor
 
-        options = {"random_state": self._seed, **self._options, **more}
+        # One tree has no others to even out what a single row says.
+        leaf = int(np.clip(x.shape[0] // 80, 1, 5))
+        options = {"random_state": self._seed, "min_samples_leaf": leaf, **self._options, **more}
         #: The `sklearn.tree.DecisionTreeRegressor` of the margins.
         self.model = DecisionTreeRegressor(**options).fit(x, margins)
         self._arrays = tree_arrays(self.model.tree_, self.model.tree_.value[:, :, 0], None, 0)
@@ -151,10 +147,6 @@ class DecisionTreeExplainableModel(ExplainableModel):
         return TREES
 
 
-def smallest_leaf(rows) -> int:
-    return int(np.clip(rows // 50, 1, LEAF))
-
-
 def _of_trees(model, background, output, options):
     if output == "raw":
         return TreeExplainer(model, **options)
@@ -168,7 +160,7 @@ def _data(x, categorical, **more):
     return lightgbm.Dataset(x, categorical_feature=list(categorical), free_raw_data=False, params=options, **more)
 
 
-def _soft(x, probabilities, categorical, options) -> str:
+def _soft(x, probabilities, categorical, options, trees) -> str:
     """Trees of the margins whose softmax has the least cross-entropy with probabilities (rows, classes)."""
     import lightgbm
 
@@ -182,5 +174,5 @@ def _soft(x, probabilities, categorical, options) -> str:
         return found - probabilities, np.maximum(classes / (classes - 1) * found * (1.0 - found), 1e-6)
 
     data = _data(x, categorical, label=np.zeros(rows), init_score=np.tile(base, (rows, 1)))
-    trained = lightgbm.train({**options, "objective": gradients, "num_class": classes}, data)
+    trained = lightgbm.train({**options, "objective": gradients, "num_class": classes}, data, trees)
     return with_base(trained.model_to_string(), base, rows)
