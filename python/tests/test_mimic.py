@@ -266,6 +266,15 @@ def test_probabilities_of_a_regression_are_refused(complete, target):
         mimic(lambda rows: rows[:, 0], complete, LGBMExplainableModel, shap_values_output="probability", device="cpu")
 
 
+def test_predictions_of_a_regression_are_what_values_moved_to_the_teacher_add_up_to(complete):
+    def teacher(rows):
+        return rows[:, 0] * rows[:, 1]
+
+    e = mimic(teacher, complete, LinearExplainableModel, shap_values_output="teacher_probability")(complete[:20])
+    np.testing.assert_allclose(sums(e), teacher(complete[:20]), atol=1e-5)
+    assert not e.exact and any("an approximation" in note for note in e.notes)
+
+
 # Global --------------------------------------------------------------------------------------------------------------
 
 

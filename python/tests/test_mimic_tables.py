@@ -107,7 +107,13 @@ def test_the_index_of_a_frame_plays_as_it_is_asked_to():
 
     e = mimic(by_index, frame, LGBMExplainableModel, reset_index="reset")(frame[:9])
     assert e.feature_names == ["age", "a", "b"] and e.get_ranked_global_names(1) == ["age"]
-    assert seen[-1][0] == ["age", "a", "b"]
+    # The model sees the frame as it is.
+    assert seen[-1] == (["a", "b"], 1299)
+    several = frame.set_index(frame["b"].round().rename(None), append=True)
+    explainer = mimic(lambda rows: rows.index.get_level_values("age") / 100.0, several, "auto", reset_index="reset")
+    e_of_several = explainer(several[:9])
+    assert e_of_several.feature_names == ["age", "level_1", "a", "b"]
+    assert e_of_several.get_ranked_global_names(1) == ["age"]
     truth = mimic(by_index, frame, LGBMExplainableModel, reset_index=True)(frame[:9])
     np.testing.assert_array_equal(truth.values, e.values)
     e = mimic(by_index, frame, LGBMExplainableModel, reset_index="reset_teacher")(frame[:9])

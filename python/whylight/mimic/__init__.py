@@ -45,9 +45,9 @@ class MimicExplainer(Explainer):
     `LGBMExplainableModel`, `LinearExplainableModel`, `SGDExplainableModel`, `DecisionTreeExplainableModel`, a class of
     your own, or "auto": the one that answers best on rows held out. `explainable_model_args` are parameters of it.
 
-    A fifth of the rows is held out, and `fidelity` says how well the surrogate answers there; so do
-    `e.details["fidelity"]` and `e.notes` of every explanation. Read it before the values. Of up to 5,000 rows, the
-    surrogate then learns from those that were held out, too.
+    A fifth of the rows is held out, of up to 1,000 rows each fifth in its turn, and `fidelity` says how well the
+    surrogate answers there; so do `e.details["fidelity"]` and `e.notes` of every explanation. Read it before the
+    values. Of up to 5,000 rows, the surrogate then learns from those that were held out, too.
 
     The values are those of the surrogate's margin, or with `shap_values_output="probability"` of its probability, or
     with "teacher_probability" of that, moved so that they add up to the model's own probability of each row, which is
@@ -55,9 +55,9 @@ class MimicExplainer(Explainer):
     become numbers for the surrogate, and their values are summed back: the columns of the rows are explained.
 
     With `augment_data`, fewer rows than columns are joined by copies whose columns are shuffled, up to
-    `max_num_of_augmentations` times. The index of a DataFrame plays no part ("ignore"), is a column ("reset"), or is
-    there for the model alone ("reset_teacher"), by `reset_index`. `model_task` is "classification" or "regression"
-    where the model does not tell.
+    `max_num_of_augmentations` times. The index of a DataFrame plays no part ("ignore"), is the model's index and a
+    column that is explained ("reset"), or is there for the model alone ("reset_teacher"), by `reset_index`.
+    `model_task` is "classification" or "regression" where the model does not tell.
     """
 
     explainer_type = "blackbox"
@@ -110,6 +110,8 @@ class MimicExplainer(Explainer):
             transformations = Transformations(transformations, allow_all_transformations=allow_all_transformations)
         if initialization_examples is None:
             raise ParameterError("initialization_examples: None is not allowed: the rows that the model is asked for")
+        #: Of the index that the model sees and the surrogate has columns of.
+        self._index_names = _index_names(initialization_examples) if self._reset_index == "reset" else []
         rows = self._prepared(initialization_examples)
         if row_count(rows) == 0:
             raise DataError("initialization_examples: no rows; expected the training rows, or a sample of them")
@@ -149,7 +151,9 @@ class MimicExplainer(Explainer):
 
     def _make(self):
         """Makes the explainer of the surrogate."""
-        output = "raw" if self._output == "default" else "probability"
+        # What is moved to the predictions of a regression are the values of the surrogate's.
+        is_moved = self._output == "teacher_probability" and self._space.kind == "number"
+        output = "raw" if self._output == "default" or is_moved else "probability"
         if output == "probability" and not self._space.is_probability:
             raise ParameterError(
                 f'shap_values_output: "{self._output}" is not allowed: the model gives no probabilities; take "default"'
@@ -186,6 +190,10 @@ class MimicExplainer(Explainer):
         """Rows as the model is asked for them: without an index of their own, unless it is asked for."""
         if self._reset_index == "reset_teacher" or not is_a(rows, "pandas", "DataFrame"):
             return rows
+        if self._reset_index == "reset":
+            made = rows.set_index(list(rows.columns[: len(self._index_names)]))
+            made.index.names = self._index_names
+            return made
         return rows.reset_index(drop=True)
 
     def _table(self, rows):
@@ -254,7 +262,8 @@ class MimicExplainer(Explainer):
         """Values moved so that they add up to the model's probabilities: what is left of each row is divided among its
         features as |value|, evenly where all are 0."""
         expected = self._teacher.ask(self._for_teacher(source))
-        expected = expected[:, 1] if self._outputs == 1 else expected
+        # Of one number it is the last column, and of two classes the second one's.
+        expected = expected[:, -1] if self._outputs == 1 else expected
         values = np.asarray(values, np.float64)
         left = expected - values.sum(axis=1) - np.asarray(base)
         size = np.abs(values)
@@ -274,8 +283,8 @@ class MimicExplainer(Explainer):
             )
         if self._output == "teacher_probability":
             notes.append(
-                "the values are an approximation: those of the surrogate's probability, with what is left of the "
-                "model's own divided among the features as their |value|"
+                "the values are an approximation: those of the surrogate's answer, with what is left of the model's "
+                "own divided among the features as their |value|"
             )
         return {
             **details,
@@ -337,6 +346,10 @@ def _chosen(name, value, allowed):
         words = ", ".join(f'"{word}"' for word in allowed)
         raise ParameterError(f"{name}: {value!r} is not allowed: one of {words}")
     return value
+
+
+def _index_names(rows):
+    return list(rows.index.names) if is_a(rows, "pandas", "DataFrame") else []
 
 
 def _is_auto(explainable_model):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-#: Up to so many rows, many small steps on changing parts of the rows and columns answer better than fewer larger ones.
-FEW = 5000
+#: Up to so many rows, many small steps on changing parts of the rows and columns answer better than fewer larger ones;
+#: of so many cells they take too long.
+FEW, CELLS = 5000, 1_000_000
 
 #: LightGBM's other names of the parameters that have a default here; a user may say any of them.
 ALIASES = {
@@ -23,8 +24,8 @@ ALIASES = {
 }
 
 
-def defaults(given, rows, seed, threads) -> dict:
-    """LightGBM's parameters for so many rows, less those that are given under any name."""
+def defaults(given, rows, columns, seed, threads) -> dict:
+    """LightGBM's parameters for so many rows and columns, less those that are given under any name."""
     found = {
         "objective": "regression",
         "num_iterations": 100,
@@ -36,10 +37,11 @@ def defaults(given, rows, seed, threads) -> dict:
         "force_col_wise": True,
     }
     if rows <= FEW:
+        found.update(min_data_in_leaf=max(1, min(rows // 10, 10)))
+    if rows <= FEW and rows * columns <= CELLS:
         found.update(
             num_iterations=300,
             learning_rate=0.05,
-            min_data_in_leaf=max(1, min(rows // 10, 10)),
             bagging_fraction=0.7,
             bagging_freq=1,
             feature_fraction_bynode=0.7,

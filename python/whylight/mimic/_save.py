@@ -37,6 +37,7 @@ def write(explainer, path) -> None:
         "subset": None if explainer._subset is None else explainer._subset.tolist(),
         "shap_values_output": explainer._output,
         "reset_index": explainer._reset_index,
+        "index_names": _labels(explainer._index_names),
         "seed": explainer._seed,
         "transformations": explainer._transformations is not None,
         "fidelity": explainer.fidelity,
@@ -104,6 +105,7 @@ def _made(cls, said, model, transformations, device, threads, memory_limit, show
         "memory_limit": made._memory_limit,
         "show_progress": False,
     }
+    made._index_names = said.get("index_names") or []
     made._space, made._task, made._known_classes = space, said["task"], said["classes"]
     made._outputs = space.outputs
     made._known_features = said["known_features"]

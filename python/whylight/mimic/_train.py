@@ -13,14 +13,15 @@ from ..explanation._cells import take
 from ._base import ExplainableModel, sample
 from ._custom import Custom
 from ._distil import augmented, stacked
-from ._encode import Encoder
+from ._encode import Encoder, width
 from ._fidelity import fidelity, told
 
 #: Of so many rows a fifth is held out.
 HOLDS_OUT = 20
 
-#: Up to so many rows each fifth is held out in its turn: a fifth of so few would measure its own luck.
-IN_TURNS = 1000
+#: Up to so many rows each fifth is held out in its turn: a fifth of so few would measure its own luck. Of so many cells
+#: one has to do.
+IN_TURNS, CELLS = 1000, 1_000_000
 
 #: Up to so many rows the surrogate learns from those that were held out, too, once it was measured.
 LEARNS_ALL = 5000
@@ -79,7 +80,7 @@ def train(lesson, teacher, rows, ask, candidates, categorical, most) -> Trained:
     """Trains the candidates, and keeps the best; `ask` asks the teacher, `most` is how often rows may be copied."""
     generator = np.random.default_rng(lesson.seed)
     count, answers, notes, choice = row_count(rows), teacher.answers, teacher.notes, {}
-    parts = held_out(count, generator)
+    parts = held_out(count, width(rows), generator)
     extra = augmented(take(rows, without(parts[0], count) if parts else slice(None)), most, generator)
     more = None
     if extra is not None:
@@ -136,14 +137,14 @@ def train(lesson, teacher, rows, ask, candidates, categorical, most) -> Trained:
     return Trained(made, encoder, said, choice, notes, sample(cells, lesson.seed))
 
 
-def held_out(count, generator) -> list:
-    """The rows that are held out, by part: each fifth of few rows, one of many, none of too few."""
+def held_out(count, columns, generator) -> list:
+    """The rows that are held out, by part: each fifth of few rows, one of many rows or cells, none of too few rows."""
     if count < HOLDS_OUT:
         return []
     order = generator.permutation(count)
     ends = [count * i // 5 for i in range(6)]
     parts = [np.sort(order[start:end]) for start, end in zip(ends, ends[1:], strict=False)]
-    return parts if count <= IN_TURNS else parts[:1]
+    return parts if count <= IN_TURNS and count * columns <= CELLS else parts[:1]
 
 
 def without(part, count):

@@ -16,8 +16,8 @@ class LGBMExplainableModel(ExplainableModel):
     """Gradient boosted trees of LightGBM; further parameters are its own, under any of their names.
 
     Margins are learned by their squared errors; probabilities of more than two classes by their cross-entropy, all
-    classes at a time. Of up to 5,000 rows it takes more trees of smaller steps, each of a part of the rows, with leaves
-    of a tenth of the rows, 10 at most; of more rows LightGBM's own parameters.
+    classes at a time. Of up to 5,000 rows (and 1,000,000 cells) it takes more trees of smaller steps, each of a part of
+    the rows, with leaves of a tenth of the rows, 10 at most; of more LightGBM's own parameters.
     """
 
     kind = "lightgbm"
@@ -28,7 +28,7 @@ class LGBMExplainableModel(ExplainableModel):
         import lightgbm
 
         options = {
-            **defaults({**self._options, **more}, x.shape[0], self._seed, threads),
+            **defaults({**self._options, **more}, *x.shape, self._seed, threads),
             **self._options,
             **more,
         }
