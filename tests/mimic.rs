@@ -10,6 +10,8 @@ use whylight::explain::ValueFunction;
 use whylight::explain::mimic::{Distilled, Surrogate, distil};
 use whylight::model::{BlackBox, Feature, Linear, Model, Predict};
 #[cfg(feature = "mimic")]
+use whylight::model::{Categories, Node, Numbers, Test};
+#[cfg(feature = "mimic")]
 use whylight::{Device, Explainer, Options};
 use whylight::{Error, Result};
 
@@ -131,6 +133,168 @@ fn columns_that_others_determine_do_no_harm() {
     };
     let made = taught(&teacher, &table, Surrogate::Linear);
     assert!(made.fidelity.r2.unwrap() > 1.0 - 1e-12, "{}", made.fidelity);
+}
+
+/// A model of a column of categories and one of numbers; what the categories are worth is in no order.
+#[cfg(feature = "mimic")]
+fn of_categories() -> Arc<Model> {
+    let labels = [
+        "Bern", "Oslo", "Rome", "Wien", "Lyon", "Riga", "Kiel", "Graz",
+    ];
+    let city = Feature {
+        name: Some("city".to_owned()),
+        categories: Some(Categories {
+            labels: labels.map(str::to_owned).to_vec(),
+            numbers: Numbers::Codes,
+        }),
+    };
+    let worth = |row: &[f64]| {
+        let city = match row[0] as i64 {
+            0 | 2 | 5 | 7 => 3.0,
+            1 | 3 | 4 | 6 => -3.0,
+            _ => 0.0,
+        };
+        vec![city + 0.5 * row[1]]
+    };
+    let row = Array2::zeros((1, 2));
+    let features = vec![city, Feature::default()];
+    Arc::new(Model::BlackBox(
+        BlackBox::asked(Arc::new(Function(worth)), features, row).unwrap(),
+    ))
+}
+
+/// Rows of that model, of its first so many categories in turn.
+#[cfg(feature = "mimic")]
+fn cities(count: usize, known: usize, seed: u64) -> Table {
+    let Cells::F64(mut cells) = rows(count, 2, seed).cells else {
+        unreachable!()
+    };
+    for (number, mut row) in cells.outer_iter_mut().enumerate() {
+        row[0] = (number % known) as f64;
+    }
+    Table {
+        names: None,
+        cells: Cells::F64(cells),
+    }
+}
+
+#[cfg(feature = "mimic")]
+#[test]
+fn categories_are_split_by_sets_of_them_and_not_by_their_numbers() {
+    let teacher = of_categories();
+    let made = taught(&teacher, &cities(400, 8, 21), Surrogate::Trees);
+    assert_eq!(made.categorical, ["city"]);
+    assert!(made.fidelity.r2.unwrap() > 0.99, "{}", made.fidelity);
+    let Model::Trees(trees) = &*made.model else {
+        panic!("{:?}", made.model)
+    };
+    let splits = (trees.trees.iter().flat_map(|tree| &tree.nodes)).filter_map(|node| match node {
+        Node::Split(split) if split.feature == 0 => Some(split),
+        _ => None,
+    });
+    let splits: Vec<_> = splits.collect();
+    assert!(!splits.is_empty());
+    assert!(
+        splits
+            .iter()
+            .all(|split| matches!(split.test, Test::Category(_)))
+    );
+    // One split of sets is enough to tell the two kinds of cities apart.
+    let Node::Split(first) = &trees.trees[0].nodes[0] else {
+        panic!("no split")
+    };
+    let Test::Category(set) = &first.test else {
+        panic!("{first:?}")
+    };
+    assert!(
+        [0b1010_0101, 0b0101_1010].contains(&set.words[0]),
+        "{:b}",
+        set.words[0]
+    );
+}
+
+#[cfg(feature = "mimic")]
+#[test]
+fn categories_that_were_never_seen_are_taken_for_one_and_explained() {
+    let teacher = of_categories();
+    let background = cities(400, 6, 22);
+    let explainer = Explainer::mimic(
+        &teacher,
+        &View::from(&background),
+        Surrogate::Trees,
+        options(),
+    )
+    .unwrap();
+    // One that the model knows and the background lacks, one that nobody knows, and a missing one.
+    let cells = [6.0, 7.0, -1.0, 12.0, f64::NAN, 0.0, 1.0];
+    let cells = Array2::from_shape_fn((cells.len(), 2), |(row, column)| {
+        if column == 0 { cells[row] } else { 0.25 }
+    });
+    let table = Table {
+        names: None,
+        cells: Cells::F64(cells),
+    };
+    let e = explainer.explain(&table).unwrap();
+    let of_city: Vec<f32> = (0..7).map(|row| e.values[[row, 0, 0]]).collect();
+    assert!(e.trailer.additivity_error < 1e-5);
+    assert!(
+        of_city[..4].iter().all(|value| *value == of_city[0]),
+        "{of_city:?}"
+    );
+    assert!(of_city[6] < -2.0 && of_city[5] > 2.0, "{of_city:?}");
+    // They have no answers of their own, and the place of the mean is on one side of any split.
+    let nearest = (of_city[5] - of_city[0])
+        .abs()
+        .min((of_city[6] - of_city[0]).abs());
+    assert!(nearest < 0.1, "{of_city:?}");
+    let note = e
+        .trailer
+        .notes
+        .iter()
+        .find(|note| note.contains("sets of them"));
+    assert!(
+        note.is_some_and(|note| note.contains("city")),
+        "{:?}",
+        e.trailer.notes
+    );
+    // A weighted sum has no rule for them.
+    let linear = distil(
+        &teacher,
+        Output::Raw,
+        &View::from(&background),
+        Surrogate::Linear,
+        0,
+    );
+    let error = linear.unwrap_err().to_string();
+    assert!(error.contains("city") && error.contains("trees"), "{error}");
+}
+
+#[cfg(feature = "mimic")]
+#[test]
+fn more_categories_than_a_few_rows_tell_of_do_not_drown_the_numbers() {
+    // 150 categories that mean nothing, in 300 rows.
+    let features = vec![
+        Feature {
+            name: Some("id".to_owned()),
+            categories: Some(Categories {
+                labels: (0..150).map(|id| id.to_string()).collect(),
+                numbers: Numbers::Codes,
+            }),
+        },
+        Feature::default(),
+    ];
+    let row = Array2::zeros((1, 2));
+    let teacher = Arc::new(Model::BlackBox(
+        BlackBox::asked(Arc::new(Function(|row| vec![2.0 * row[1]])), features, row).unwrap(),
+    ));
+    let table = cities(300, 150, 23);
+    let made = taught(&teacher, &table, Surrogate::Trees);
+    assert!(made.fidelity.r2.unwrap() > 0.95, "{}", made.fidelity);
+    let options = options();
+    let explainer =
+        Explainer::mimic(&teacher, &View::from(&table), Surrogate::Trees, options).unwrap();
+    let importance = importance(&explainer, &table);
+    assert!(importance[1] > 10.0 * importance[0], "{importance:?}");
 }
 
 #[cfg(feature = "mimic")]
@@ -331,14 +495,34 @@ fn the_same_seed_has_the_same_bits_with_any_number_of_threads() {
 }
 
 #[test]
-fn a_teacher_that_teaches_nothing_is_refused() {
+fn a_teacher_that_answers_all_rows_alike_is_explained_by_zeros() {
     let table = rows(50, 2, 10);
     let flat = asked(2, |_| vec![2.0]);
-    let error = distil(&flat, Output::Raw, &View::from(&table), Surrogate::Auto, 0).unwrap_err();
-    assert!(
-        error.to_string().contains("all 50 rows are answered alike"),
-        "{error}"
-    );
+    for surrogate in [Surrogate::Auto, Surrogate::Trees, Surrogate::Linear] {
+        if surrogate == Surrogate::Trees && !cfg!(feature = "mimic") {
+            continue;
+        }
+        let made = taught(&flat, &table, surrogate);
+        assert!(made.is_constant && made.fidelity.r2.is_none());
+        #[cfg(feature = "mimic")]
+        {
+            let explainer =
+                Explainer::mimic(&flat, &View::from(&table), surrogate, options()).unwrap();
+            let e = explainer.explain(&table).unwrap();
+            let values = &e.values;
+            assert!(values.iter().all(|&v| v == 0.0), "{surrogate}: {values}");
+            let base = e.header.base_values[0];
+            assert!((base - 2.0).abs() < 1e-6, "{surrogate}: {base}");
+            let is_said = |note: &String| note.contains("answers all rows of the background alike");
+            assert!(e.trailer.notes.iter().any(is_said), "{:?}", e.trailer.notes);
+        }
+    }
+}
+
+#[test]
+fn a_teacher_whose_answers_cannot_be_learned_is_refused() {
+    let table = rows(50, 2, 10);
+    let flat = asked(2, |_| vec![2.0]);
     let bad = asked(2, |row| vec![if row[0] > 0.0 { f64::NAN } else { row[1] }]);
     let error = distil(&bad, Output::Raw, &View::from(&table), Surrogate::Auto, 0).unwrap_err();
     assert!(error.to_string().contains("NaN"), "{error}");

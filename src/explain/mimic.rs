@@ -6,6 +6,11 @@
 //! [`Fidelity`] says how well the surrogate answers: whatever it misses, its values miss, too. Its cost is one answer of the
 //! teacher for each row, the training, and the surrogate's own explanation.
 
+#[cfg_attr(
+    not(feature = "mimic"),
+    expect(dead_code, reason = "trees alone split them")
+)]
+mod categories;
 mod fidelity;
 mod linear;
 mod method;
@@ -28,7 +33,7 @@ use super::method::names;
 use super::others::Others;
 use super::{Options, Output};
 use crate::data::View;
-use crate::error::{Error, MEMORY, Result};
+use crate::error::{Error, Result};
 use crate::model::{Feature, Model, Predict};
 use crate::random::SplitMix64;
 
@@ -97,14 +102,17 @@ pub struct Distilled {
     pub is_of_all: bool,
     /// What was tried, and how well it answers, or why it could not learn.
     pub tried: Vec<(Surrogate, std::result::Result<Fidelity, String>)>,
+    /// The features whose cells are categories, in the order of the model's: trees split them by sets of categories.
+    pub categorical: Vec<String>,
+    /// Whether the teacher answers all rows alike: every value is 0 then.
+    pub is_constant: bool,
 }
 
 /// Trains a surrogate on what a model answers to rows, in the order of the model's features; `output` is which of its
 /// answers are meant. The same seed holds out the same rows.
 ///
 /// # Errors
-/// [`Error::Data`] for no rows, answers that are all alike or not finite, and of a linear surrogate cells that are not
-/// finite; [`Error::Shape`] if the rows do not fit the model; [`Error::Unsupported`] for an output that the model does not
+/// [`Error::Data`] for no rows, answers that are not finite, and of a linear surrogate cells that are not finite; [`Error::Shape`] if the rows do not fit the model; [`Error::Unsupported`] for an output that the model does not
 /// have, and for what a surrogate cannot learn from; what a black box says.
 pub fn distil(
     teacher: &Arc<Model>,
@@ -120,13 +128,17 @@ pub fn distil(
     let cells = cells.map_err(|error| shape(width, &error.to_string()))?;
     let answers = Answers::new(teacher, output)?;
     let expected = answers.to(cells.clone())?;
-    check(&expected)?;
+    let categories = categories::are_categories(teacher);
+    let titles = names(features).into_iter().zip(&categories);
+    let categorical = titles.filter_map(|(name, &is)| is.then_some(name));
+    let categorical = categorical.collect();
     let space = Space::of(&answers, &expected);
     let lesson = Lesson {
         features,
         outputs: space.names(answers.names()),
         margins: space.margins(&expected),
         cells,
+        categories,
         seed,
     };
     let (learned, held) = split(expected.nrows(), seed);
@@ -181,6 +193,8 @@ pub fn distil(
         fidelity,
         is_of_all,
         tried,
+        categorical,
+        is_constant: is_constant(&expected),
     })
 }
 
@@ -193,6 +207,8 @@ struct Lesson<'a> {
     cells: Array2<f64>,
     /// (rows, outputs).
     margins: Array2<f64>,
+    /// By feature, whether its cells are categories.
+    categories: Vec<bool>,
     #[cfg_attr(not(feature = "mimic"), expect(dead_code, reason = "trees alone draw"))]
     seed: u64,
 }
@@ -219,7 +235,7 @@ impl Lesson<'_> {
     fn check_linear(&self) -> Result<()> {
         let title = |column: usize| names(self.features).swap_remove(column);
         let instead = "take the surrogate trees";
-        if let Some(column) = self.features.iter().position(|f| f.categories.is_some()) {
+        if let Some(column) = self.categories.iter().position(|&is| is) {
             return Err(Error::Unsupported {
                 what: format!("the column \"{}\", which has categories", title(column)),
                 by: "a linear surrogate".to_owned(),
@@ -243,23 +259,12 @@ impl Lesson<'_> {
     }
 }
 
-/// Refuses answers from which nothing can be learned.
-fn check(answers: &Array2<f64>) -> Result<()> {
-    let is_flat = |column: ndarray::ArrayView1<'_, f64>| {
+/// Whether all rows are answered alike.
+fn is_constant(answers: &Array2<f64>) -> bool {
+    answers.columns().into_iter().all(|column| {
         let is_same = |answer: &f64| (answer - column[0]).abs() <= 1e-12 * column[0].abs().max(1.0);
         column.iter().all(is_same)
-    };
-    if answers.columns().into_iter().all(is_flat) {
-        return Err(Error::Data {
-            path: MEMORY.into(),
-            at: "the answers of the model".to_owned(),
-            reason: format!(
-                "all {} rows are answered alike: there is nothing to learn; give a background of different rows",
-                answers.nrows()
-            ),
-        });
-    }
-    Ok(())
+    })
 }
 
 /// The rows to learn from, and the fifth that is held out, in order.

@@ -18,6 +18,8 @@ pub(super) fn fit(lesson: &Lesson<'_>, rows: &[usize]) -> Result<Linear> {
         margins.sum_axis(Axis(0)) / count,
     );
     let centred = &cells - &means;
+    // What is constant has weights of exactly 0.
+    let margins = &margins - &targets;
     let scales: Array1<f64> = (centred.columns().into_iter())
         .map(|column| column.dot(&column).sqrt())
         .collect();

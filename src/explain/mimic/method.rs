@@ -1,6 +1,6 @@
 //! The method of a surrogate, under the name of mimic.
 
-use super::{Distilled, of_surrogate};
+use super::{Distilled, Surrogate, of_surrogate};
 use crate::data::View;
 use crate::error::Result;
 use crate::explain::amount::Amount;
@@ -56,6 +56,20 @@ fn notes(distilled: &Distilled, teacher: &Model, output: Output) -> Vec<String> 
         teacher.format(),
         distilled.fidelity
     )];
+    if distilled.is_constant {
+        notes.push(
+            "the model answers all rows of the background alike: there is nothing to learn, and every value is 0; give \
+             a background of different rows if it should tell them apart"
+                .to_owned(),
+        );
+    }
+    if distilled.surrogate == Surrogate::Trees && !distilled.categorical.is_empty() {
+        notes.push(format!(
+            "trees split the categories of {} by sets of them, in the order of what the model answers to them; those \
+             that are not in the background go where a category of mean answers would",
+            distilled.categorical.join(", ")
+        ));
+    }
     if distilled.is_of_all {
         notes.push("after that it learned from the rows that were held out, too".to_owned());
     }
