@@ -45,7 +45,7 @@ pub(super) struct Order {
 
 impl Order {
     /// Of the categories of rows, and what is answered to these.
-    pub(super) fn of(cells: ArrayView1<'_, f64>, answers: &[f64]) -> Self {
+    pub(super) fn of(cells: &ArrayView1<'_, f64>, answers: &[f64]) -> Self {
         let mean = answers.iter().sum::<f64>() / answers.len().max(1) as f64;
         let mut sums: HashMap<u32, (usize, f64)> = HashMap::new();
         for (&cell, answer) in cells.iter().zip(answers) {

@@ -37,7 +37,7 @@ pub(super) fn fit(lesson: &Lesson<'_>, rows: &[usize]) -> Result<Trees> {
     {
         let targets = margin.to_vec();
         let orders: Orders = (cells.columns().into_iter().zip(&lesson.categories))
-            .map(|(column, is_category)| is_category.then(|| Order::of(column, &targets)))
+            .map(|(column, is_category)| is_category.then(|| Order::of(&column, &targets)))
             .collect();
         for (column, order) in orders.iter().enumerate() {
             if let Some(order) = order {
