@@ -82,8 +82,8 @@ def explained(kind, model, x, y, device):
     if kind == "PFIExplainer":
         return whylight.PFIExplainer(model, classes=["no", "yes"], **options).explain_global(x, y)
     if kind == "MimicExplainer":
-        surrogate = whylight.LGBMExplainableModel
-        return whylight.MimicExplainer(model, x, surrogate, **options).explain_global(few)
+        options.update(explainable_model=whylight.LGBMExplainableModel, explainable_model_args={"n_estimators": 30})
+        return whylight.MimicExplainer(model, x, **options).explain_global(few)
     return getattr(whylight, kind)(model, x, **options).explain_global(few)
 
 

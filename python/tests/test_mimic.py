@@ -32,6 +32,9 @@ def test_values_are_those_of_the_surrogate(cancer, surrogate):
     assert e.method == f"mimic.{KINDS[surrogate]}" and e.model_task == "classification" and e.exact
     margins = explainer.surrogate_model.margins(x[:40])[:, 0]
     np.testing.assert_allclose(sums(e), margins, atol=1e-5 * np.abs(margins).max())
+    if surrogate is LGBMExplainableModel:
+        own = explainer.surrogate_model.model.predict(x[:40], raw_score=True)
+        np.testing.assert_allclose(margins, own, rtol=0, atol=1e-12)
     np.testing.assert_allclose(1 / (1 + np.exp(-margins)), explainer.surrogate_model.predict_proba(x[:40])[:, 1])
     assert np.shape(e.local_importance_values) == (2, 40, 30)
     assert e.expected_values[0] == -e.expected_values[1]

@@ -594,7 +594,8 @@ def test_a_gpu_gives_the_bits_of_the_cpu_for_trees_and_float32_for_units(cancer)
     cpu, on_gpu = (PFIExplainer(machine, metric="log_loss", device=d).explain_global(x, y) for d in ("cpu", device))
     assert on_gpu.device.startswith("gpu:")
     np.testing.assert_allclose(on_gpu.importances, cpu.importances, rtol=0, atol=1e-5)
-    asked = PFIExplainer(machine.predict_proba, is_function=True, device=device).explain_global(x, y)
+    function = PFIExplainer(lambda rows: machine.predict_proba(rows), is_function=True, device=device)
+    asked = function.explain_global(x, y)
     assert asked.device.startswith("cpu") and "asked" in asked.details["device_reason"]
 
 

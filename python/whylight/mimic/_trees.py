@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from .. import _engine
 from .._engine import Model
+from .._table import table
 from ..models.sklearn import tree_arrays
 from ..tree import TreeExplainer
 from ._base import TREES, ExplainableModel
@@ -23,6 +25,7 @@ class LGBMExplainableModel(ExplainableModel):
     kind = "lightgbm"
     one_hot = False
     needs = "lightgbm"
+    _threads = 0
 
     def _fit(self, x, margins, probabilities, categorical, threads, **more):
         import lightgbm
@@ -46,7 +49,8 @@ class LGBMExplainableModel(ExplainableModel):
                 texts.append(lightgbm.train(options, data, trees).model_to_string())
             objective = "binary sigmoid:1" if self._space.is_probability else None
             self._text = texts[0] if len(texts) == 1 and objective is None else joined(texts, objective)
-        self._booster = None
+        self._booster = self._read = None
+        self._threads = threads
 
     @property
     def model(self):
@@ -57,12 +61,20 @@ class LGBMExplainableModel(ExplainableModel):
             self._booster = lightgbm.Booster(model_str=self._text)
         return self._booster
 
+    @property
+    def _trees(self):
+        """The trees as the engine reads them."""
+        if self._read is None:
+            self._read = Model.parse(self._text.encode(), "<LightGBM surrogate>")
+        return self._read
+
     def margins(self, dataset):
-        return np.asarray(self.model.predict(dataset, raw_score=True)).reshape(dataset.shape[0], -1)
+        """By the trees that are explained."""
+        rows = table(dataset)
+        return _engine.answers(self._trees, rows.data, None, "raw", self._threads)
 
     def explainer(self, background, output="raw", **options):
-        model = Model.parse(self._text.encode(), "<LightGBM surrogate>")
-        return _of_trees(model, background, output, options)
+        return _of_trees(self._trees, background, output, options)
 
     def to_json(self):
         return {"model": self._text}
@@ -70,7 +82,7 @@ class LGBMExplainableModel(ExplainableModel):
     @classmethod
     def from_json(cls, said, space):
         made = cls()
-        made._space, made._text, made._booster = space, said["model"], None
+        made._space, made._text, made._booster, made._read = space, said["model"], None, None
         return made
 
     @staticmethod
