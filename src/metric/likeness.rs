@@ -41,3 +41,35 @@ pub(crate) fn divergence(expected: &Array2<f64>, found: &Array2<f64>) -> f64 {
     });
     divergences.sum::<f64>() / expected.nrows().max(1) as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::arr2;
+
+    use super::{divergence, r2};
+
+    #[test]
+    fn r2_is_about_the_mean_and_of_no_constant() {
+        let expected = arr2(&[[11.0, 4.0], [12.0, 4.0], [13.0, 4.0]]);
+        let found = arr2(&[[11.0, 4.0], [12.0, 4.0], [12.0, 4.0]]);
+        let [first, second] = r2(&expected, &found)[..] else {
+            panic!("one for each output")
+        };
+        assert!((first - 0.5).abs() < 1e-12 && second.is_nan());
+    }
+
+    #[test]
+    fn divergence_is_the_mean_over_rows_in_nats() {
+        let expected = arr2(&[[0.5, 0.5], [0.0, 1.0]]);
+        let found = arr2(&[[0.25, 0.75], [0.5, 0.5]]);
+        let rows = [
+            0.5 * 2.0_f64.ln() + 0.5 * (2.0_f64 / 3.0).ln(),
+            2.0_f64.ln(),
+        ];
+        let mean = (rows[0] + rows[1]) / 2.0;
+        assert!((divergence(&expected, &found) - mean).abs() < 1e-12);
+        // Of the second class alone.
+        let [expected, found] = [[[0.5], [1.0]], [[0.75], [0.5]]].map(|rows| arr2(&rows));
+        assert!((divergence(&expected, &found) - mean).abs() < 1e-12);
+    }
+}
