@@ -66,7 +66,7 @@ mod tests {
             0.5 * 2.0_f64.ln() + 0.5 * (2.0_f64 / 3.0).ln(),
             2.0_f64.ln(),
         ];
-        let mean = (rows[0] + rows[1]) / 2.0;
+        let mean = f64::midpoint(rows[0], rows[1]);
         assert!((divergence(&expected, &found) - mean).abs() < 1e-12);
         // Of the second class alone.
         let [expected, found] = [[[0.5], [1.0]], [[0.75], [0.5]]].map(|rows| arr2(&rows));

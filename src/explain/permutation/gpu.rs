@@ -57,7 +57,7 @@ impl Shuffles {
 #[derive(Debug)]
 pub(super) struct Games {
     answers: Answers,
-    games: GpuGames,
+    on_gpu: GpuGames,
     rows: ShuffledRows,
     /// By feature, whether what its player gives depends on the row.
     reads: Vec<bool>,
@@ -120,7 +120,7 @@ impl Games {
         let reads = |&player: &u32| moves[player as usize].load(Ordering::Relaxed);
         Ok(Some(Self {
             answers: answers.clone(),
-            games,
+            on_gpu: games,
             rows: held,
             reads: rows.players.of.iter().map(reads).collect(),
             place: (options.device.clone(), options.device.reason()),
@@ -155,8 +155,8 @@ impl Engine for Games {
         let shuffles: Vec<Shuffle<'_>> = (shuffled.iter())
             .flat_map(|(player, orders)| orders.iter().map(|order| (*player, order.as_slice())))
             .collect();
-        let answers = self.games.shuffled_answers(&self.rows, &shuffles)?;
-        let (outputs, count) = (self.games.outputs(), shuffles.len());
+        let answers = self.on_gpu.shuffled_answers(&self.rows, &shuffles)?;
+        let (outputs, count) = (self.on_gpu.outputs(), shuffles.len());
         let of_shuffle = |shuffle: usize| {
             Array2::from_shape_fn((rows.height, outputs), |(row, output)| {
                 answers[(row * outputs + output) * count + shuffle]
