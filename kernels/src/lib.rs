@@ -31,7 +31,8 @@
 //! [`embedding`]; [`contributions`] has what their multipliers make of the differences. [`lines`] has the points where
 //! gradients are taken.
 //!
-//! [`weighted_gram`] sums the samples about explained rows for LIME.
+//! [`weighted_gram`] sums the samples about explained rows for LIME; [`symmetric`] has the products of float64 matrices
+//! that it is made of.
 //!
 //! The network of texts reads its numbers in rows ([`matrix`]), word by word: [`vectors`], [`matmul`], [`gru`] and
 //! [`attention`], forward and back, [`loss`] and [`adam`].
@@ -78,6 +79,7 @@ pub mod shuffled_sums;
 pub mod shuffled_trees;
 mod simd;
 pub mod softmax;
+pub mod symmetric;
 pub mod synthetic_rows;
 pub mod tile;
 pub mod tree_leaf_tables;

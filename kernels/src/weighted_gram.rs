@@ -7,7 +7,10 @@
 //!
 //! Twin: `shaders/weighted_gram.wgsl`, which weighs the samples of many rows by itself, and adds in pairs of float32.
 
+use ndarray::Array2;
+
 use crate::binding::{bindings, params};
+use crate::symmetric::{add_lower, mirror};
 
 bindings! {
     cells: Read, compared: Read, answers: Read, rows: Read, own: Read, models: Read, sums: Write,
@@ -41,8 +44,14 @@ pub const SAMPLES_HELD: u32 = 64;
 /// Samples whose bits are turned at a time.
 const BLOCK: usize = 64;
 
-/// Dense samples that are added at a time: a cell of the matrix is read and written once for all of them.
-const TOGETHER: usize = 4;
+/// Samples that are multiplied at a time.
+const PANEL: usize = 1024;
+
+/// Pairs of features that a product of matrices adds in the time of one pair whose bits are read by position.
+const PAIR: usize = 40;
+
+/// Those that it adds in the time in which one feature of a sample is read for it.
+const CELL: usize = 150;
 
 /// The differences of samples from a row.
 #[derive(Debug, Clone)]
@@ -136,7 +145,7 @@ impl Differences {
                 let masks = masks.chunks(words(*features));
                 masks
                     .map(|mask| {
-                        positions(mask, &mut set);
+                        positions(mask.iter().copied(), &mut set);
                         set.iter().fold(none, |sum, &at| sum + beta[at])
                     })
                     .collect()
@@ -148,12 +157,120 @@ impl Differences {
         }
     }
 
-    /// The sums with a weight per sample, and for each output a target per sample.
+    /// The sums with a weight per sample, of at least 0, and for each output a target per sample.
     pub fn sums(&self, weights: &[f64], targets: &[&[f64]]) -> Sums {
-        match self {
-            Self::Bits { features, masks } => of_masks(*features, masks, weights, targets),
-            Self::Dense { features, cells } => of_cells(*features, cells, weights, targets),
+        if let Self::Bits { features, masks } = self {
+            let kinds =
+                [Kind::Equal, Kind::Different].map(|kind| (kind.pairs(*features, masks), kind));
+            let [equal, different] = kinds;
+            let (pairs, kind) = if equal.0 <= different.0 {
+                equal
+            } else {
+                different
+            };
+            if pairs * PAIR <= weights.len() * features * (features + CELL) {
+                return of_positions(*features, masks, kind, weights, targets);
+            }
         }
+        self.of_products(weights, targets)
+    }
+
+    /// The differences of a sample.
+    fn read(&self, sample: usize, to: &mut [f64]) {
+        match self {
+            Self::Bits { features, masks } => {
+                let words = words(*features);
+                let mask = &masks[sample * words..][..words];
+                for (to, word) in to.chunks_mut(BLOCK).zip(mask) {
+                    for (bit, to) in to.iter_mut().enumerate() {
+                        *to = (word >> bit & 1) as f64 - 1.0;
+                    }
+                }
+            }
+            Self::Dense { features, cells } => {
+                to.copy_from_slice(&cells[sample * features..][..*features]);
+            }
+        }
+    }
+
+    /// Sums as products of matrices, whose rows are samples times the roots of their weights.
+    fn of_products(&self, weights: &[f64], targets: &[&[f64]]) -> Sums {
+        let (features, samples) = (self.features(), weights.len());
+        let mut sums = of_targets(weights, targets, features);
+        let mut zz = Array2::zeros((features, features));
+        let mut z = vec![0.0; features];
+        for first in (0..samples).step_by(PANEL) {
+            let panel = first..(first + PANEL).min(samples);
+            let mut x = Array2::zeros((panel.len(), features));
+            for (sample, mut x) in panel.zip(x.outer_iter_mut()) {
+                self.read(sample, &mut z);
+                let (weight, root) = (weights[sample], weights[sample].sqrt());
+                add(weight, &z, &mut sums.z);
+                for (target, zt) in targets.iter().zip(sums.zt.chunks_mut(features.max(1))) {
+                    add(weight * target[sample], &z, zt);
+                }
+                for (x, z) in x.iter_mut().zip(&z) {
+                    *x = root * z;
+                }
+            }
+            add_lower(1.0, x.t(), x.t(), zz.view_mut());
+        }
+        mirror(zz.view_mut());
+        sums.zz = zz.into_raw_vec_and_offset().0;
+        sums
+    }
+}
+
+/// Adds numbers times a weight.
+fn add(weight: f64, numbers: &[f64], to: &mut [f64]) {
+    for (to, number) in to.iter_mut().zip(numbers) {
+        *to += weight * number;
+    }
+}
+
+impl Sums {
+    /// Those of some features.
+    #[must_use]
+    pub fn among(self, some: &[usize]) -> Self {
+        let size = self.z.len();
+        let of = |numbers: &[f64]| -> Vec<f64> { some.iter().map(|&at| numbers[at]).collect() };
+        let zz = some.iter().flat_map(|&i| of(&self.zz[i * size..]));
+        Self {
+            z: of(&self.z),
+            zz: zz.collect(),
+            zt: self.zt.chunks(size.max(1)).flat_map(of).collect(),
+            ..self
+        }
+    }
+}
+
+/// What positions are read of: few bits say as much as all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Features that are the row's.
+    Equal,
+    /// Features that are not.
+    Different,
+}
+
+impl Kind {
+    /// The bits of a mask that are of this kind.
+    fn bits(self, features: usize, mask: &[u64]) -> impl Iterator<Item = u64> {
+        let flip = if self == Self::Equal { 0 } else { u64::MAX };
+        mask.iter().enumerate().map(move |(at, word)| {
+            let beyond = ((at + 1) * BLOCK).saturating_sub(features);
+            let inside = u64::MAX.checked_shr(beyond as u32).unwrap_or_default();
+            (word ^ flip) & inside
+        })
+    }
+
+    /// Pairs of features of this kind, over all samples.
+    fn pairs(self, features: usize, masks: &[u64]) -> usize {
+        let pairs = |mask: &[u64]| {
+            let set = self.bits(features, mask).map(u64::count_ones).sum::<u32>() as usize;
+            set * (set + 1) / 2
+        };
+        masks.chunks(words(features)).map(pairs).sum()
     }
 }
 
@@ -163,12 +280,11 @@ fn words(features: usize) -> usize {
 }
 
 /// The places of the bits that are set.
-fn positions(mask: &[u64], set: &mut Vec<usize>) {
+fn positions(bits: impl Iterator<Item = u64>, set: &mut Vec<usize>) {
     set.clear();
-    for (word, &bits) in mask.iter().enumerate() {
-        let mut left = bits;
+    for (word, mut left) in bits.enumerate() {
         while left != 0 {
-            set.push(word * 64 + left.trailing_zeros() as usize);
+            set.push(word * BLOCK + left.trailing_zeros() as usize);
             left &= left - 1;
         }
     }
@@ -188,14 +304,19 @@ fn of_targets(weights: &[f64], targets: &[&[f64]], features: usize) -> Sums {
     }
 }
 
-/// Few bits are set of samples that are drawn like the training rows, so that what is summed is what is equal, b = z + 1,
-/// and z follows from it.
-fn of_masks(features: usize, masks: &[u64], weights: &[f64], targets: &[&[f64]]) -> Sums {
+/// Sums over the pairs of those features of a sample that are of a kind.
+fn of_positions(
+    features: usize,
+    masks: &[u64],
+    kind: Kind,
+    weights: &[f64],
+    targets: &[&[f64]],
+) -> Sums {
     let mut sums = of_targets(weights, targets, features);
     let mut set = Vec::with_capacity(features);
     for (sample, mask) in masks.chunks(words(features)).enumerate() {
         let weight = weights[sample];
-        positions(mask, &mut set);
+        positions(kind.bits(features, mask), &mut set);
         for (end, &i) in set.iter().enumerate() {
             let row = &mut sums.zz[i * features..][..features];
             for &j in &set[..=end] {
@@ -215,64 +336,27 @@ fn of_masks(features: usize, masks: &[u64], weights: &[f64], targets: &[&[f64]])
     for i in 0..features {
         for j in 0..=i {
             let both = sums.zz[i * features + j];
-            let neither = sums.weight - sums.z[i] - sums.z[j] + both;
-            sums.zz[i * features + j] = neither;
-            sums.zz[j * features + i] = neither;
+            let different = match kind {
+                Kind::Equal => sums.weight - sums.z[i] - sums.z[j] + both,
+                Kind::Different => both,
+            };
+            sums.zz[i * features + j] = different;
+            sums.zz[j * features + i] = different;
         }
     }
+    // Of what is equal, z is less by 1; what is different is −1.
     for z in &mut sums.z {
-        *z -= sums.weight;
+        *z = match kind {
+            Kind::Equal => *z - sums.weight,
+            Kind::Different => -*z,
+        };
     }
     for (zt, t) in sums.zt.chunks_mut(features.max(1)).zip(&sums.t) {
         for zt in zt {
-            *zt -= t;
-        }
-    }
-    sums
-}
-
-fn of_cells(features: usize, cells: &[f64], weights: &[f64], targets: &[&[f64]]) -> Sums {
-    let mut sums = of_targets(weights, targets, features);
-    let none = vec![0.0; features];
-    let blocks = cells.chunks((TOGETHER * features).max(1));
-    for (block, cells) in blocks.enumerate() {
-        // Samples that are not there weigh nothing.
-        let mut rows = [&none[..]; TOGETHER];
-        let mut weight = [0.0; TOGETHER];
-        for (k, row) in cells.chunks(features.max(1)).enumerate() {
-            rows[k] = row;
-            weight[k] = weights[block * TOGETHER + k];
-        }
-        let [a, b, c, d] = rows;
-        for i in 0..features {
-            let [wa, wb, wc, wd] = [
-                weight[0] * a[i],
-                weight[1] * b[i],
-                weight[2] * c[i],
-                weight[3] * d[i],
-            ];
-            sums.z[i] += wa + wb + wc + wd;
-            let end = i + 1;
-            let row = &mut sums.zz[i * features..][..end];
-            let others = a[..end].iter().zip(&b[..end]);
-            let others = others.zip(c[..end].iter().zip(&d[..end]));
-            for (cell, ((a, b), (c, d))) in row.iter_mut().zip(others) {
-                *cell += wa * a + wb * b + (wc * c + wd * d);
-            }
-        }
-        for (target, zt) in targets.iter().zip(sums.zt.chunks_mut(features.max(1))) {
-            for (k, row) in rows.iter().enumerate() {
-                let target = target.get(block * TOGETHER + k).copied();
-                let weighted = weight[k] * target.unwrap_or_default();
-                for (zt, z) in zt.iter_mut().zip(*row) {
-                    *zt += weighted * z;
-                }
-            }
-        }
-    }
-    for i in 0..features {
-        for j in 0..i {
-            sums.zz[j * features + i] = sums.zz[i * features + j];
+            *zt = match kind {
+                Kind::Equal => *zt - t,
+                Kind::Different => -*zt,
+            };
         }
     }
     sums

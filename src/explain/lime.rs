@@ -74,6 +74,12 @@ const ROWS: usize = 256;
 /// Bytes of the rows of a call when no memory limit is given.
 const BATCH_BYTES: u64 = 32 << 20;
 
+/// Bytes of the products of the rows that are solved together when no memory limit is given.
+const PRODUCT_BYTES: u64 = 2 << 30;
+
+/// Matrices of products that a row holds at a time.
+const MATRICES: u64 = 8;
+
 /// What a result says of its samples and of the columns.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Locality {
@@ -120,6 +126,8 @@ pub(super) struct Lime {
     selection: Selection,
     /// Rows of a call at most.
     at_once: usize,
+    /// Rows that are solved together at most: where these are fewer than threads, threads share the products of a row.
+    together: usize,
     header: Header,
     account: Account,
 }
@@ -155,6 +163,8 @@ impl Lime {
         let around = lime.sample_around_instance;
         let samples = Samples::new(columns, lime.num_samples - 1, options.seed, width, around)?;
         let names = names(features);
+        let side = lime.num_samples.min(features.len()) as u64;
+        let products = (8 * MATRICES * side * side).max(1);
         let row = 3 * 8 * (features.len() + answers.names().len()) as u64;
         let device = Device::cpu();
         let mut made = Self {
@@ -194,6 +204,8 @@ impl Lime {
             features: lime.most_features(features.len()),
             selection: lime.feature_selection,
             at_once: (options.memory_limit.unwrap_or(BATCH_BYTES) / row).clamp(1, 1 << 24) as usize,
+            together: (options.memory_limit.unwrap_or(PRODUCT_BYTES) / products)
+                .clamp(1, ROWS as u64) as usize,
             account: Account::default(),
             model,
         };
@@ -264,7 +276,12 @@ impl Lime {
             let about = self.samples.about(&cells, &own, common);
             about.fit(self.features, self.selection)
         };
-        Ok(rows.into_par_iter().map(fit).collect())
+        let mut fits = Vec::with_capacity(rows.len());
+        for first in rows.step_by(self.together) {
+            let some = first..(first + self.together).min(cells.nrows());
+            fits.par_extend(some.into_par_iter().map(fit));
+        }
+        Ok(fits)
     }
 }
 

@@ -3,52 +3,53 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use ndarray::Array2;
 use whylight_kernels::weighted_gram::Sums;
 
 use super::fit::{About, Fit, PENALTY, leaves_rest};
 use super::select::{Regression, select};
-use super::square::{Cholesky, dot};
+use super::square::{Cholesky, diagonal, dot};
 
 /// A model without standard errors, and what these need.
 #[derive(Debug)]
 pub(super) struct Solved {
     pub(super) fit: Fit,
-    /// Of the penalised products of the features that are used.
-    inverse: Rc<Vec<f64>>,
+    penalised: Option<Rc<Penalised>>,
+}
+
+/// The penalised products of the features that are used.
+#[derive(Debug)]
+struct Penalised {
+    factor: Cholesky,
+    inverse: Array2<f64>,
 }
 
 impl Solved {
     /// Standard errors that hold whatever the spread of the answers is, and whether the model is linear or not (White
     /// 1980, with `MacKinnon` & White's factor for few samples): the row itself is the same in every draw. `spread` are
-    /// sums over so many samples, without the row, that weigh the square of their weight times their residual.
+    /// sums of the features
+    /// that are used, over so many samples, without the row, that weigh the square of their weight times their residual.
     pub(super) fn with_errors(self, centred: &Centred, spread: &Sums, samples: usize) -> Fit {
-        let Self { mut fit, inverse } = self;
-        let (size, count) = (fit.values.len(), fit.used.len());
+        let Self { mut fit, penalised } = self;
+        let count = fit.used.len();
         if !leaves_rest(samples + 1, count) {
             for &feature in &fit.used {
                 fit.errors[feature] = f64::NAN;
             }
             return fit;
         }
-        let mut squares = vec![0.0; count * count];
-        for (row, &i) in squares.chunks_mut(count.max(1)).zip(&fit.used) {
-            for (cell, &j) in row.iter_mut().zip(&fit.used) {
-                *cell = spread.zz[i * size + j]
-                    - centred.z[i] * spread.z[j]
-                    - spread.z[i] * centred.z[j]
-                    + spread.weight * centred.z[i] * centred.z[j];
-            }
-        }
+        let Some(penalised) = penalised else {
+            return fit;
+        };
+        let means: Vec<f64> = fit.used.iter().map(|&feature| centred.z[feature]).collect();
+        let squares = Array2::from_shape_fn((count, count), |(i, j)| {
+            spread.zz[i * count + j] - means[i] * spread.z[j] - spread.z[i] * means[j]
+                + spread.weight * means[i] * means[j]
+        });
         let factor = samples as f64 / (samples - count) as f64;
-        let mut through = vec![0.0; count];
-        for (&feature, row) in fit.used.iter().zip(inverse.chunks(count.max(1))) {
-            through.fill(0.0);
-            for (part, squares) in row.iter().zip(squares.chunks(count.max(1))) {
-                for (to, cell) in through.iter_mut().zip(squares) {
-                    *to += part * cell;
-                }
-            }
-            fit.errors[feature] = (factor * dot(row, &through)).max(0.0).sqrt();
+        let squares = diagonal(penalised.inverse.view(), squares);
+        for (&feature, square) in fit.used.iter().zip(squares) {
+            fit.errors[feature] = (factor * square).max(0.0).sqrt();
         }
         fit
     }
@@ -73,10 +74,14 @@ impl Centred {
         let weight = (sums.weight + own_weight).max(f64::MIN_POSITIVE);
         let mean = |sums: &[f64]| -> Vec<f64> { sums.iter().map(|sum| sum / weight).collect() };
         let (z, t) = (mean(&sums.z), mean(&sums.t));
-        let zz = sums.zz.iter().enumerate();
-        let zz = zz.map(|(at, sum)| sum - sums.z[at / size] * z[at % size]);
-        let zt = sums.zt.iter().enumerate();
-        let zt = zt.map(|(at, sum)| sum - sums.z[at % size] * t[at / size]);
+        let less = |row: &[f64], numbers: &[f64], factor: f64| -> Vec<f64> {
+            let cells = row.iter().zip(numbers);
+            cells.map(|(sum, number)| sum - factor * number).collect()
+        };
+        let zz = sums.zz.chunks(size.max(1)).zip(&sums.z);
+        let zz = zz.flat_map(|(row, sum)| less(row, &z, *sum));
+        let zt = sums.zt.chunks(size.max(1)).zip(&t);
+        let zt = zt.flat_map(|(row, mean)| less(row, &sums.z, *mean));
         let tt = sums.tt.iter().zip(&sums.t).zip(&t);
         Self {
             zz: zz.collect(),
@@ -102,23 +107,27 @@ impl Centred {
     pub(super) fn solve(&self, about: &About<'_>) -> Vec<Solved> {
         let size = about.row.len();
         // Outputs that use the same features share the inverse.
-        let mut last: Option<(Vec<usize>, Rc<Vec<f64>>)> = None;
+        let mut last: Option<(Vec<usize>, Option<Rc<Penalised>>)> = None;
         let mut solve = |output: usize| {
             let problem = self.problem(output);
             let used = select(&problem, about);
-            let (gram, products) = problem.of(&used, PENALTY);
+            let mut products = problem.products_of(&used);
             let known = last.take().filter(|(same, _)| *same == used);
-            let inverse = known.map_or_else(
+            let penalised = known.map_or_else(
                 || {
-                    let factor = Cholesky::new(used.len(), &gram);
-                    Rc::new(factor.map_or_else(|| vec![0.0; gram.len()], |f| f.inverse()))
+                    let factor = Cholesky::new(used.len(), problem.of(&used, PENALTY))?;
+                    let inverse = factor.inverse();
+                    Some(Rc::new(Penalised { factor, inverse }))
                 },
-                |(_, inverse)| inverse,
+                |(_, penalised)| penalised,
             );
-            last = Some((used.clone(), Rc::clone(&inverse)));
+            last = Some((used.clone(), penalised.clone()));
             let mut values = vec![0.0; size];
-            for (&feature, row) in used.iter().zip(inverse.chunks(used.len().max(1))) {
-                values[feature] = dot(row, &products);
+            if let Some(penalised) = &penalised {
+                penalised.factor.solve(&mut products);
+                for (&feature, value) in used.iter().zip(products) {
+                    values[feature] = value;
+                }
             }
             let local_prediction = about.answers[output] + self.rest(output, &values);
             let fit = Fit {
@@ -133,7 +142,7 @@ impl Centred {
                 values,
                 used,
             };
-            Solved { fit, inverse }
+            Solved { fit, penalised }
         };
         (0..about.answers.len()).map(&mut solve).collect()
     }
@@ -169,15 +178,22 @@ pub(super) struct Problem<'a> {
 }
 
 impl Problem<'_> {
-    /// The products of some features among themselves, with a penalty on each; and with the target.
-    fn of(&self, used: &[usize], penalty: f64) -> (Vec<f64>, Vec<f64>) {
-        let row = |&i: &usize| used.iter().map(move |&j| self.gram[i * self.size + j]);
-        let mut gram: Vec<f64> = used.iter().flat_map(row).collect();
+    /// The products of some features among themselves, with a penalty on each.
+    fn of(&self, used: &[usize], penalty: f64) -> Vec<f64> {
+        let mut gram = Vec::with_capacity(used.len() * used.len());
+        for &i in used {
+            let row = &self.gram[i * self.size..][..self.size];
+            gram.extend(used.iter().map(|&j| row[j]));
+        }
         for own in gram.iter_mut().step_by(used.len() + 1) {
             *own += penalty;
         }
-        let products = used.iter().map(|&feature| self.products[feature]);
-        (gram, products.collect())
+        gram
+    }
+
+    /// The products of some features with the target.
+    fn products_of(&self, used: &[usize]) -> Vec<f64> {
+        used.iter().map(|&feature| self.products[feature]).collect()
     }
 }
 
@@ -196,8 +212,8 @@ impl Regression for Problem<'_> {
 
     fn ridge(&self, penalty: f64) -> Vec<f64> {
         let all: Vec<usize> = (0..self.size).collect();
-        let (gram, mut values) = self.of(&all, penalty);
-        if let Some(factor) = Cholesky::new(self.size, &gram) {
+        let mut values = self.products.to_vec();
+        if let Some(factor) = Cholesky::new(self.size, self.of(&all, penalty)) {
             factor.solve(&mut values);
         }
         values

@@ -1,7 +1,8 @@
 //! What a regression in the space of the samples reads of their differences from a row.
 
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
+use whylight_kernels::symmetric::{add_lower, mirror};
 use whylight_kernels::weighted_gram::Differences;
 
 /// Features of a word.
@@ -39,17 +40,18 @@ pub(super) fn varying(differences: &Differences) -> Vec<usize> {
 pub(super) fn of_features(differences: &Differences, some: &[usize]) -> Differences {
     match differences {
         Differences::Bits { features, masks } => {
-            let samples = masks.len() / words(*features);
-            let column = |&feature: &usize| {
-                let mut column = vec![0; samples.div_ceil(WORD)];
-                for (sample, mask) in masks.chunks(words(*features)).enumerate() {
-                    column[sample / WORD] |= u64::from(has(mask, feature)) << (sample % WORD);
-                }
-                column
+            let word = |mask: &[u64], some: &[usize]| {
+                let bits = some.iter().enumerate();
+                bits.fold(0, |word, (bit, &at)| word | u64::from(has(mask, at)) << bit)
             };
-            let columns: Vec<Vec<u64>> = some.iter().map(column).collect();
-            let columns: Vec<&[u64]> = columns.iter().map(Vec::as_slice).collect();
-            Differences::of_bits(samples, &columns)
+            let all = masks.chunks(words(*features)).flat_map(|mask| {
+                let some = (0..words(some.len())).map(|at| some.chunks(WORD).nth(at));
+                some.map(move |some| word(mask, some.unwrap_or_default()))
+            });
+            Differences::Bits {
+                features: some.len(),
+                masks: all.collect(),
+            }
         }
         Differences::Dense { features, cells } => {
             let rows = cells.chunks((*features).max(1));
@@ -142,9 +144,12 @@ pub(super) fn products(differences: &Differences) -> Vec<f64> {
         }
         Differences::Dense { features, cells } => {
             let samples = cells.len() / (*features).max(1);
-            let cells = ArrayView2::from_shape((samples, *features), cells);
-            let products = cells.map(|z| z.dot(&z.t()).into_iter().collect());
-            products.unwrap_or_else(|_| vec![0.0; samples * samples])
+            let mut all = Array2::zeros((samples, samples));
+            if let Ok(z) = ArrayView2::from_shape((samples, *features), cells) {
+                add_lower(1.0, z, z, all.view_mut());
+            }
+            mirror(all.view_mut());
+            all.into_raw_vec_and_offset().0
         }
     }
 }

@@ -6,6 +6,7 @@ use ndarray::{Array2, ArrayView1, ArrayView2};
 use whylight_kernels::weighted_gram::Differences;
 
 use super::centred::{Centred, Solved};
+use super::differences;
 use super::options::Selection;
 use super::select::select;
 use crate::error::{Error, Result};
@@ -164,9 +165,14 @@ impl Neighbourhood<'_> {
         );
         let solved = centred.solve(&self.about(features, selection));
         let with_errors = |(output, solved): (usize, Solved)| {
-            let spread = self
-                .differences
-                .sums(&self.squares(&centred, output, &solved.fit), &[]);
+            let used = &solved.fit.used;
+            let some = if used.len() < self.row.len() {
+                Cow::Owned(differences::of_features(&self.differences, used))
+            } else {
+                Cow::Borrowed(&self.differences)
+            };
+            let squares = self.squares(&some, &centred, output, &solved.fit);
+            let spread = some.sums(&squares, &[]);
             solved.with_errors(&centred, &spread, self.weights.len())
         };
         solved.into_iter().enumerate().map(with_errors).collect()
@@ -220,10 +226,16 @@ impl Neighbourhood<'_> {
         }
     }
 
-    /// By sample, the square of its weight times what a model leaves of the target.
-    fn squares(&self, centred: &Centred, output: usize, fit: &Fit) -> Vec<f64> {
+    /// By sample, the square of its weight times what a model leaves of the target, with the differences in the features
+    /// that the model has.
+    fn squares(&self, some: &Differences, centred: &Centred, output: usize, fit: &Fit) -> Vec<f64> {
         let rest = centred.rest(output, &fit.values);
-        let said = self.differences.times(&fit.values);
+        let values: Vec<f64> = fit
+            .used
+            .iter()
+            .map(|&feature| fit.values[feature])
+            .collect();
+        let said = some.times(&values);
         let samples = said.iter().zip(&*self.targets[output]).zip(&self.weights);
         samples
             .map(|((said, target), weight)| (weight * (target - said - rest)).powi(2))

@@ -80,9 +80,10 @@ impl OnGpu {
                 .map(|number| number as f32)
                 .collect();
             let spreads = self.samples.spreads(rows, output, &models)?;
-            let parts = next.into_iter().zip(&centred).zip(&spreads);
+            let parts = next.into_iter().zip(&centred).zip(spreads);
             for (fits, ((solved, centred), spread)) in fits.iter_mut().zip(parts) {
-                fits.push(solved.with_errors(centred, spread, self.count));
+                let spread = spread.among(&solved.fit.used);
+                fits.push(solved.with_errors(centred, &spread, self.count));
             }
         }
         Ok(fits)

@@ -55,7 +55,7 @@ pub(super) fn path(regression: &dyn Regression, samples: usize) -> Vec<Vec<usize
         }
         before = most;
         let signs: Vec<f64> = active.iter().map(|&f| left[f].signum()).collect();
-        let Some(factor) = Cholesky::new(active.len(), &among(&rows, &active)) else {
+        let Some(factor) = Cholesky::new(active.len(), among(&rows, &active)) else {
             break;
         };
         let mut direction = signs.clone();
@@ -116,7 +116,7 @@ pub(super) fn path(regression: &dyn Regression, samples: usize) -> Vec<Vec<usize
 
 /// The root of what a feature has beside those that are active.
 fn pivot(own: f64, rows: &[Cow<'_, [f64]>], active: &[usize], feature: usize) -> f64 {
-    let Some(factor) = Cholesky::new(active.len(), &among(rows, active)) else {
+    let Some(factor) = Cholesky::new(active.len(), among(rows, active)) else {
         return 0.0;
     };
     let with: Vec<f64> = rows.iter().map(|row| row[feature]).collect();

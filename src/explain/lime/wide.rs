@@ -177,7 +177,7 @@ impl<'a> Wide<'a> {
         for own in gram.iter_mut().step_by(samples + 1) {
             *own += penalty;
         }
-        Cholesky::new(samples, &gram)
+        Cholesky::new(samples, gram)
     }
 
     fn output(&self, target: &[f64]) -> Output<'_> {
