@@ -2,6 +2,7 @@
 
 mod bad;
 mod known;
+mod many;
 mod wide;
 
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use ndarray::linalg::general_mat_mul;
-use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
+use ndarray::{ArrayRef2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
 /// Rows of a block.
@@ -11,12 +11,7 @@ const BLOCK: usize = 128;
 
 /// Adds a bᵀ of `a` and `b`, (size, products) each, times a factor to a matrix (size, size), where that product is
 /// symmetric. Cells above the diagonal are left with anything: see [`mirror`].
-pub fn add_lower(
-    factor: f64,
-    a: ArrayView2<'_, f64>,
-    b: ArrayView2<'_, f64>,
-    to: ArrayViewMut2<'_, f64>,
-) {
+pub fn add_lower(factor: f64, a: &ArrayRef2<f64>, b: &ArrayRef2<f64>, to: ArrayViewMut2<'_, f64>) {
     in_blocks(to, |rows, mut to| {
         let (a, b) = (a.slice(s![rows.clone(), ..]), b.slice(s![..rows.end, ..]));
         let mut to = to.slice_mut(s![.., ..rows.end]);

@@ -213,7 +213,7 @@ impl Differences {
                     *x = root * z;
                 }
             }
-            add_lower(1.0, x.t(), x.t(), zz.view_mut());
+            add_lower(1.0, &x.t(), &x.t(), zz.view_mut());
         }
         mirror(zz.view_mut());
         sums.zz = zz.into_raw_vec_and_offset().0;

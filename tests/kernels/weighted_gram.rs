@@ -208,6 +208,43 @@ fn sums_are_those_of_the_definition() {
 }
 
 #[test]
+fn sums_of_many_samples_are_those_of_the_definition_however_many_bits_are_set() {
+    // More than a block of features, and than a panel of samples.
+    let (features, count) = (130, 1030);
+    for (kinds, row_is) in [(20, 0.0), (2, 0.0), (20, 30.0)] {
+        let mut case = Case::random(features, 2, count, 0, kinds);
+        let mut random = Random(kinds);
+        // A few in a hundred, half, or all but a few are the row's.
+        let mut cell = || random.below(kinds as usize) as f64;
+        for to in &mut case.cells {
+            *to = if row_is > 0.0 && cell() > 0.0 {
+                row_is
+            } else {
+                cell()
+            };
+        }
+        case.row.fill(row_is);
+        let weights = case.weights();
+        let targets = case.targets();
+        let targets: Vec<&[f64]> = targets.iter().map(Vec::as_slice).collect();
+        let expected = case.defined(&weights);
+        for by_bits in [true, false] {
+            let got = case.differences(by_bits).sums(&weights, &targets);
+            agree(&expected, &got, 1e-12).unwrap_or_else(|e| panic!("{kinds} {row_is}: {e}"));
+            let some = [3, 129, 64];
+            let few = got.clone().among(&some);
+            for (i, &a) in some.iter().enumerate() {
+                assert_eq!(few.z[i], got.z[a]);
+                assert_eq!(few.zt[3 + i], got.zt[features + a]);
+                for (j, &b) in some.iter().enumerate() {
+                    assert_eq!(few.zz[i * 3 + j], got.zz[a * features + b]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn a_neighbourhood_that_weighs_nothing_beside_the_row_keeps_its_precision() {
     let mut case = Case::random(5, 1, 64, 0, 3);
     case.width = 0.05;

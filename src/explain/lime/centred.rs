@@ -47,7 +47,7 @@ impl Solved {
                 + spread.weight * means[i] * means[j]
         });
         let factor = samples as f64 / (samples - count) as f64;
-        let squares = diagonal(penalised.inverse.view(), squares);
+        let squares = diagonal(&penalised.inverse, squares);
         for (&feature, square) in fit.used.iter().zip(squares) {
             fit.errors[feature] = (factor * square).max(0.0).sqrt();
         }

@@ -146,7 +146,7 @@ pub(super) fn products(differences: &Differences) -> Vec<f64> {
             let samples = cells.len() / (*features).max(1);
             let mut all = Array2::zeros((samples, samples));
             if let Ok(z) = ArrayView2::from_shape((samples, *features), cells) {
-                add_lower(1.0, z, z, all.view_mut());
+                add_lower(1.0, &z, &z, all.view_mut());
             }
             mirror(all.view_mut());
             all.into_raw_vec_and_offset().0

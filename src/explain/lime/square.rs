@@ -1,7 +1,7 @@
 //! Symmetric matrices.
 
 use ndarray::linalg::general_mat_mul;
-use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, Zip, s};
+use ndarray::{Array1, Array2, ArrayRef2, ArrayViewMut2, Axis, Zip, s};
 use whylight_kernels::symmetric::{add_lower, in_blocks, mirror};
 
 /// Numbers that are added at a time.
@@ -62,7 +62,7 @@ impl Cholesky {
     /// The inverse, (size, size): L⁻ᵀ L⁻¹.
     pub(super) fn inverse(&self) -> Array2<f64> {
         let mut root = Array2::zeros(self.factor.raw_dim());
-        invert(self.factor.view(), root.view_mut());
+        invert(&self.factor, root.view_mut());
         let mut inverse = Array2::zeros(root.raw_dim());
         in_blocks(inverse.view_mut(), |rows, mut to| {
             // Above the diagonal, the root is 0.
@@ -82,7 +82,7 @@ fn factorise(mut matrix: ArrayViewMut2<'_, f64>) -> Option<()> {
     if size <= FEW {
         for i in 0..size {
             let (above, mut row) = matrix.multi_slice_mut((s![..i, ..], s![i, ..]));
-            substitute(above.view(), row.as_slice_mut()?);
+            substitute(&above, row.as_slice_mut()?);
             let row = row.as_slice_mut()?;
             let pivot = row[i] - dot(&row[..i], &row[..i]);
             if pivot <= 0.0 || !pivot.is_finite() {
@@ -97,13 +97,13 @@ fn factorise(mut matrix: ArrayViewMut2<'_, f64>) -> Option<()> {
     let (mut first, _) = top.split_at(Axis(1), half);
     let (mut between, mut last) = bottom.split_at(Axis(1), half);
     factorise(first.view_mut())?;
-    in_blocks(between.view_mut(), |_, rows| divide(first.view(), rows));
-    add_lower(-1.0, between.view(), between.view(), last.view_mut());
+    in_blocks(between.view_mut(), |_, rows| divide(&first, rows));
+    add_lower(-1.0, &between, &between, last.view_mut());
     factorise(last)
 }
 
 /// Puts X where X Lᵀ is.
-fn divide(factor: ArrayView2<'_, f64>, mut rows: ArrayViewMut2<'_, f64>) {
+fn divide(factor: &ArrayRef2<f64>, mut rows: ArrayViewMut2<'_, f64>) {
     let size = factor.nrows();
     if size <= FEW {
         for mut row in rows.outer_iter_mut() {
@@ -113,14 +113,14 @@ fn divide(factor: ArrayView2<'_, f64>, mut rows: ArrayViewMut2<'_, f64>) {
     }
     let half = size / 2;
     let (mut first, mut last) = rows.split_at(Axis(1), half);
-    divide(factor.slice(s![..half, ..half]), first.view_mut());
+    divide(&factor.slice(s![..half, ..half]), first.view_mut());
     let between = factor.slice(s![half.., ..half]);
     general_mat_mul(-1.0, &first, &between.t(), 1.0, &mut last);
-    divide(factor.slice(s![half.., half..]), last);
+    divide(&factor.slice(s![half.., half..]), last);
 }
 
 /// Puts x where L x is, in the first numbers.
-fn substitute(factor: ArrayView2<'_, f64>, x: &mut [f64]) {
+fn substitute(factor: &ArrayRef2<f64>, x: &mut [f64]) {
     for (i, row) in factor.outer_iter().enumerate() {
         let row = row.to_slice().unwrap_or_default();
         x[i] = (x[i] - dot(&row[..i], &x[..i])) / row[i];
@@ -128,7 +128,7 @@ fn substitute(factor: ArrayView2<'_, f64>, x: &mut [f64]) {
 }
 
 /// Writes L⁻¹ over zeros.
-fn invert(factor: ArrayView2<'_, f64>, mut to: ArrayViewMut2<'_, f64>) {
+fn invert(factor: &ArrayRef2<f64>, mut to: ArrayViewMut2<'_, f64>) {
     let size = factor.nrows();
     if size <= FEW {
         for column in 0..size {
@@ -145,26 +145,26 @@ fn invert(factor: ArrayView2<'_, f64>, mut to: ArrayViewMut2<'_, f64>) {
     let (top, bottom) = to.split_at(Axis(0), half);
     let (mut first, _) = top.split_at(Axis(1), half);
     let (between, mut last) = bottom.split_at(Axis(1), half);
-    invert(factor.slice(s![..half, ..half]), first.view_mut());
-    invert(factor.slice(s![half.., half..]), last.view_mut());
-    let through = times(factor.slice(s![half.., ..half]), first.view());
+    invert(&factor.slice(s![..half, ..half]), first.view_mut());
+    invert(&factor.slice(s![half.., half..]), last.view_mut());
+    let through = times(&factor.slice(s![half.., ..half]), &first);
     in_blocks(between, |rows, mut to| {
         general_mat_mul(-1.0, &last.slice(s![rows, ..]), &through, 0.0, &mut to);
     });
 }
 
 /// a b.
-fn times(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>) -> Array2<f64> {
+fn times(a: &ArrayRef2<f64>, b: &ArrayRef2<f64>) -> Array2<f64> {
     let mut product = Array2::zeros((a.nrows(), b.ncols()));
     in_blocks(product.view_mut(), |rows, mut to| {
-        general_mat_mul(1.0, &a.slice(s![rows, ..]), &b, 0.0, &mut to);
+        general_mat_mul(1.0, &a.slice(s![rows, ..]), b, 0.0, &mut to);
     });
     product
 }
 
 /// The diagonal of B S B, both symmetric, of which the lower part of S is given. It is twice that of B T B, where S is T
 /// and its mirror image, so that half of the products are 0.
-pub(super) fn diagonal(b: ArrayView2<'_, f64>, mut half: Array2<f64>) -> Vec<f64> {
+pub(super) fn diagonal(b: &ArrayRef2<f64>, mut half: Array2<f64>) -> Vec<f64> {
     for (i, mut row) in half.outer_iter_mut().enumerate() {
         row[i] /= 2.0;
         row.slice_mut(s![i + 1..]).fill(0.0);
