@@ -1,7 +1,7 @@
 """LIME of tables beside lime: speed, and how much of an explanation is the seed's.
 
     pip install numpy scikit-learn lime==0.2.0.1
-    RAYON_NUM_THREADS=1 OMP_NUM_THREADS=1 taskset -c 0 python benches/peers/lime.py speed|stability [--rows N]
+    RAYON_NUM_THREADS=1 OMP_NUM_THREADS=1 taskset -c 0 python benches/peers/lime.py speed|stability|wide [--rows N]
 
 Both explain the test rows of scikit-learn's breast cancer data, with lime's defaults: quartiles, 5000 samples, 10 features.
 `speed` asks models of three kinds: an SVC and a perceptron, as objects, and a function that costs nothing; medians of three
@@ -9,6 +9,8 @@ rounds, by processor time, where lime explains as many rows as fit in some ten s
 explainer is made in.
 `stability` explains 20 rows by 10 seeds: the standard deviation of a coefficient beside the mean size of the coefficients of
 its row, and which part of the five largest features two seeds have in common.
+`wide` explains rows of a function of 2226 columns, by 5000 samples: medians of three rounds of a row of lime's, and of
+whylight's between its first row and its fifth, with what its explainer is made in apart.
 """
 
 import argparse
@@ -33,6 +35,7 @@ warnings.simplefilter("ignore")
 
 FEATURES = 10
 SECONDS = 10
+COLUMNS = 2226
 
 
 def data():
@@ -123,13 +126,59 @@ def stability(train, test, labels, rows, seeds=10):
         print(f"| {name} | {a:.3f} | {b:.3f} | {top:.2f} | {other:.2f} | {ratio:.2f} |", flush=True)
 
 
+def timed(work):
+    begun = time.process_time()
+    work()
+    return time.process_time() - begun
+
+
+def wide():
+    from lime.lime_tabular import LimeTabularExplainer
+
+    import whylight
+
+    random = np.random.default_rng(0)
+    train = random.random((400, COLUMNS))
+    slopes = random.normal(size=COLUMNS) / np.sqrt(COLUMNS)
+
+    def function(x):
+        return x @ slopes + x[:, 0] * x[:, 1]
+
+    print("| cells | features | lime, s a row | whylight, s a row | its explainer, s |")
+    for cut, most in [(True, FEATURES), (False, FEATURES), (True, COLUMNS), (False, COLUMNS)]:
+        slow, fast, made = [], [], []
+        for row in range(3):
+            explainer = LimeTabularExplainer(train, mode="regression", discretize_continuous=cut, random_state=row)
+            slow.append(timed(lambda row=row, e=explainer: e.explain_instance(train[row], function, num_features=most)))
+
+            def explain(rows, seed=row):
+                e = whylight.LIMEExplainer(
+                    function,
+                    train,
+                    num_features=most,
+                    discretizer="quartile" if cut else None,
+                    seed=seed,
+                    device="cpu",
+                    threads=1,
+                )
+                e(train[:rows])
+
+            few, more = timed(lambda: explain(1)), timed(lambda: explain(5))
+            fast.append((more - few) / 4)
+            made.append(few - fast[-1])
+        a, b, c = (statistics.median(times) for times in (slow, fast, made))
+        print(f"| {'quartiles' if cut else 'quantities'} | {most} | {a:.2f} | {b:.2f} | {c:.2f} |", flush=True)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["speed", "stability"])
+    parser.add_argument("what", choices=["speed", "stability", "wide"])
     parser.add_argument("--rows", type=int, default=20, help="rows of the stability")
     given = parser.parse_args()
     train, test, labels = data()
     if given.what == "speed":
         speed(train, test, labels)
+    elif given.what == "wide":
+        wide()
     else:
         stability(train, test, labels, given.rows)

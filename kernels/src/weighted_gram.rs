@@ -160,15 +160,11 @@ impl Differences {
     /// The sums with a weight per sample, of at least 0, and for each output a target per sample.
     pub fn sums(&self, weights: &[f64], targets: &[&[f64]]) -> Sums {
         if let Self::Bits { features, masks } = self {
-            let kinds =
-                [Kind::Equal, Kind::Different].map(|kind| (kind.pairs(*features, masks), kind));
-            let [equal, different] = kinds;
-            let (pairs, kind) = if equal.0 <= different.0 {
-                equal
-            } else {
-                different
-            };
-            if pairs * PAIR <= weights.len() * features * (features + CELL) {
+            let kinds = [Kind::Equal, Kind::Different];
+            let kinds = kinds.map(|kind| (kind.pairs(*features, masks), kind));
+            let fewest = kinds.into_iter().min_by_key(|(pairs, _)| *pairs);
+            let most = weights.len() * features * (features + CELL) / PAIR;
+            if let Some((_, kind)) = fewest.filter(|(pairs, _)| *pairs <= most) {
                 return of_positions(*features, masks, kind, weights, targets);
             }
         }
