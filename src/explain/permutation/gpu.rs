@@ -148,7 +148,10 @@ impl Engine for Games {
     }
 
     fn base(&self, rows: &Rows) -> Result<Array2<f64>> {
-        self.answers.to(rows.all())
+        let all = Array2::from_shape_fn((rows.height, rows.features()), |(row, feature)| {
+            rows.column(feature)[row]
+        });
+        self.answers.to(all)
     }
 
     fn answers(&self, rows: &Rows, shuffled: &Shuffled) -> Result<Vec<Array2<f64>>> {

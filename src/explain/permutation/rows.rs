@@ -1,7 +1,5 @@
 //! The rows that are shuffled.
 
-use ndarray::Array2;
-
 use crate::data::{Encoder, View};
 use crate::error::{Error, MEMORY, Result};
 use crate::explain::players::Players;
@@ -79,13 +77,6 @@ impl Rows {
 
     pub(super) fn features(&self) -> usize {
         self.players.of.len()
-    }
-
-    /// All rows, (row, feature).
-    pub(super) fn all(&self) -> Array2<f64> {
-        Array2::from_shape_fn((self.height, self.features()), |(row, feature)| {
-            self.column(feature)[row]
-        })
     }
 
     /// A row of the model.
